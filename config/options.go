@@ -1,0 +1,200 @@
+// Package config turns an alias and ssh's own options into plain data.
+//
+// It reads files only while it resolves and it never touches the network, with two exceptions that ssh_config(5)
+// asks for: CanonicalizeHostname looks names up, and "Match exec" runs commands. `ssh -G` of the installed OpenSSH is
+// the oracle for everything in here.
+//
+// The reader is our own, because OpenSSH's rules for words, quotes, comments, Include and Match are what people's files
+// rely on. What it finds active is kept in the document model of kevinburke/ssh_config, which answers the look-ups.
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Source is where a value came from.
+type Source struct {
+	File string // path as read, or "command line", or "default"
+	Line int    // 1 is the first line; 0 where there are no lines
+}
+
+// String gives "file:line", or the file alone where there are no lines.
+func (s Source) String() string {
+	if s.Line == 0 {
+		return s.File
+	}
+	return s.File + ":" + strconv.Itoa(s.Line)
+}
+
+// Warning is an option that was read and can not be honoured, or a thing that a person may want to mend.
+type Warning struct {
+	Source  Source
+	Keyword string // as ssh_config(5) spells it
+	Text    string // one line, what and what to do
+}
+
+// Error is a configuration that can not be used. It is permanent: only an edit mends it.
+type Error struct {
+	Source Source // zero where no file is to blame
+	Text   string // one line: the word that is wrong and what is allowed
+	Hint   string // what to type; may be empty
+}
+
+func (e *Error) Error() string {
+	if e.Source.File == "" {
+		return e.Text
+	}
+	return fmt.Sprintf("%s: %s", e.Source, e.Text)
+}
+
+// Options are the effective settings of one destination, with tokens and defaults in place. They are plain data: nobody
+// changes them after Resolve, so they may be shared between goroutines.
+//
+// Algorithm lists are nil where no file and no flag sets them; then the dialer's own order holds. Otherwise they are
+// complete: +, - and ^ have been applied to OpenSSH's defaults.
+type Options struct {
+	// Destination.
+	Alias        string // host as typed, without user and port; %n
+	Matched      bool   // a Host block other than "*", or a Match with a host criterion, matched the alias
+	HostName     string // the name or address to connect to; %h
+	Port         int    // 1..65535; %p
+	User         string // login name; %r
+	HostKeyAlias string // name used in known_hosts; empty: HostName; %k
+	Tag          string // -P or Tag; read by "Match tagged"
+
+	// The way to the server. At most one of Via and ProxyCommand is set.
+	AddressFamily      AddressFamily
+	BindAddress        string        // source address; empty: the kernel chooses
+	BindInterface      string        // source interface; empty: the kernel chooses
+	ConnectTimeout     time.Duration // for connecting until authenticated; 0: not set, see tunnel.DefaultConnectTimeout
+	ConnectionAttempts int           // tries, a second apart, that count as one attempt; at least 1
+	Via                *Options      // jump host to go through (ProxyJump, the nearest hop); nil: directly
+	ProxyCommand       string        // shell command with tokens expanded; empty: none
+	TCPKeepAlive       bool
+	IPQoSInteractive   int           // DSCP byte (TOS) of the connection; -1: leave the kernel's
+	IPQoSBulk          int           // the same for bulk traffic; a connection without a terminal uses this one
+	RekeyLimit         uint64        // bytes after which keys are renewed; 0: the cipher's default
+	RekeyInterval      time.Duration // time after which keys are renewed; 0: never
+
+	// Algorithms.
+	Ciphers                     []string
+	MACs                        []string
+	KexAlgorithms               []string
+	HostKeyAlgorithms           []string
+	PubkeyAcceptedAlgorithms    []string
+	CASignatureAlgorithms       []string
+	HostbasedAcceptedAlgorithms []string // never used; printed only
+	RequiredRSASize             int      // bits; smaller RSA keys are refused
+
+	// Host keys.
+	StrictHostKeyChecking StrictHostKeyChecking
+	UserKnownHostsFile    []string // paths, expanded; empty: none
+	GlobalKnownHostsFile  []string
+	KnownHostsCommand     string // with %H, %I, %K, %t, %f left in place, all other tokens expanded; empty: none
+	RevokedHostKeys       string // path of a list or KRL; empty: none
+	CheckHostIP           bool
+	HashKnownHosts        bool
+	UpdateHostKeys        UpdateHostKeys
+	VerifyHostKeyDNS      string // yes, no, ask; not honoured (needs DNSSEC), warned about
+
+	// Authentication.
+	IdentityFile                 []IdentityFile // in the order they are tried
+	CertificateFile              []string
+	IdentityAgent                string // path of the agent's socket, expanded; "SSH_AUTH_SOCK": from the environment; "none": no agent
+	IdentitiesOnly               bool
+	AddKeysToAgent               string // yes, no, ask, confirm or a time; not honoured
+	PreferredAuthentications     []string
+	PubkeyAuthentication         bool
+	PasswordAuthentication       bool
+	KbdInteractiveAuthentication bool
+	NumberOfPasswordPrompts      int
+	BatchMode                    bool   // never ask a person
+	LogLevel                     string // QUIET .. DEBUG3
+
+	// Keeping alive.
+	ServerAliveInterval time.Duration // 0: no keepalives (only where somebody wrote 0)
+	ServerAliveCountMax int           // unanswered keepalives that make a connection dead; 0: as OpenSSH, the first
+
+	// Forwards.
+	Forwards              []Forward // -L, -R and -D in the order of ssh: command line first, duplicates removed
+	GatewayPorts          bool      // local listeners without a bind address take every address
+	ExitOnForwardFailure  bool
+	PermitRemoteOpen      []string // host:port that a remote dynamic forward may reach; nil: any; ["none"]: none
+	StreamLocalBindMask   uint32   // umask of Unix sockets that we create
+	StreamLocalBindUnlink bool     // remove an existing socket file before binding
+	ClearAllForwardings   bool     // Forwards is empty because of it
+
+	// tunneld's own.
+	Hold           time.Duration // how long a new local connection waits for the tunnel; 0 refuses at once
+	Echo           Echo
+	EchoInterval   time.Duration // between echo probes; 0: no echo probes
+	BackoffMax     time.Duration // longest wait between attempts
+	Connections    int           // SSH connections that share the load; at least 1
+	Drain          time.Duration // how long open connections may go on when stopping or after a planned replacement
+	MaxLifetime    time.Duration // the connection is replaced after this long; 0: never
+	PassphraseFile string        // where the passphrase of an encrypted key is read; empty: none
+	Lazy           time.Duration // disconnect after this idle time, connect on first use; 0: connect at once, stay
+
+	Warnings []Warning
+
+	document // the look-ups by keyword: what `tunneld config` prints and where each value came from
+}
+
+// Address gives HostName:Port as net.Dial reads it.
+func (o *Options) Address() string { return joinHostPort(o.HostName, o.Port) }
+
+// IdentityFile is a private or public key file to offer.
+type IdentityFile struct {
+	Path     string // expanded
+	Explicit bool   // somebody wrote it; false for the defaults such as ~/.ssh/id_ed25519, which may be missing without a word
+}
+
+// AddressFamily restricts which addresses of a name are used.
+type AddressFamily string
+
+// The values of AddressFamily.
+const (
+	AnyFamily AddressFamily = "any"
+	IPv4      AddressFamily = "inet"
+	IPv6      AddressFamily = "inet6"
+)
+
+// StrictHostKeyChecking says what to do with a host key that known_hosts does not hold.
+type StrictHostKeyChecking string
+
+// The values of StrictHostKeyChecking. "ask" without a terminal is treated as "yes".
+const (
+	StrictYes       StrictHostKeyChecking = "true" // as ssh -G prints it
+	StrictNo        StrictHostKeyChecking = "false"
+	StrictAsk       StrictHostKeyChecking = "ask"
+	StrictAcceptNew StrictHostKeyChecking = "accept-new"
+)
+
+// UpdateHostKeys says whether host keys that the server announces after authentication are learned.
+type UpdateHostKeys string
+
+// The values of UpdateHostKeys. "ask" is treated as "false": nobody is there to be asked.
+const (
+	UpdateYes UpdateHostKeys = "true"
+	UpdateNo  UpdateHostKeys = "false"
+	UpdateAsk UpdateHostKeys = "ask"
+)
+
+// EchoMode is how the data path is probed.
+type EchoMode int
+
+// The modes of TunneldEcho.
+const (
+	EchoAuto    EchoMode = iota // loop through a listener whose port the server chooses; quietly off where it is refused
+	EchoOff                     // no echo probes
+	EchoPort                    // loop through a listener on Echo.Port at the server
+	EchoService                 // an echo service (RFC 862) that listens on Echo.Port at the server
+)
+
+// Echo is TunneldEcho.
+type Echo struct {
+	Mode EchoMode
+	Port int // of EchoPort and EchoService
+}

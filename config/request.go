@@ -1,0 +1,26 @@
+package config
+
+// Flag is one option of ssh(1) from the command line.
+type Flag struct {
+	Letter byte   // 'L' for -L
+	Value  string // empty for options without an argument
+}
+
+// Request is what a person typed.
+type Request struct {
+	Destination string // ALIAS, user@host, or ssh://[user@]host[:port]
+	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P
+	Environment Environment
+}
+
+// Environment is what resolving reads besides files: who we are and where our files are. CurrentEnvironment fills it from
+// the process; tests fill it by hand.
+type Environment struct {
+	Home       string                      // home directory of the password database, as ssh takes it (not $HOME); "~" and ~/.ssh
+	LocalUser  string                      // login name; %u
+	UID        int                         // %i, and whom files must belong to
+	HostName   string                      // this machine's; %l and %L
+	Getenv     func(string) (string, bool) // for ${VAR}; as os.LookupEnv
+	UserFile   string                      // ~/.ssh/config
+	SystemFile string                      // /etc/ssh/ssh_config
+}
