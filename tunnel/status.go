@@ -1,0 +1,54 @@
+package tunnel
+
+import (
+	"sync/atomic"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// ForwardState is what a forward's listener does.
+type ForwardState string
+
+// The states of a forward.
+const (
+	ForwardListening ForwardState = "listening" // bound; connections are taken
+	ForwardAsking    ForwardState = "asking"    // remote: no session, or the server has not answered yet
+	ForwardFailed    ForwardState = "failed"    // remote: the server refused; it is asked again on a schedule
+)
+
+// ForwardStatus is a snapshot of one forward. The counters are read one by one: they are each exact, not one instant.
+type ForwardStatus struct {
+	Kind      config.Kind  // L, R or D
+	Spec      string       // as ssh_config would print it
+	State     ForwardState //
+	Bound     []string     // addresses that listen; for Remote as the server reads them; empty while not bound
+	Target    string       // host:port or path; "SOCKS" where the client says it
+	Open      int64        // connections open now
+	Total     int64        // connections since the tunnel began
+	Held      int64        // local connections that wait for a session now
+	Refused   int64        // connections that ended before a byte was carried: target refused, hold time over, limit
+	BytesIn   uint64       // from the server
+	BytesOut  uint64       // to the server
+	LastError string       // of the last connection or request that failed; empty: none yet
+}
+
+// counter counts what a forward carries. The zero value is ready.
+type counter struct {
+	open, total, held, refused atomic.Int64
+	in, out                    atomic.Uint64
+	lastError                  atomic.Pointer[string]
+}
+
+func (c *counter) failed(err error) {
+	text := err.Error()
+	c.lastError.Store(&text)
+	c.refused.Add(1)
+}
+
+func (c *counter) fill(s *ForwardStatus) {
+	s.Open, s.Total, s.Held, s.Refused = c.open.Load(), c.total.Load(), c.held.Load(), c.refused.Load()
+	s.BytesIn, s.BytesOut = c.in.Load(), c.out.Load()
+	if text := c.lastError.Load(); text != nil {
+		s.LastError = *text
+	}
+}
