@@ -1,0 +1,94 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// account is a person's ~/.ssh in a temporary directory: a key, known_hosts and a configuration file for -F.
+type account struct {
+	t    testing.TB
+	dir  string
+	user string
+	key  ssh.PublicKey
+}
+
+func newAccount(t testing.TB) *account {
+	t.Helper()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &account{t: t, dir: t.TempDir(), user: me.Username}
+	a.key = writeKey(t, a.path("id_ed25519"))
+	writeFile(t, a.path("known_hosts"), "")
+	writeFile(t, a.path("config"), "")
+	return a
+}
+
+// trust puts a server's key into known_hosts, in place of all others that are there for its address.
+func (a *account) trust(port int, keys ...ssh.PublicKey) {
+	a.t.Helper()
+	address := fmt.Sprintf("[127.0.0.1]:%d", port)
+	old, _ := os.ReadFile(a.path("known_hosts"))
+	var text strings.Builder
+	for l := range strings.Lines(string(old)) {
+		if !strings.HasPrefix(l, address+" ") {
+			text.WriteString(l)
+		}
+	}
+	for _, key := range keys {
+		fmt.Fprintf(&text, "%s %s", address, ssh.MarshalAuthorizedKey(key))
+	}
+	writeFile(a.t, a.path("known_hosts"), text.String())
+}
+
+// host adds an entry to the configuration: an alias for a port of 127.0.0.1. The lines win over what follows them.
+func (a *account) host(alias string, port int, lines ...string) {
+	a.t.Helper()
+	text := "Host " + alias + "\n"
+	for _, l := range append(lines,
+		"HostName 127.0.0.1",
+		fmt.Sprint("Port ", port),
+		"User "+a.user,
+		"IdentityFile "+a.path("id_ed25519"),
+		"IdentitiesOnly yes",
+		"UserKnownHostsFile "+a.path("known_hosts"),
+		"GlobalKnownHostsFile /dev/null",
+		"StrictHostKeyChecking yes",
+		"IgnoreUnknown Tunneld*",
+	) {
+		text += "    " + l + "\n"
+	}
+	file, err := os.OpenFile(a.path("config"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString(text + "\n"); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+// forget empties the configuration.
+func (a *account) forget() { writeFile(a.t, a.path("config"), "") }
+
+func (a *account) path(name string) string { return filepath.Join(a.dir, name) }
+
+// environment is what programs run with: nothing of the person's who runs the tests.
+func (a *account) environment() []string {
+	return []string{
+		"HOME=" + a.dir,
+		"PATH=" + os.Getenv("PATH"),
+		"LANG=C",
+		"TUNNELD_RUNTIME_DIR=" + a.path("run"),
+		"GOTRACEBACK=all",
+		"GORACE=halt_on_error=0",
+	}
+}

@@ -1,0 +1,162 @@
+package integration
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// proxyError is a proxy's refusal: the reply code of SOCKS, or the status of HTTP.
+type proxyError int
+
+func (e proxyError) Error() string { return fmt.Sprintf("the proxy refused with %d", int(e)) }
+
+// dialTCP connects to address.
+func dialTCP(address string) (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }
+
+// dialSOCKS5 connects to target ("host:port") through the SOCKS5 proxy (RFC 1928). An address is sent as such, a name
+// as a name.
+func dialSOCKS5(proxy, target string) (net.Conn, error) {
+	return dialThrough(proxy, func(c net.Conn) error {
+		host, port, err := splitTarget(target)
+		if err != nil {
+			return err
+		}
+		request := append([]byte{5, 1, 0, 5, 1, 0}, socksAddress(host)...) // greeting and request in one go
+		if _, err := c.Write(binary.BigEndian.AppendUint16(request, port)); err != nil {
+			return err
+		}
+		var reply [2 + 4]byte // method; version, code, reserved, type of address
+		if _, err := io.ReadFull(c, reply[:]); err != nil {
+			return err
+		}
+		if reply[0] != 5 || reply[1] != 0 || reply[2] != 5 {
+			return fmt.Errorf("not a SOCKS5 reply: % x", reply)
+		}
+		if reply[3] != 0 {
+			return proxyError(reply[3])
+		}
+		return skip(c, map[byte]int{1: 4 + 2, 4: 16 + 2}[reply[5]])
+	})
+}
+
+// socksAddress is ATYP and DST.ADDR of RFC 1928 §5.
+func socksAddress(host string) []byte {
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case err != nil:
+		return append([]byte{3, byte(len(host))}, host...)
+	case ip.Is4():
+		return append([]byte{1}, ip.AsSlice()...)
+	default:
+		return append([]byte{4}, ip.AsSlice()...)
+	}
+}
+
+// dialSOCKS4 connects through a SOCKS4 proxy; a target that is not an IPv4 address is sent as SOCKS4a does.
+func dialSOCKS4(proxy, target string) (net.Conn, error) {
+	return dialThrough(proxy, func(c net.Conn) error {
+		host, port, err := splitTarget(target)
+		if err != nil {
+			return err
+		}
+		request := binary.BigEndian.AppendUint16([]byte{4, 1}, port)
+		if ip, err := netip.ParseAddr(host); err == nil && ip.Is4() {
+			request = append(append(request, ip.AsSlice()...), 0)
+		} else {
+			request = append(append(request, 0, 0, 0, 1, 0), host+"\x00"...)
+		}
+		if _, err := c.Write(request); err != nil {
+			return err
+		}
+		var reply [8]byte
+		if _, err := io.ReadFull(c, reply[:]); err != nil {
+			return err
+		}
+		if reply[0] != 0 {
+			return fmt.Errorf("not a SOCKS4 reply: % x", reply)
+		}
+		if reply[1] != 90 {
+			return proxyError(reply[1])
+		}
+		return nil
+	})
+}
+
+// dialCONNECT connects through an HTTP proxy (RFC 9110 §9.3.6).
+func dialCONNECT(proxy, target string) (net.Conn, error) {
+	return dialThrough(proxy, func(c net.Conn) error {
+		if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", target); err != nil {
+			return err
+		}
+		answer, err := http.ReadResponse(bufio.NewReader(oneByte{c}), &http.Request{Method: http.MethodConnect})
+		if err != nil {
+			return err
+		}
+		if answer.StatusCode != http.StatusOK {
+			return proxyError(answer.StatusCode)
+		}
+		return nil
+	})
+}
+
+// oneByte reads a byte at a time, so that a buffered reader takes nothing that comes after the answer.
+type oneByte struct{ io.Reader }
+
+func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(1, len(p))]) }
+
+// dialThrough connects to a proxy and agrees on the target; it gives up when nothing has come of it for long.
+func dialThrough(proxy string, agree func(net.Conn) error) (net.Conn, error) {
+	conn, err := dialTCP(proxy)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetDeadline(time.Now().Add(2 * patience))
+	if err := agree(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	conn.SetDeadline(time.Time{})
+	return conn, nil
+}
+
+func splitTarget(target string) (string, uint16, error) {
+	host, text, err := net.SplitHostPort(target)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	return host, uint16(port), err
+}
+
+// skip reads n bytes and drops them; 0 is an address type that we do not know.
+func skip(r io.Reader, n int) error {
+	if n == 0 {
+		return errors.New("unknown type of address in a SOCKS5 reply")
+	}
+	_, err := io.CopyN(io.Discard, r, int64(n))
+	return err
+}
+
+// httpGet fetches a URL and gives status and body.
+func httpGet(ctx context.Context, client *http.Client, url string) (int, string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	answer, err := client.Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	return answer.StatusCode, string(body), err
+}

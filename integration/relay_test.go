@@ -1,0 +1,290 @@
+package integration
+
+import (
+	"io"
+	"net"
+	"sync"
+	"testing"
+	"time"
+)
+
+// relay is a TCP proxy on 127.0.0.1 that breaks links on demand. It passes half-closes on.
+type relay struct {
+	t      testing.TB
+	port   int
+	target string
+
+	mu       sync.Mutex // guards all below
+	listener net.Listener
+	links    map[*relayLink]bool
+	accepted int
+	mute     bool          // new connections are accepted and get nothing
+	refuse   bool          // new connections are reset at once
+	delay    time.Duration // each way
+	frozen   [2]bool       // by direction
+	changed  chan struct{} // closed and replaced when frozen changes
+	wg       sync.WaitGroup
+}
+
+// Directions through a relay.
+const (
+	toServer = iota
+	toClient
+)
+
+// startRelay gives a relay that listens on a new port of 127.0.0.1 and connects to target for each connection.
+func startRelay(t testing.TB, target string) *relay {
+	t.Helper()
+	r := &relay{
+		t: t, port: freePort(t), target: target,
+		links: make(map[*relayLink]bool), changed: make(chan struct{}),
+	}
+	r.open()
+	t.Cleanup(func() {
+		r.shut()
+		r.cut()
+		r.wg.Wait()
+	})
+	return r
+}
+
+func (r *relay) address() string { return loopback(r.port) }
+
+// open starts to listen; again after shut.
+func (r *relay) open() {
+	r.t.Helper()
+	l, err := net.Listen("tcp", r.address())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.listener = l
+	r.mu.Unlock()
+	r.wg.Go(func() { r.accept(l) })
+}
+
+// shut stops listening: new connections are refused, those that are open live on.
+func (r *relay) shut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.listener != nil {
+		r.listener.Close()
+		r.listener = nil
+	}
+}
+
+// cut resets every open connection at both ends.
+func (r *relay) cut() { r.breakLinks((*relayLink).reset) }
+
+// hangUp closes every open connection at both ends as if both were done (FIN).
+func (r *relay) hangUp() { r.breakLinks((*relayLink).close) }
+
+func (r *relay) breakLinks(how func(*relayLink)) {
+	r.mu.Lock()
+	links := r.links
+	r.links = make(map[*relayLink]bool)
+	r.mu.Unlock()
+	for l := range links {
+		how(l)
+	}
+}
+
+// freeze stops passing bytes, both ways or those given, on open connections and new ones; nothing is closed.
+func (r *relay) freeze(directions ...int) { r.setFrozen(true, directions) }
+
+// thaw passes bytes again, those held back first.
+func (r *relay) thaw() { r.setFrozen(false, nil) }
+
+func (r *relay) setFrozen(on bool, directions []int) {
+	if len(directions) == 0 {
+		directions = []int{toServer, toClient}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range directions {
+		r.frozen[d] = on
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// setDelay holds every byte back for d, each way, without narrowing the way.
+func (r *relay) setDelay(d time.Duration) { r.set(func() { r.delay = d }) }
+
+// setMute makes new connections end in nothing: accepted, but never connected to the server.
+func (r *relay) setMute(on bool) { r.set(func() { r.mute = on }) }
+
+// setRefuse resets new connections as soon as they are accepted; they still count.
+func (r *relay) setRefuse(on bool) { r.set(func() { r.refuse = on }) }
+
+func (r *relay) set(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+}
+
+// count gives the number of connections accepted since the start.
+func (r *relay) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.accepted
+}
+
+// openLinks gives the number of connections that are open.
+func (r *relay) openLinks() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.links)
+}
+
+func (r *relay) accept(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		r.mu.Lock()
+		r.accepted++
+		refuse := r.refuse
+		link := &relayLink{relay: r, client: conn.(*net.TCPConn), delay: r.delay, ended: make(chan struct{})}
+		if !refuse {
+			r.links[link] = true
+		}
+		mute := r.mute
+		r.mu.Unlock()
+		switch {
+		case refuse:
+			link.reset()
+		case !mute:
+			r.wg.Go(link.run)
+		}
+	}
+}
+
+// awaitThaw blocks while a direction is frozen; false when the link has ended.
+func (r *relay) awaitThaw(direction int, ended <-chan struct{}) bool {
+	for {
+		r.mu.Lock()
+		frozen, changed := r.frozen[direction], r.changed
+		r.mu.Unlock()
+		if !frozen {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ended:
+			return false
+		}
+	}
+}
+
+// relayLink is one connection through a relay.
+type relayLink struct {
+	relay  *relay
+	client *net.TCPConn
+	delay  time.Duration
+	ended  chan struct{} // closed when it is cut or done
+
+	mu     sync.Mutex
+	server *net.TCPConn // nil until connected
+	over   bool
+}
+
+func (l *relayLink) run() {
+	conn, err := net.Dial("tcp", l.relay.target)
+	if err != nil {
+		l.reset()
+		return
+	}
+	server := conn.(*net.TCPConn)
+	l.mu.Lock()
+	l.server = server
+	over := l.over
+	l.mu.Unlock()
+	if over {
+		abort(server)
+		return
+	}
+	var both sync.WaitGroup
+	both.Go(func() { l.pass(toServer, server, l.client) })
+	both.Go(func() { l.pass(toClient, l.client, server) })
+	both.Wait()
+	l.close()
+}
+
+// pass carries one direction to its end and passes the end on. What has been read waits in a queue, so that a delay
+// does not narrow the way.
+func (l *relayLink) pass(direction int, to, from *net.TCPConn) {
+	type chunk struct {
+		due  time.Time
+		data []byte
+	}
+	queue := make(chan chunk, 1024)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	reading.Go(func() {
+		defer close(queue)
+		for {
+			buffer := make([]byte, 32<<10)
+			n, err := from.Read(buffer)
+			if n > 0 {
+				select {
+				case queue <- chunk{time.Now().Add(l.delay), buffer[:n]}:
+				case <-l.ended:
+					return
+				}
+			}
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				l.reset()
+				return
+			}
+		}
+	})
+	for c := range queue {
+		if l.delay > 0 {
+			select {
+			case <-time.After(time.Until(c.due)):
+			case <-l.ended:
+				return
+			}
+		}
+		if !l.relay.awaitThaw(direction, l.ended) {
+			return
+		}
+		if _, err := to.Write(c.data); err != nil {
+			l.reset()
+			return
+		}
+	}
+	if l.relay.awaitThaw(direction, l.ended) {
+		to.CloseWrite()
+	}
+}
+
+func (l *relayLink) reset() { l.end(abort) }
+
+func (l *relayLink) close() { l.end(func(c *net.TCPConn) { c.Close() }) }
+
+func (l *relayLink) end(how func(*net.TCPConn)) {
+	l.relay.set(func() { delete(l.relay.links, l) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.over {
+		return
+	}
+	l.over = true
+	close(l.ended)
+	how(l.client)
+	if l.server != nil {
+		how(l.server)
+	}
+}
+
+// abort closes with a reset.
+func abort(c *net.TCPConn) {
+	c.SetLinger(0)
+	c.Close()
+}

@@ -1,0 +1,110 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for what ought to be quick. It is long because the machine may be busy; a
+// condition that is about time measures for itself.
+const patience = 20 * time.Second
+
+// eventually polls condition until it holds, and ends the test after limit.
+func eventually(t testing.TB, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
+	if !within(limit, condition) {
+		t.Fatalf("not within %v: %s", limit, what)
+	}
+}
+
+// within polls condition until it holds; false after limit.
+func within(limit time.Duration, condition func() bool) bool {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if condition() {
+			return true
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return condition()
+		}
+	}
+}
+
+// never polls condition for as long as it may not hold.
+func never(t testing.TB, span time.Duration, what string, condition func() bool) {
+	t.Helper()
+	if within(span, condition) {
+		t.Fatalf("within %v: %s", span, what)
+	}
+}
+
+// need skips the test unless the programs are installed.
+func need(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := findProgram(program); err != nil {
+			t.Skipf("needs %s: %v", program, err)
+		}
+	}
+}
+
+// needRoot skips the test unless it runs as root.
+func needRoot(t testing.TB, why string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		t.Skipf("needs root: %s", why)
+	}
+}
+
+// findProgram looks in PATH and where Debian keeps servers, which an ordinary PATH leaves out.
+func findProgram(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	for _, dir := range []string{"/usr/sbin/", "/sbin/"} {
+		if err == nil {
+			break
+		}
+		path, err = exec.LookPath(dir + name)
+	}
+	return path, err
+}
+
+// ports hands out ports that nobody else in this process holds. They lie below the range the kernel takes for outgoing
+// connections, so that a server can be started again on its port while clients come and go.
+var ports = struct {
+	sync.Mutex
+	next int
+}{next: 10000 + os.Getpid()*37%20000}
+
+// freePort gives a TCP port that is free on 127.0.0.1 and ::1 now, and that no other test of this process is given.
+func freePort(t testing.TB) int {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	for range 1000 {
+		ports.next++
+		if ports.next >= 32000 {
+			ports.next = 10000
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", ports.next))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return ports.next
+	}
+	t.Fatal("no free port between 10000 and 32000")
+	return 0
+}
+
+// loopback gives 127.0.0.1:port.
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
