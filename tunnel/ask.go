@@ -1,14 +1,22 @@
 package tunnel
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
-// Asker is how a person, or a source that a person configured, is asked. A nil Asker means that nobody can be asked.
-// Its methods may be called from several goroutines.
+// Asker puts questions to a person: at a terminal, through SSH_ASKPASS. A nil Asker means that there is nobody.
+//
+// Implementations serve one question at a time and are safe for concurrent use. Both methods block until there is an
+// answer or ctx is done, and then return ctx's error.
 type Asker interface {
-	// Secret asks with the echo off. It returns when there is an answer, when nobody can give one (an error), or when
-	// ctx is done.
+	// Secret shows prompt and reads one line without echo; the line end is not part of the answer. An empty answer
+	// means that the person has none to give. ErrNobody: there is nobody to ask.
 	Secret(ctx context.Context, prompt string) (string, error)
 
-	// Confirm asks for yes or no. An error counts as no.
+	// Confirm shows prompt and tells whether the answer was yes. ErrNobody: there is nobody to ask.
 	Confirm(ctx context.Context, prompt string) (bool, error)
 }
+
+// ErrNobody is an Asker's answer where no terminal is open and no askpass program may be used.
+var ErrNobody = errors.New("nobody to ask: no terminal and no SSH_ASKPASS program")
