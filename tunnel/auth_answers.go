@@ -1,0 +1,239 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// errNoAnswer ends a try of keyboard-interactive whose questions nobody answers.
+var errNoAnswer = errors.New("nobody to answer")
+
+// answering keeps count of passwords and of answers to prompts during one attempt.
+type answering struct {
+	passwordAsked int             // questions put to a person
+	rounds        int             // tries of keyboard-interactive
+	questioned    bool            // the server has asked something in keyboard-interactive
+	storedUsed    map[string]bool // methods for which the stored secret has been sent
+	given         []string        // what of Credentials.answers the last try sent
+}
+
+// fresh begins a new try.
+func (s *answering) fresh() { s.given = nil }
+
+// answer gives what was remembered under key.
+func (c *Credentials) answer(key string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text, ok := c.answers[key]
+	return text, ok
+}
+
+func (c *Credentials) rememberAnswer(key, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[key] = text
+}
+
+// forget drops a remembered answer that the server refused.
+func (c *Credentials) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.answers, key)
+}
+
+// password gives the next password: a remembered one, the stored one, or one that a person types, at most
+// NumberOfPasswordPrompts times. A password that the server takes is used for every later connection.
+func (a *authentication) password() (ssh.AuthMethod, error) {
+	key := a.answerKey("password")
+	if secret, ok := a.credentials.answer(key); ok {
+		return a.sendPassword(key, secret), nil
+	}
+	if secret := a.stored("password"); secret != "" {
+		return a.sendPassword("", secret), nil
+	}
+	if a.answering.passwordAsked >= a.options.NumberOfPasswordPrompts {
+		return nil, nil
+	}
+	a.answering.passwordAsked++
+	secret, err := a.askSecret(key, a.options.User+"@"+a.serverName()+"'s password: ")
+	if a.ctx.Err() != nil {
+		return nil, a.ctx.Err()
+	}
+	if err != nil {
+		if !errors.Is(err, ErrNobody) {
+			a.log.Warn("password not asked", "err", err)
+		}
+		return nil, nil
+	}
+	return a.sendPassword(key, secret), nil
+}
+
+func (a *authentication) sendPassword(key, secret string) ssh.AuthMethod {
+	a.used = append(a.used, "password")
+	if key != "" {
+		a.answering.given = append(a.answering.given, key)
+	}
+	return ssh.Password(secret)
+}
+
+// askSecret asks a person and remembers the answer under key.
+func (a *authentication) askSecret(key, prompt string) (string, error) {
+	free, err := a.question()
+	if err != nil {
+		return "", err
+	}
+	defer free()
+	if secret, ok := a.credentials.answer(key); ok { // another session has asked in the meantime
+		return secret, nil
+	}
+	secret, err := a.credentials.ask.Secret(a.ctx, prompt)
+	if err != nil {
+		return "", err
+	}
+	a.credentials.rememberAnswer(key, secret)
+	return secret, nil
+}
+
+// stored gives the secret of TunneldPassphraseFile as an answer, once for each method. Where an identity file is
+// encrypted the secret is that key's and stays here: it must not travel to a server.
+func (a *authentication) stored(method string) string {
+	if a.answering.storedUsed[method] || a.secretIsForKey() {
+		return ""
+	}
+	file, secret, err := a.storedSecret()
+	if err != nil {
+		a.log.Warn("passphrase file not read", "err", err)
+		return ""
+	}
+	if file == "" {
+		return ""
+	}
+	if a.answering.storedUsed == nil {
+		a.answering.storedUsed = map[string]bool{}
+	}
+	a.answering.storedUsed[method] = true
+	return secret
+}
+
+// secretIsForKey tells whether one of the identity files is encrypted.
+func (a *authentication) secretIsForKey() bool {
+	return a.encrypted || slices.ContainsFunc(a.options.IdentityFile, func(f config.IdentityFile) bool {
+		data, _, err := readKeyFile(f.Path)
+		if err != nil {
+			return false
+		}
+		_, err = ssh.ParsePrivateKey(data)
+		var missing *ssh.PassphraseMissingError
+		return errors.As(err, &missing)
+	})
+}
+
+// keyboardInteractive gives the next try of RFC 4256, or nil where nobody could answer or the server asks nothing
+// (userauth_kbdint of OpenSSH's sshconnect2.c).
+func (a *authentication) keyboardInteractive() ssh.AuthMethod {
+	s := &a.answering
+	if s.rounds >= max(1, a.options.NumberOfPasswordPrompts) || s.rounds > 0 && !s.questioned || !a.canAnswer() {
+		return nil
+	}
+	s.rounds++
+	a.used = append(a.used, "keyboard-interactive")
+	return ssh.KeyboardInteractive(a.challenge)
+}
+
+// canAnswer tells whether there is any source of answers left.
+func (a *authentication) canAnswer() bool {
+	if !a.options.BatchMode && a.credentials.ask != nil {
+		return true
+	}
+	if a.credentials.hasAnswers(a.answerKey("prompt")) {
+		return true
+	}
+	file := a.options.PassphraseFile + a.credentials.PassphraseFile
+	return file != "" && !a.answering.storedUsed["keyboard-interactive"] && !a.secretIsForKey()
+}
+
+func (c *Credentials) hasAnswers(prefix string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key := range c.answers {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// challenge answers one set of questions of the server.
+func (a *authentication) challenge(name, instruction string, questions []string, echos []bool) ([]string, error) {
+	a.answering.questioned = true
+	for _, text := range []string{name, instruction} {
+		if text = strings.TrimSpace(printable(text)); text != "" {
+			a.log.Info("the server says", "text", text)
+		}
+	}
+	answers := make([]string, len(questions))
+	for i, question := range questions {
+		secret := len(questions) == 1 && !echos[i]
+		answer, err := a.reply(printable(question), secret)
+		if err != nil {
+			return nil, err
+		}
+		answers[i] = answer
+	}
+	return answers, nil
+}
+
+// reply answers one question; secret: it may be answered by the stored secret.
+func (a *authentication) reply(question string, secret bool) (string, error) {
+	key := a.answerKey("prompt") + question
+	if answer, ok := a.credentials.answer(key); ok {
+		a.answering.given = append(a.answering.given, key)
+		return answer, nil
+	}
+	if secret {
+		if answer := a.stored("keyboard-interactive"); answer != "" {
+			return answer, nil
+		}
+	}
+	answer, err := a.askSecret(key, fmt.Sprintf("(%s@%s) %s", a.options.User, a.serverName(), question))
+	if errors.Is(err, ErrNobody) {
+		return "", errNoAnswer
+	}
+	if err == nil {
+		a.answering.given = append(a.answering.given, key)
+	}
+	return answer, err
+}
+
+// answerKey is where answers to this server for this user are remembered.
+func (a *authentication) answerKey(kind string) string {
+	return strings.Join([]string{kind, a.options.User, a.serverName(), a.options.Address(), ""}, "\x00")
+}
+
+// serverName is what OpenSSH shows in its prompts.
+func (a *authentication) serverName() string {
+	if a.options.HostKeyAlias != "" {
+		return a.options.HostKeyAlias
+	}
+	return a.options.HostName
+}
+
+// printable drops what a server could use to write over the terminal: control characters except line ends and tabs.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+}

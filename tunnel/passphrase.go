@@ -1,0 +1,198 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// maxSecretFile is the most that is read of a file with a passphrase, in bytes.
+const maxSecretFile = 64 << 10
+
+// The reasons why a private key could not be had, for the message and the hint at the end of an attempt.
+var (
+	errNoPassphrase    = errors.New("no passphrase")
+	errWrongPassphrase = errors.New("wrong passphrase")
+	errMissingKey      = errors.New("no such file")
+)
+
+// openedKey is a private key that needed a passphrase, kept so that no reconnect needs a person.
+type openedKey struct {
+	signer     ssh.Signer
+	passphrase string // tried first when the file is replaced
+	modified   time.Time
+	size       int64
+}
+
+// private reads the private key at path. An encrypted key is decrypted with what is remembered, with the configured
+// files, or by asking, in this order; once opened it stays in memory until its file changes.
+func (a *authentication) private(path string) (ssh.Signer, error) {
+	data, info, err := readKeyFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errMissingKey
+	}
+	if err == nil {
+		err = checkPrivate(info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	signer, err := ssh.ParsePrivateKey(data)
+	if missing := (*ssh.PassphraseMissingError)(nil); !errors.As(err, &missing) {
+		return signer, describeKeyError(err)
+	}
+	a.encrypted = true
+	if signer := a.credentials.opened(path, info); signer != nil {
+		return signer, nil
+	}
+	return a.unlock(path, data, info)
+}
+
+// describeKeyError says what to do about the formats that x/crypto can not read and ssh-keygen can rewrite.
+func describeKeyError(err error) error {
+	if err != nil && strings.HasPrefix(err.Error(), "ssh: unsupported key type") {
+		return fmt.Errorf("%w (rewrite it in OpenSSH's format: ssh-keygen -p -f FILE)", err)
+	}
+	return err
+}
+
+// unlock decrypts the key of path, whose file holds data.
+func (a *authentication) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
+	remember := func(signer ssh.Signer, passphrase string) ssh.Signer {
+		a.credentials.remember(path, openedKey{signer, passphrase, info.ModTime(), info.Size()})
+		return signer
+	}
+	if passphrase, ok := a.credentials.passphrase(path); ok {
+		if signer, err := decrypt(data, passphrase); err == nil {
+			return remember(signer, passphrase), nil
+		}
+	}
+	result := fmt.Errorf("encrypted, and there is %w", errNoPassphrase)
+	if file, passphrase, err := a.storedSecret(); err != nil {
+		a.log.Warn("passphrase file not read", "err", err)
+		result = fmt.Errorf("encrypted, and there is %w: %w", errNoPassphrase, err)
+	} else if file != "" {
+		signer, err := decrypt(data, passphrase)
+		if err == nil {
+			return remember(signer, passphrase), nil
+		}
+		result = fmt.Errorf("%w in %s", err, file)
+		a.log.Warn("key not opened", "key", path, "err", result)
+	}
+	signer, passphrase, err := a.askPassphrase(path, data, info)
+	if errors.Is(err, ErrNobody) {
+		return nil, result
+	}
+	if err != nil {
+		return nil, err
+	}
+	return remember(signer, passphrase), nil
+}
+
+// askPassphrase asks a person until the key opens, as load_identity_file of OpenSSH's sshconnect2.c: at most
+// NumberOfPasswordPrompts times, and an empty answer gives up.
+func (a *authentication) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh.Signer, string, error) {
+	free, err := a.question()
+	if err != nil {
+		return nil, "", err
+	}
+	defer free()
+	// Another session of the tunnel may have asked for the same key in the meantime.
+	if signer := a.credentials.opened(path, info); signer != nil {
+		passphrase, _ := a.credentials.passphrase(path)
+		return signer, passphrase, nil
+	}
+	err = errNoPassphrase
+	for range max(1, a.options.NumberOfPasswordPrompts) {
+		passphrase, askErr := a.credentials.ask.Secret(a.ctx, fmt.Sprintf("Enter passphrase for key '%.100s': ", path))
+		if askErr != nil {
+			return nil, "", askErr
+		}
+		if passphrase == "" {
+			return nil, "", errNoPassphrase
+		}
+		signer, decryptErr := decrypt(data, passphrase)
+		if decryptErr == nil {
+			return signer, passphrase, nil
+		}
+		if err = decryptErr; !errors.Is(err, errWrongPassphrase) {
+			break
+		}
+		a.log.Warn("wrong passphrase", "key", path)
+	}
+	return nil, "", err
+}
+
+// decrypt parses an encrypted private key.
+func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
+	signer, err := ssh.ParsePrivateKeyWithPassphrase(data, []byte(passphrase))
+	if errors.Is(err, x509.IncorrectPasswordError) {
+		return nil, errWrongPassphrase
+	}
+	return signer, err
+}
+
+// storedSecret reads the first line of TunneldPassphraseFile, or else of the file that was given to the process. file is
+// empty where none is configured.
+func (a *authentication) storedSecret() (file, secret string, err error) {
+	file = a.options.PassphraseFile
+	if file == "" {
+		file = a.credentials.PassphraseFile
+	}
+	if file == "" {
+		return "", "", nil
+	}
+	secret, err = readSecretFile(file)
+	return file, secret, err
+}
+
+// readSecretFile gives the first line of a file without its end.
+func readSecretFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line = bytes.TrimSuffix(line, []byte("\r"))
+	if len(line) == 0 {
+		return "", fmt.Errorf("%s: empty", path)
+	}
+	return string(line), nil
+}
+
+// question waits for the turn to ask a person; free ends it. Time until then is a person's, not the network's.
+// ErrNobody: BatchMode, or there is no Asker.
+func (a *authentication) question() (free func(), err error) {
+	if a.options.BatchMode || a.credentials.ask == nil {
+		return nil, ErrNobody
+	}
+	a.human(true)
+	select {
+	case a.credentials.asking <- struct{}{}:
+		return func() { <-a.credentials.asking; a.human(false) }, nil
+	case <-a.ctx.Done():
+		a.human(false)
+		return nil, context.Cause(a.ctx)
+	}
+}
+
+// human tells the dialer that a person is being waited for, so that its deadline stands still.
+func (a *authentication) human(waiting bool) {
+	if a.onHuman != nil {
+		a.onHuman(waiting)
+	}
+}
