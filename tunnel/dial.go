@@ -1,0 +1,219 @@
+package tunnel
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// DefaultConnectTimeout bounds an attempt where ConnectTimeout is not set. ssh waits for as long as the kernel does, two
+// minutes and more for each address, and for ever in the key exchange.
+const DefaultConnectTimeout = 30 * time.Second
+
+// clientVersion is how we introduce ourselves (RFC 4253 §4.2).
+const clientVersion = "SSH-2.0-tunneld"
+
+// Step is one thing that was done on the way to a connection, for `tunneld check`.
+type Step struct {
+	Name   string        // "dns", "tcp", "proxy command", "jump", "key exchange", "host key" or "authentication"
+	Host   string        // user@host:port of the hop
+	Took   time.Duration //
+	Detail string        // one line; may be empty
+	Err    error         // nil: it went well
+}
+
+// Dialer makes connections. Its fields are set before the first use and not changed afterwards; several goroutines may
+// dial at the same time.
+type Dialer struct {
+	Credentials *Credentials // shared by all hops
+	Ask         Asker        // for host keys; nil: nobody can be asked
+	Log         *slog.Logger
+	Trace       func(Step) // called as each step ends, from the goroutine that dials; nil: nobody wants to know
+	Shell       string     // runs ProxyCommand, as $SHELL does for ssh(1); empty: /bin/sh
+
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: net.DefaultResolver.LookupNetIP
+}
+
+// dial makes one attempt at an authenticated connection, through all jump hosts. ConnectTimeout of the destination is
+// the one deadline over name look-up, TCP, key exchanges and authentications; the time that a person takes to answer does
+// not count. What an unsuccessful attempt opened is closed when it returns. Its errors are *Error, or ctx's own.
+func (d *Dialer) dial(ctx context.Context, o *config.Options) (*link, error) {
+	ctx, limit := withDeadline(ctx, o.ConnectTimeout)
+	defer limit.stop()
+	return d.hop(ctx, limit, o)
+}
+
+// hop connects to one host, after the jump hosts before it.
+func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options) (*link, error) {
+	log := d.Log.With("host", o.Address(), "user", o.User)
+	settings, err := algorithms(o, log)
+	if err != nil {
+		return nil, err
+	}
+	l := &link{info: Server{User: o.User, Host: o.HostName, Port: o.Port}}
+	conn, err := d.reach(ctx, limit, o, l, log)
+	if err != nil {
+		return nil, err
+	}
+	l.wire = newWire(conn)
+	if l.via != nil {
+		l.via.wire.onDead(func() { l.wire.fail(fmt.Errorf("jump host %s: %w", l.via.info.name(), l.via.wire.err())) })
+	}
+	if err := d.login(ctx, limit, o, l, settings, log); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// reach makes the byte stream to the server: a TCP connection, a ProxyCommand, or a channel of the jump host.
+func (d *Dialer) reach(ctx context.Context, limit *deadline, o *config.Options, l *link, log *slog.Logger) (net.Conn, error) {
+	switch {
+	case o.Via != nil:
+		via, err := d.hop(ctx, limit, o.Via)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := d.throughJump(ctx, o, via)
+		if err != nil {
+			via.close()
+			return nil, err
+		}
+		l.via, l.info.Via = via, append(via.info.Via, via.info.name())
+		return conn, nil
+	case o.ProxyCommand != "":
+		proxy, err := d.throughProxy(o, log)
+		if err != nil {
+			return nil, err
+		}
+		l.proxy, l.info.Via = proxy, []string{"proxy command"}
+		return proxy, nil
+	}
+	conn, err := d.dialTCP(ctx, o, log)
+	if err != nil {
+		return nil, err
+	}
+	l.info.Address = conn.RemoteAddr().String()
+	return conn, nil
+}
+
+// login exchanges keys over the wire of l, checks the host key, authenticates, and fills in the rest of l.
+func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, l *link, settings ssh.Config, log *slog.Logger) error {
+	hostKeys, err := newHostKeys(ctx, o, limit.exempt(d.Ask), log)
+	if err != nil {
+		return err
+	}
+	auth, err := d.Credentials.begin(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer auth.close()
+	auth.onHuman, auth.dead = limit.human, l.wire.dead
+
+	h := &handshake{dialer: d, options: o, link: l, auth: auth, begun: time.Now()}
+	client := &ssh.ClientConfig{
+		Config:            settings,
+		User:              o.User,
+		ClientVersion:     clientVersion,
+		HostKeyAlgorithms: hostKeys.algorithms(),
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			return h.hostKey(ctx, hostKeys, key)
+		},
+	}
+	auth.configure(client)
+
+	stop := context.AfterFunc(ctx, func() { l.wire.fail(context.Cause(ctx)) })
+	conn, chans, reqs, err := ssh.NewClientConn(l.wire, o.Address(), client)
+	if !stop() && err == nil { // the deadline passed at the last moment
+		err = context.Cause(ctx)
+	}
+	if err = h.end(ctx, err); err != nil {
+		return err
+	}
+	l.conn, l.chans, l.reqs, l.hostKeys = conn, chans, reqs, hostKeys
+	l.info.CertExpiry = auth.certExpiry()
+	l.describe(log)
+	l.guard()
+	return nil
+}
+
+// handshake is one run of ssh.NewClientConn. Its methods follow each other, called by the SSH library or after it.
+type handshake struct {
+	dialer  *Dialer
+	options *config.Options
+	link    *link
+	auth    *authentication
+	begun   time.Time // of the step that runs now
+	trusted bool      // the host key was good, so that authentication runs
+	refused error     // what the check of the host key said; nil: nothing against it, or not checked
+}
+
+// hostKey is the end of the key exchange and the beginning of authentication.
+func (h *handshake) hostKey(ctx context.Context, known *hostKeys, key ssh.PublicKey) error {
+	h.step("key exchange", "", nil)
+	fingerprint := ssh.FingerprintSHA256(key)
+	h.link.info.Fingerprint = fingerprint
+	var remote net.Addr
+	if h.link.info.Address != "" {
+		remote = h.link.wire.RemoteAddr()
+	}
+	h.refused = known.check(ctx, remote, key)
+	h.step("host key", key.Type()+" "+fingerprint, h.refused)
+	h.trusted = h.refused == nil
+	return h.refused
+}
+
+// end turns the library's error into ours, and reports the step that it ended.
+func (h *handshake) end(ctx context.Context, err error) error {
+	if h.refused != nil { // already reported; kept aside because the library wraps it
+		if ctx.Err() != nil {
+			return h.timedOut(ctx, PhaseHostKey)
+		}
+		return h.refused
+	}
+	err = h.explain(ctx, err)
+	if h.trusted {
+		h.step("authentication", "", err)
+	} else {
+		h.step("key exchange", "", err)
+	}
+	return err
+}
+
+func (h *handshake) step(name, detail string, err error) {
+	h.dialer.trace(name, h.link.info.name(), h.begun, detail, err)
+	h.begun = time.Now()
+}
+
+// describe notes what was agreed upon.
+func (l *link) describe(log *slog.Logger) {
+	l.info.Version = string(l.conn.ServerVersion())
+	if c, ok := l.conn.(ssh.AlgorithmsConnMetadata); ok {
+		a := c.Algorithms()
+		l.info.Kex, l.info.HostKey = a.KeyExchange, a.HostKey
+		l.info.Cipher, l.info.MAC = a.Write.Cipher, a.Write.MAC
+	}
+	log.Debug("authenticated", "address", l.info.Address, "version", l.info.Version, "kex", l.info.Kex,
+		"cipher", l.info.Cipher, "mac", l.info.MAC, "host_key", l.info.HostKey, "fingerprint", l.info.Fingerprint)
+}
+
+func (d *Dialer) trace(name, host string, begun time.Time, detail string, err error) {
+	if d.Trace != nil {
+		d.Trace(Step{Name: name, Host: host, Took: time.Since(begun), Detail: detail, Err: err})
+	}
+}
+
+// where gives user@host:port.
+func where(user, host string, port int) string {
+	return user + "@" + net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+func whereOf(o *config.Options) string { return where(o.User, o.HostName, o.Port) }

@@ -1,0 +1,203 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// ended gives the error of an attempt whose context is over: a transient *Error where the deadline passed, the context's
+// own where the caller ended it. It is nil while the context lives.
+func ended(ctx context.Context, phase Phase, where string) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	var late *timeoutError
+	if errors.As(cause, &late) {
+		return &Error{Phase: phase, Where: where, Err: cause}
+	}
+	return cause
+}
+
+// unresolved says that the name has no address.
+func unresolved(ctx context.Context, o *config.Options, err error) error {
+	if over := ended(ctx, PhaseDial, whereOf(o)); over != nil {
+		return over
+	}
+	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("looking up %s: %w", o.HostName, err)}
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		e.Err = fmt.Errorf("looking up %s: %w", o.HostName, &plainError{dns.Err, err})
+		if dns.IsNotFound {
+			e.Hint = unknownName(o)
+		}
+	}
+	return e
+}
+
+func unknownName(o *config.Options) string {
+	if !o.Matched {
+		return fmt.Sprintf("no Host entry matches %q in ssh_config, so it was taken for a host name: check the spelling", o.Alias)
+	}
+	return fmt.Sprintf("check HostName of %q in ssh_config, and that this machine can look names up: getent hosts %s", o.Alias, o.HostName)
+}
+
+// unconnected says that no address took the connection.
+func unconnected(ctx context.Context, o *config.Options, err error) error {
+	if over := ended(ctx, PhaseDial, whereOf(o)); over != nil {
+		return over
+	}
+	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: &plainError{eachAddress(err), err}}
+	var source *sourceError
+	switch {
+	case errors.As(err, &source):
+		e.Hint = "see `ip address` for what this machine has"
+	case errors.Is(err, syscall.ECONNREFUSED):
+		e.Hint = fmt.Sprintf("nothing listens on port %d there: check Port, and that sshd runs", o.Port)
+	}
+	return e
+}
+
+// eachAddress puts what race has joined into one line.
+func eachAddress(err error) string {
+	all := []error{err}
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		all = j.Unwrap()
+	}
+	var texts []string
+	for _, err := range all {
+		var op *net.OpError
+		text := err.Error()
+		if errors.As(err, &op) && op.Addr != nil {
+			text = fmt.Sprintf("connecting to %v: %s", op.Addr, withoutCall(op.Err))
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// withoutCall leaves the name of the system call out: "connection refused" is what a person reads.
+func withoutCall(err error) string {
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		return call.Err.Error()
+	}
+	return err.Error()
+}
+
+// plainError is an error in other words.
+type plainError struct {
+	text string
+	err  error
+}
+
+func (e *plainError) Error() string { return e.text }
+func (e *plainError) Unwrap() error { return e.err }
+
+// explain turns what ssh.NewClientConn returned into an *Error; nil for nil.
+func (h *handshake) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	phase, name := PhaseHandshake, h.link.info.name()
+	if h.trusted {
+		phase = PhaseAuth
+	}
+	if over := ended(ctx, phase, name); over != nil {
+		return h.orNotSSH(over)
+	}
+	cause := h.link.wire.err()
+	broken := cause != nil && cause != net.ErrClosed && (errors.Is(err, cause) || errors.Is(err, errConnectionLost))
+	var none *ssh.AlgorithmNegotiationError
+	switch {
+	case errors.As(err, &none):
+		return noCommon(name, none)
+	case h.trusted && broken:
+		return h.auth.failure(lost(cause))
+	case h.trusted:
+		return h.auth.failure(err)
+	case broken:
+		return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", lost(cause)), Hint: lostHint(cause)})
+	}
+	return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", err)})
+}
+
+func (h *handshake) timedOut(ctx context.Context, phase Phase) error {
+	return ended(ctx, phase, h.link.info.name())
+}
+
+// lost puts the end of the wire in words.
+func lost(cause error) error {
+	if cause == io.EOF {
+		return &plainError{"the server closed the connection", cause}
+	}
+	return cause
+}
+
+// lostHint says what may be behind a connection that ends before anything was agreed upon.
+func lostHint(cause error) string {
+	if cause != io.EOF && !errors.Is(cause, syscall.ECONNRESET) {
+		return ""
+	}
+	return "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
+}
+
+// orNotSSH gives err, or where the server's first words are not SSH's, an error that shows them.
+func (h *handshake) orNotSSH(err error) error {
+	words := h.link.wire.firstWords()
+	if h.trusted || len(words) == 0 || speaksSSH(words) || bytes.HasPrefix(words, []byte("Exceeded MaxStartups")) {
+		return err
+	}
+	return &Error{
+		Phase: PhaseHandshake,
+		Where: h.link.info.name(),
+		Err:   &plainError{fmt.Sprintf("not an SSH server: it said %q", firstLine(words)), err},
+		Hint:  "check HostName and Port: another service answers there",
+	}
+}
+
+// speaksSSH looks for the version line, which other lines may precede (RFC 4253 §4.2).
+func speaksSSH(words []byte) bool {
+	return bytes.HasPrefix(words, []byte("SSH-")) || bytes.Contains(words, []byte("\nSSH-"))
+}
+
+// firstLine gives the first line of words, at most 60 bytes; %q does the rest.
+func firstLine(words []byte) []byte {
+	line, _, _ := bytes.Cut(words, []byte("\n"))
+	return bytes.TrimRight(line[:min(len(line), 60)], "\r")
+}
+
+// noCommon says that the two sides have no algorithm in common.
+func noCommon(name string, e *ssh.AlgorithmNegotiationError) error {
+	return &Error{
+		Phase:     PhaseHandshake,
+		Permanent: true,
+		Where:     name,
+		Err: &plainError{fmt.Sprintf("no common %s: we offer %s; the server offers %s", e.What,
+			strings.Join(e.SupportedAlgorithms, ","), strings.Join(e.RequestedAlgorithms, ",")), e},
+		Hint: "allow one of the server's with " + keywordFor(e.What) + " +NAME, if it is one that tunneld has",
+	}
+}
+
+func keywordFor(what string) string {
+	switch {
+	case strings.Contains(what, "key exchange"):
+		return "KexAlgorithms"
+	case strings.Contains(what, "host key"):
+		return "HostKeyAlgorithms"
+	case strings.Contains(what, "cipher"):
+		return "Ciphers"
+	}
+	return "MACs"
+}

@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package tunnel
+
+import "github.com/tunneld/tunneld/config"
+
+// setUserTimeout does nothing: only Linux has TCP_USER_TIMEOUT. Keepalives notice a dead connection all the same.
+func setUserTimeout(int, *config.Options) error { return nil }

@@ -1,0 +1,206 @@
+package tunnel
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+const (
+	proxyGrace = 300 * time.Millisecond // between asking a ProxyCommand to end and killing it
+	proxyWords = 200 * time.Millisecond // what its exit status and last words may take after its end was seen
+)
+
+// proxyProcess is a running ProxyCommand: its standard input and output are the connection.
+type proxyProcess struct {
+	in     *os.File // we write, it reads
+	out    *os.File // it writes, we read
+	cmd    *exec.Cmd
+	stderr *lineLogger
+	exited chan struct{} // closed when it has been waited for
+
+	stopping sync.Once
+	state    error // of exec.Cmd.Wait; read after exited
+}
+
+// throughProxy starts the ProxyCommand as OpenSSH does: by the user's shell, which it replaces.
+func (d *Dialer) throughProxy(o *config.Options, log *slog.Logger) (*proxyProcess, error) {
+	begun := time.Now()
+	p, err := startProxy(cmp.Or(d.Shell, "/bin/sh"), o.ProxyCommand, log)
+	if err != nil {
+		err = &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("ProxyCommand: %w", err)}
+	}
+	d.trace("proxy command", whereOf(o), begun, o.ProxyCommand, err)
+	return p, err
+}
+
+func startProxy(shell, command string, log *slog.Logger) (*proxyProcess, error) {
+	theirIn, in, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	out, theirOut, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, theirIn.Close(), in.Close())
+	}
+	p := &proxyProcess{in: in, out: out, stderr: &lineLogger{log: log}, exited: make(chan struct{})}
+	p.cmd = exec.Command(shell, "-c", "exec "+command)
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.stderr
+	p.cmd.WaitDelay = proxyWords // a child that it left behind may hold its standard error open
+	ownGroup(p.cmd)
+	err = p.cmd.Start()
+	theirIn.Close()
+	theirOut.Close()
+	if err != nil {
+		in.Close()
+		out.Close()
+		return nil, err
+	}
+	log.Debug("proxy command started", "command", command, "pid", p.cmd.Process.Pid)
+	go func() {
+		p.state = p.cmd.Wait()
+		close(p.exited)
+	}()
+	return p, nil
+}
+
+// Read implements net.Conn. When the command has ended, its exit status is the error.
+func (p *proxyProcess) Read(b []byte) (int, error) {
+	n, err := p.out.Read(b)
+	return n, p.explain(err)
+}
+
+// Write implements net.Conn. When the command has ended, its exit status is the error.
+func (p *proxyProcess) Write(b []byte) (int, error) {
+	n, err := p.in.Write(b)
+	return n, p.explain(err)
+}
+
+// explain turns the end of a pipe into the exit status that is behind it.
+func (p *proxyProcess) explain(err error) error {
+	if err == nil || errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	late := time.NewTimer(proxyWords)
+	defer late.Stop()
+	select {
+	case <-p.exited:
+		return &proxyError{p.cmd.ProcessState.String(), p.stderr.last(), err}
+	case <-late.C:
+		return err
+	}
+}
+
+// proxyError is a ProxyCommand that ended by itself.
+type proxyError struct {
+	status string // "exit status 1", "signal: killed"
+	words  string // the last line of its standard error; may be empty
+	err    error
+}
+
+func (e *proxyError) Error() string {
+	text := "ProxyCommand ended (" + e.status + ")"
+	if e.words != "" {
+		text += ": " + e.words
+	}
+	return text
+}
+
+func (e *proxyError) Unwrap() error { return e.err }
+
+// Close closes the pipes and asks the command, and whatever it started, to end. It does not wait: see stop.
+func (p *proxyProcess) Close() error {
+	p.stopping.Do(func() {
+		p.in.Close()
+		p.out.Close()
+		select {
+		case <-p.exited: // its number may be somebody else's by now
+		default:
+			hangUp(p.cmd)
+		}
+	})
+	return nil
+}
+
+// stop closes, and waits until the command has ended, by force after proxyGrace.
+func (p *proxyProcess) stop() {
+	p.Close()
+	late := time.NewTimer(proxyGrace)
+	defer late.Stop()
+	select {
+	case <-p.exited:
+	case <-late.C:
+		kill(p.cmd)
+		<-p.exited
+	}
+}
+
+// LocalAddr implements net.Conn: there is none.
+func (p *proxyProcess) LocalAddr() net.Addr { return nil }
+
+// RemoteAddr implements net.Conn: there is none.
+func (p *proxyProcess) RemoteAddr() net.Addr { return nil }
+
+// SetDeadline implements net.Conn.
+func (p *proxyProcess) SetDeadline(t time.Time) error {
+	return errors.Join(p.in.SetWriteDeadline(t), p.out.SetReadDeadline(t))
+}
+
+// SetReadDeadline implements net.Conn.
+func (p *proxyProcess) SetReadDeadline(t time.Time) error { return p.out.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.Conn.
+func (p *proxyProcess) SetWriteDeadline(t time.Time) error { return p.in.SetWriteDeadline(t) }
+
+// lineLogger logs what a ProxyCommand says on its standard error, line by line, and remembers the last line.
+type lineLogger struct {
+	log *slog.Logger
+
+	mu    sync.Mutex // guards all following
+	begun []byte     // a line without its end
+	line  string     // the last one that is not empty
+}
+
+const longestLine = 1024 // longer lines are cut in pieces
+
+func (l *lineLogger) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range p {
+		if c == '\n' || len(l.begun) == longestLine {
+			l.sayLocked()
+		}
+		if c != '\n' {
+			l.begun = append(l.begun, c)
+		}
+	}
+	return len(p), nil
+}
+
+func (l *lineLogger) sayLocked() {
+	if line := strings.TrimSpace(string(l.begun)); line != "" {
+		l.line = line
+		l.log.Warn("proxycommand", "stderr", line)
+	}
+	l.begun = l.begun[:0]
+}
+
+// last gives the last line so far, also one without its end.
+func (l *lineLogger) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sayLocked()
+	return l.line
+}
+
+var _ io.Writer = (*lineLogger)(nil)
