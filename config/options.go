@@ -83,6 +83,7 @@ type Options struct {
 	MACs                        []string
 	KexAlgorithms               []string
 	HostKeyAlgorithms           []string
+	HostKeyAlgorithmsExact      bool // the list was written out or begins with ^: known_hosts does not reorder it, as it does after + and -
 	PubkeyAcceptedAlgorithms    []string
 	CASignatureAlgorithms       []string
 	HostbasedAcceptedAlgorithms []string // never used; printed only

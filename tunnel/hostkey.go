@@ -1,35 +1,176 @@
 package tunnel
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"slices"
+	"strings"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
 )
 
-// hostKeys decides for one connection attempt whether the server is the one that was meant.
+// hostKeys decides for one connection attempt whether the server is the one that was meant, by the files of known hosts
+// and the options around them, as OpenSSH does (sshconnect.c). It departs from OpenSSH in two places, both for the safer:
+//
+//   - StrictHostKeyChecking no with a changed key: ssh connects and opens no forward. A tunnel without forwards is none,
+//     so the key is refused.
+//   - A key that is @revoked is refused always, also where ssh looks at the name without its port and then goes on.
+//
+// VerifyHostKeyDNS is not done: nobody here validates DNSSEC.
 type hostKeys struct {
 	options *config.Options
 	ask     Asker
 	log     *slog.Logger
+	files   []knownHostsFile
+	offered []string // algorithms
+
+	accepted atomic.Pointer[acceptedKey]
+	updated  atomic.Bool // a server's list of keys was dealt with; once for a connection
+}
+
+// acceptedKey is the outcome of a check. A later key exchange on the same connection is not looked up again.
+type acceptedKey struct {
+	blob      []byte
+	learnable bool   // the key stands in UserKnownHostsFile or a person confirmed it, so that others may be learned by it
+	address   string // the peer's address as known_hosts names it; empty where CheckHostIP does not apply
 }
 
 // newHostKeys reads the files of known hosts anew. ctx bounds KnownHostsCommand; ask may be nil.
+//
+// The error is a permanent one of PhaseHandshake where no host key algorithm is left to offer, and a transient one of
+// PhaseHostKey where KnownHostsCommand fails.
 func newHostKeys(ctx context.Context, o *config.Options, ask Asker, log *slog.Logger) (*hostKeys, error) {
-	return &hostKeys{options: o, ask: ask, log: log}, nil
+	h := &hostKeys{options: o, ask: ask, log: log}
+	for _, path := range withoutNone(o.UserKnownHostsFile) {
+		h.read(path, true)
+	}
+	for _, path := range withoutNone(o.GlobalKnownHostsFile) {
+		h.read(path, false)
+	}
+	known := h.lookup(h.name())
+	if o.KnownHostsCommand != "" {
+		// ssh gives the command the name without the port here, and believes it for that name.
+		more, err := h.runCommand(ctx, commandOrder, canonicalHost(o.HostName), nil)
+		if err != nil {
+			return nil, err
+		}
+		known = append(known, more...)
+	}
+	var err error
+	h.offered, err = h.offer(known)
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// withoutNone empties a list of files that begins with "none", as ssh.c does.
+func withoutNone(paths []string) []string {
+	if len(paths) > 0 && strings.EqualFold(paths[0], "none") {
+		return nil
+	}
+	return paths
+}
+
+func (h *hostKeys) read(path string, user bool) {
+	lines, err := readKnownHosts(path)
+	if err != nil {
+		h.log.Warn("known hosts file not read", "file", path, "err", err)
+	}
+	h.files = append(h.files, knownHostsFile{path: path, user: user, lines: lines})
 }
 
 // algorithms gives HostKeyAlgorithms for ssh.ClientConfig, the ones of known keys first.
-func (h *hostKeys) algorithms() []string { return nil }
+func (h *hostKeys) algorithms() []string { return slices.Clone(h.offered) }
 
-// check tells whether key may be trusted. remote is nil where the server is not reached directly.
+// check tells whether key may be trusted; it is for ssh.ClientConfig.HostKeyCallback. remote is nil where the server is
+// not reached directly. A new key is written to the first user file where StrictHostKeyChecking says so. ctx bounds
+// KnownHostsCommand and a person's answer.
+//
+// The error is an *Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed or ctx is done.
 func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
-	return &Error{Phase: PhaseHostKey, Permanent: true, Err: errors.New("not yet checked")}
+	if accepted := h.accepted.Load(); accepted != nil && bytes.Equal(accepted.blob, key.Marshal()) {
+		return nil
+	}
+	if err := h.acceptable(key); err != nil {
+		return err
+	}
+	learnable, err := h.verify(ctx, remote, key, false)
+	if err != nil {
+		return err
+	}
+	h.accepted.Store(&acceptedKey{
+		blob: key.Marshal(), learnable: learnable, address: h.checkedAddress(remote, h.options.Port),
+	})
+	return nil
 }
 
-// update learns the keys of a hostkeys-00@openssh.com request and forgets the ones that the server gave up.
-func (h *hostKeys) update(ctx context.Context, conn ssh.Conn, keys [][]byte) error { return nil }
+// acceptable makes the checks that hold for every host: the size of RSA keys, the algorithms, RevokedHostKeys.
+func (h *hostKeys) acceptable(key ssh.PublicKey) error {
+	required := max(h.options.RequiredRSASize, minimumRSABits)
+	if bits := rsaBits(key); bits > 0 && bits < required {
+		return h.refuse(fmt.Errorf("the server's RSA host key has %d bits, RequiredRSASize asks for %d", bits, required),
+			"let the server make a longer or another key")
+	}
+	if !permits(h.offered, key) {
+		return h.refuse(fmt.Errorf("the server shows a host key of type %s, which was not offered", key.Type()), "")
+	}
+	if h.options.RevokedHostKeys == "" {
+		return nil
+	}
+	revoked, err := revokedByFile(h.options.RevokedHostKeys, key)
+	if err != nil {
+		return h.refuse(fmt.Errorf("RevokedHostKeys can not be used, so that no host key can be trusted: %w", err),
+			"mend the file or take RevokedHostKeys out of the configuration")
+	}
+	if revoked {
+		return h.refuse(fmt.Errorf("host key %s is revoked by %s", describeKey(key), h.options.RevokedHostKeys),
+			"the key was given up, perhaps stolen: let the server's keeper make a new one")
+	}
+	return nil
+}
+
+// name gives the server's name in known_hosts.
+func (h *hostKeys) name() string {
+	if h.options.HostKeyAlias != "" {
+		return lowerASCII(h.options.HostKeyAlias)
+	}
+	return hostKeyName(h.options.HostName, h.options.Port)
+}
+
+// certificateName gives the name that a host certificate must be made out for.
+func (h *hostKeys) certificateName() string {
+	if h.options.HostKeyAlias != "" {
+		return lowerASCII(h.options.HostKeyAlias)
+	}
+	return canonicalHost(h.options.HostName)
+}
+
+// lookup gives the lines of all files that name the host, the user's files first.
+func (h *hostKeys) lookup(name string) knownHosts {
+	var found knownHosts
+	for i := range h.files {
+		found = append(found, h.files[i].lookup(name)...)
+	}
+	return found
+}
+
+// checkedAddress gives the peer's address as known_hosts names it, and "" where CheckHostIP does not apply: it is off, the
+// peer is this machine, the way leads through another program or host, or the address is the name.
+func (h *hostKeys) checkedAddress(remote net.Addr, port int) string {
+	tcp, ok := remote.(*net.TCPAddr)
+	if !h.options.CheckHostIP || !ok || tcp.IP.IsLoopback() || h.options.Via != nil || h.options.ProxyCommand != "" {
+		return ""
+	}
+	address := addressName(remote, port)
+	if address == hostKeyName(h.options.HostName, port) {
+		return ""
+	}
+	return address
+}

@@ -1,0 +1,37 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// defaultCASignatureAlgorithms are OpenSSH 9.2's: no SHA-1.
+var defaultCASignatureAlgorithms = []string{
+	ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
+	ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
+}
+
+// checkCertificate tells whether a certificate of a known authority holds for this host and now. The rules are those of
+// sshkey_cert_check_host: a certificate without principals is good for every host, no critical option is understood, and
+// principals are compared to the letter, without wildcards.
+func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
+	if cert.CertType != ssh.HostCert {
+		return errors.New("the certificate is not a host's")
+	}
+	permitted := h.options.CASignatureAlgorithms
+	if permitted == nil {
+		permitted = defaultCASignatureAlgorithms
+	}
+	if cert.Signature == nil || !slices.Contains(permitted, cert.Signature.Format) {
+		return errors.New("the certificate is signed with an algorithm that CASignatureAlgorithms does not name")
+	}
+	checker := ssh.CertChecker{Clock: time.Now}
+	if err := checker.CheckCert(h.certificateName(), cert); err != nil {
+		return fmt.Errorf("host certificate %q: %w", cert.KeyId, err)
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package tunnel
+
+import (
+	"context"
+	"strings"
+)
+
+// Writing a new key down is a courtesy to the next attempt: where it fails, for example on a read-only disk, it is warned
+// about and the connection goes on, as with ssh.
+
+// recordable tells whether new keys have a place to go, and the host a name that can be written there.
+func (h *hostKeys) recordable() bool {
+	return len(withoutNone(h.options.UserKnownHostsFile)) > 0 && !strings.ContainsAny(h.options.HostName, "@?*#[]|'\"\\")
+}
+
+// recordHost writes a new host's key to the first user file. Under CheckHostIP the address goes with it.
+func (h *hostKeys) recordHost(ctx context.Context, c *shownKey) {
+	names := []string{c.host}
+	if found, _ := c.byAddress.judge(c.key); c.address != "" && found == keyUnknown {
+		names = append(names, c.address)
+	}
+	h.record(ctx, c, names)
+}
+
+// recordAddress writes down under which address a known key was seen (CheckHostIP).
+func (h *hostKeys) recordAddress(ctx context.Context, c *shownKey, known *knownHost) {
+	if c.address == "" {
+		return
+	}
+	if found, _ := c.byAddress.judge(c.key); found != keyUnknown {
+		return
+	}
+	if c.portless || known.command || !h.recordable() {
+		h.log.Info("host key not known for the address", "host", c.host, "address", c.address)
+		return
+	}
+	h.record(ctx, c, []string{c.address})
+}
+
+func (h *hostKeys) record(ctx context.Context, c *shownKey, names []string) {
+	file := withoutNone(h.options.UserKnownHostsFile)[0]
+	err := appendKnownHost(ctx, file, names, c.key, h.options.HashKnownHosts)
+	if err != nil {
+		h.log.Warn("host key not written down", "host", names[0], "key", describeKey(c.key), "file", file, "err", err)
+		return
+	}
+	h.log.Info("host key written down", "host", strings.Join(names, ","), "key", describeKey(c.key), "file", file)
+}

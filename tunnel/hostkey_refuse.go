@@ -1,0 +1,167 @@
+package tunnel
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// What a person reads when a host key is refused: both fingerprints where there are two, the line that is to blame, and
+// what to type.
+
+// revokedError is a key that is marked @revoked.
+type revokedError struct{ text string }
+
+func (e *revokedError) Error() string { return e.text }
+
+// describeKey gives type and fingerprint, as ssh-keygen -l prints it, of the key without its certificate.
+func describeKey(key ssh.PublicKey) string {
+	key = plainKey(key)
+	return key.Type() + " " + ssh.FingerprintSHA256(key)
+}
+
+// where names the server in errors.
+func (h *hostKeys) where() string {
+	if h.options.User == "" {
+		return h.options.Address()
+	}
+	return h.options.User + "@" + h.options.Address()
+}
+
+func (h *hostKeys) refuse(err error, hint string) *Error {
+	return &Error{Phase: PhaseHostKey, Permanent: true, Where: h.where(), Err: err, Hint: hint}
+}
+
+// interrupted is an end that says nothing about the key.
+func (h *hostKeys) interrupted(err error) *Error {
+	return &Error{Phase: PhaseHostKey, Where: h.where(), Err: err}
+}
+
+func (h *hostKeys) refuseRevoked(c *shownKey, known *knownHost) error {
+	text := fmt.Sprintf("host key %s is marked @revoked at %s", describeKey(c.key), known.source())
+	return h.refuse(&revokedError{text}, "the key was given up, perhaps stolen: let the server's keeper make a new one")
+}
+
+func (h *hostKeys) refuseChanged(c *shownKey, known *knownHost) error {
+	err := fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
+		c.host, describeKey(c.key), known.source(), describeKey(known.key))
+	return h.refuse(err, "somebody may stand in between; if the key was changed on purpose: "+removal(c.host, known))
+}
+
+// refuseAddress is the end that CheckHostIP sets.
+func (h *hostKeys) refuseAddress(c *shownKey, known *knownHost) error {
+	err := fmt.Errorf("host key %s differs from %s that %s holds for the address %s",
+		describeKey(c.key), describeKey(known.key), known.source(), c.address)
+	return h.refuse(err, "if the address was given to another server: "+removal(c.address, known))
+}
+
+// removal says how to get rid of a line.
+func removal(name string, known *knownHost) string {
+	switch {
+	case known.command:
+		return "mend what KnownHostsCommand prints"
+	case strings.ContainsAny(known.hosts, "*?!"):
+		return fmt.Sprintf("edit %s", known.source()) // ssh-keygen -R leaves patterns alone
+	}
+	return fmt.Sprintf("ssh-keygen -R %s -f %s", shellQuote(name), shellQuote(known.file))
+}
+
+func (h *hostKeys) refuseUnknown(c *shownKey) error {
+	err := fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))
+	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.acquaintance())
+}
+
+// acquaintance says how to make the server known. ssh-keyscan knows neither jump hosts nor aliases of keys.
+func (h *hostKeys) acquaintance() string {
+	const orAccept = ", or set StrictHostKeyChecking accept-new"
+	user := withoutNone(h.options.UserKnownHostsFile)
+	if h.options.Via != nil || h.options.ProxyCommand != "" || h.options.HostKeyAlias != "" || len(user) == 0 {
+		return "once: ssh " + shellQuote(h.options.Alias) + orAccept
+	}
+	port := ""
+	if h.options.Port != 22 {
+		port = fmt.Sprintf("-p %d ", h.options.Port)
+	}
+	return fmt.Sprintf("once: ssh %s, or: ssh-keyscan %s%s >> %s%s",
+		shellQuote(h.options.Alias), port, shellQuote(h.options.HostName), shellQuote(user[0]), orAccept)
+}
+
+// refuseUnrecordable is a new host that can not be remembered, so that every server would be a new one. ssh refuses it too.
+func (h *hostKeys) refuseUnrecordable(c *shownKey) error {
+	text := "no host key is known for %s, and UserKnownHostsFile none leaves no place to remember %s"
+	hint := "set UserKnownHostsFile to a file"
+	if len(withoutNone(h.options.UserKnownHostsFile)) > 0 {
+		text = "no host key is known for %s, whose name can not be written to a file of known hosts beside %s"
+		hint = "set HostKeyAlias to a plain name"
+	}
+	return h.refuse(fmt.Errorf(text, c.host, describeKey(c.key)), hint)
+}
+
+// newKeyPrompt is the question of StrictHostKeyChecking ask, in the words that people know from ssh.
+func (h *hostKeys) newKeyPrompt(c *shownKey) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The authenticity of host '%s", c.host)
+	if c.remote != nil {
+		fmt.Fprintf(&b, " (%s)", c.remote)
+	}
+	fmt.Fprintf(&b, "' can't be established.\nThe key fingerprint is %s.\n", describeKey(c.key))
+	if names := h.otherNames(c); len(names) > 0 {
+		b.WriteString("This host key is known by these other names:\n")
+		for _, name := range names {
+			b.WriteString("    " + name + "\n")
+		}
+	} else {
+		b.WriteString("This key is not known by any other names.\n")
+	}
+	b.WriteString("Are you sure you want to continue connecting")
+	return b.String()
+}
+
+// maxOtherNames is how many other names of a key a question shows.
+const maxOtherNames = 8
+
+// otherNames gives the lines that hold the key under other names.
+func (h *hostKeys) otherNames(c *shownKey) []string {
+	var names []string
+	for i := range h.files {
+		for n, text := range h.files[i].lines {
+			line, ok := parseKnownHostsLine(text)
+			if !ok || line.marker != markNone || matchNames(line.hosts, c.host) {
+				continue
+			}
+			if key, err := parseKeyText(line.key); err != nil || !sameKey(key, c.key) {
+				continue
+			}
+			if len(names) == maxOtherNames {
+				return append(names, "and more")
+			}
+			if strings.HasPrefix(line.hosts, hashMagic) {
+				line.hosts = "[hashed name]"
+			}
+			names = append(names, fmt.Sprintf("%s:%d: %s", h.files[i].path, n+1, line.hosts))
+		}
+	}
+	return names
+}
+
+// addressPrompt is the question of CheckHostIP under StrictHostKeyChecking ask.
+func (h *hostKeys) addressPrompt(c *shownKey, byHost, byAddress *knownHost) string {
+	text := fmt.Sprintf("Warning: the host key of '%s' differs from the key for the IP address '%s'\nOffending key for IP in %s\n",
+		c.host, c.address, byAddress.source())
+	if byHost != nil {
+		text += "Matching host key in " + byHost.source() + "\n"
+	}
+	return text + "Are you sure you want to continue connecting"
+}
+
+// shellQuote makes a word safe to paste into a shell. ~ stays outside of the quotes, where the shell expands it.
+func shellQuote(word string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-~", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

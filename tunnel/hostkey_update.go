@@ -1,0 +1,294 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// UpdateHostKeys: after authentication an OpenSSH server names all its host keys (hostkeys-00@openssh.com, PROTOCOL §2.5),
+// so that the client learns the new ones before the old ones go. The rules when to believe it are those of
+// client_input_hostkeys in OpenSSH's clientloop.c.
+
+const (
+	hostKeysRequest = "hostkeys-00@openssh.com"       // the global request that announces keys
+	proveRequest    = "hostkeys-prove-00@openssh.com" // asks for a signature by each key
+)
+
+// maxHostKeys is how many keys of one server are looked at; a real one has as many as there are types.
+const maxHostKeys = 64
+
+// announcedKeys gives the keys, in the wire format, that the payload of a hostkeys-00@openssh.com request holds.
+func announcedKeys(payload []byte) ([][]byte, error) {
+	var keys [][]byte
+	r := &wireReader{rest: payload}
+	for len(r.rest) > 0 {
+		key := r.string()
+		if r.failed {
+			return nil, errors.New("malformed list of host keys")
+		}
+		if len(keys) == maxHostKeys {
+			return nil, fmt.Errorf("the server announces more than %d host keys", maxHostKeys)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// update learns the keys of a hostkeys-00@openssh.com request and forgets the ones that the server gave up, where
+// UpdateHostKeys allows it and the server was known by a plain key of UserKnownHostsFile. New keys are believed only with
+// the server's signature. It waits for the server's answer until ctx is done, and does its work once for a connection.
+//
+// An error is for the log: the connection is as good as before.
+func (h *hostKeys) update(ctx context.Context, conn ssh.Conn, keys [][]byte) error {
+	accepted := h.accepted.Load()
+	files := withoutNone(h.options.UserKnownHostsFile)
+	if h.options.UpdateHostKeys != config.UpdateYes || accepted == nil || !accepted.learnable || len(files) == 0 {
+		return nil
+	}
+	if h.updated.Swap(true) {
+		return nil
+	}
+	announced, err := h.usableKeys(keys)
+	if err != nil || len(announced) == 0 {
+		return err
+	}
+	a := &announcement{host: h.name(), address: accepted.address, keys: announced}
+	if err := a.compare(files); err != nil {
+		return err
+	}
+	if !a.changesAnything() {
+		return nil
+	}
+	if a.obstacle != "" {
+		h.log.Debug("host keys of the server not learned", "why", a.obstacle)
+		return nil
+	}
+	if err := a.prove(ctx, conn); err != nil {
+		return err
+	}
+	return h.replace(ctx, a, files)
+}
+
+// usableKeys leaves out what can not be read, what the options do not permit, and certificates.
+func (h *hostKeys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
+	var keys []ssh.PublicKey
+	for _, blob := range blobs[:min(len(blobs), maxHostKeys)] {
+		key, err := parseKeyBlob(blob)
+		if err != nil {
+			h.log.Debug("host key of the server not read", "err", err)
+			continue
+		}
+		if _, certified := key.(*ssh.Certificate); certified || !permits(h.permitted(), key) {
+			continue
+		}
+		if slices.ContainsFunc(keys, func(k ssh.PublicKey) bool { return sameKey(k, key) }) {
+			return nil, fmt.Errorf("the server announces host key %s twice", describeKey(key))
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// replace writes the keys to the first file; the other files of the user lose the host's lines.
+func (h *hostKeys) replace(ctx context.Context, a *announcement, files []string) error {
+	var errs []error
+	for i, file := range files {
+		r := replacement{host: a.host, address: a.address, hash: h.options.HashKnownHosts}
+		if i == 0 {
+			r.keys = a.keys
+		}
+		if err := replaceKnownHosts(ctx, file, r); err != nil {
+			errs = append(errs, fmt.Errorf("host keys of the server not written down: %w", err))
+		}
+	}
+	if len(errs) == 0 {
+		h.log.Info("host keys of the server changed", "host", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
+	}
+	return errors.Join(errs...)
+}
+
+func describeKeys(keys []ssh.PublicKey) string {
+	var texts []string
+	for _, key := range keys {
+		texts = append(texts, describeKey(key))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// announcement is a server's list of keys beside what the user's files hold.
+type announcement struct {
+	host     string
+	address  string // empty where CheckHostIP does not apply
+	keys     []ssh.PublicKey
+	unknown  []ssh.PublicKey // announced, and in no line of the host
+	gone     []ssh.PublicKey // in lines of the host, and not announced
+	obstacle string          // why the files had better be left alone
+}
+
+func (a *announcement) changesAnything() bool { return len(a.unknown)+len(a.gone) > 0 }
+
+// compare reads the user's files. Lines that a person has laid out by hand, with patterns, markers or more than two names,
+// are an obstacle, and so are keys that stand under other names too: which of them would be meant?
+func (a *announcement) compare(files []string) error {
+	held := make([]bool, len(a.keys))
+	var elsewhere []ssh.PublicKey // keys of lines that do not name the host
+	for _, file := range files {
+		lines, err := readKnownHosts(file)
+		if err != nil {
+			return err
+		}
+		for _, text := range lines {
+			line, ok := parseKnownHostsLine(text)
+			if !ok {
+				continue
+			}
+			key, err := parseKeyText(line.key)
+			if err != nil {
+				continue
+			}
+			if !a.names(line) {
+				elsewhere = append(elsewhere, key)
+				continue
+			}
+			a.compareLine(line, key, held)
+		}
+	}
+	for i, key := range a.keys {
+		if !held[i] {
+			a.unknown = append(a.unknown, key)
+		}
+	}
+	for _, key := range elsewhere {
+		same := func(k ssh.PublicKey) bool { return sameKey(k, key) }
+		if slices.ContainsFunc(a.keys, same) || slices.ContainsFunc(a.gone, same) {
+			a.obstacle = "host key " + describeKey(key) + " stands under another name too"
+		}
+	}
+	return nil
+}
+
+func (a *announcement) names(line knownHostsLine) bool {
+	return matchNames(line.hosts, a.host) || a.address != "" && matchNames(line.hosts, a.address)
+}
+
+func (a *announcement) compareLine(line knownHostsLine, key ssh.PublicKey, held []bool) {
+	if line.marker != markNone {
+		a.obstacle = "a line for the host has a marker"
+		return
+	}
+	if a.address != "" && strings.Contains(line.hosts, ",") &&
+		!(matchNames(line.hosts, a.host) && matchNames(line.hosts, a.address)) {
+		a.obstacle = "a line names the host or its address beside others"
+		if !matchNames(line.hosts, a.host) {
+			return
+		}
+	}
+	if strings.ContainsAny(line.hosts, "*?") || strings.Count(line.hosts, ",") > 1 {
+		a.obstacle = "a line for the host has patterns or more than two names"
+		return
+	}
+	if i := slices.IndexFunc(a.keys, func(k ssh.PublicKey) bool { return sameKey(k, key) }); i >= 0 {
+		held[i] = true
+		return
+	}
+	a.gone = append(a.gone, key)
+}
+
+// prove asks the server to sign with the unknown keys, and fails unless it does so with all. RSA keys whose signature is
+// of a kind that is not trusted are dropped from the list.
+func (a *announcement) prove(ctx context.Context, conn ssh.Conn) error {
+	if len(a.unknown) == 0 {
+		return nil // ssh asks for no proof where keys only go
+	}
+	var payload []byte
+	for _, key := range a.unknown {
+		payload = append(payload, ssh.Marshal(struct{ Blob []byte }{key.Marshal()})...)
+	}
+	answer, err := awaitAnswer(ctx, conn, proveRequest, payload)
+	if err != nil {
+		return fmt.Errorf("proof of host keys: %w", err)
+	}
+	r := &wireReader{rest: answer}
+	for _, key := range slices.Clone(a.unknown) {
+		trusted, err := verifyProof(conn, key, r.string())
+		if err != nil {
+			return fmt.Errorf("proof of host key %s: %w", describeKey(key), err)
+		}
+		if !trusted {
+			a.drop(key)
+		}
+	}
+	if r.end(); r.failed {
+		return errors.New("proof of host keys: malformed answer")
+	}
+	return nil
+}
+
+func (a *announcement) drop(key ssh.PublicKey) {
+	same := func(k ssh.PublicKey) bool { return sameKey(k, key) }
+	a.keys = slices.DeleteFunc(a.keys, same)
+	a.unknown = slices.DeleteFunc(a.unknown, same)
+}
+
+// verifyProof checks one signature over the name of the request, the session and the key. An RSA key signs with the
+// algorithm of the key exchange where that was RSA, and else with SHA-2.
+func verifyProof(conn ssh.Conn, key ssh.PublicKey, blob []byte) (trusted bool, err error) {
+	var signature ssh.Signature
+	if err := ssh.Unmarshal(blob, &signature); err != nil {
+		return false, err
+	}
+	if key.Type() == ssh.KeyAlgoRSA {
+		negotiated := negotiatedHostKey(conn)
+		switch {
+		case plainKeyType(negotiated) != ssh.KeyAlgoRSA:
+			if signature.Format != ssh.KeyAlgoRSASHA256 && signature.Format != ssh.KeyAlgoRSASHA512 {
+				return false, nil
+			}
+		case signature.Format != strings.TrimSuffix(negotiated, certificateSuffix):
+			return false, fmt.Errorf("signed with %s, not with %s", signature.Format, negotiated)
+		}
+	}
+	signed := ssh.Marshal(struct {
+		Request string
+		Session []byte
+		Key     []byte
+	}{proveRequest, conn.SessionID(), key.Marshal()})
+	return true, key.Verify(signed, &signature)
+}
+
+func negotiatedHostKey(conn ssh.Conn) string {
+	if with, ok := conn.(ssh.AlgorithmsConnMetadata); ok {
+		return with.Algorithms().HostKey
+	}
+	return ""
+}
+
+// awaitAnswer sends a global request and waits for its answer until ctx is done. What x/crypto waits for beyond that ends with
+// the connection.
+func awaitAnswer(ctx context.Context, conn ssh.Conn, name string, payload []byte) ([]byte, error) {
+	type outcome struct {
+		answer []byte
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		ok, answer, err := conn.SendRequest(name, true, payload)
+		if err == nil && !ok {
+			err = errors.New("refused by the server")
+		}
+		done <- outcome{answer, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case o := <-done:
+		return o.answer, o.err
+	}
+}
