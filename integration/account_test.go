@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -32,10 +33,11 @@ func newAccount(t testing.TB) *account {
 	return a
 }
 
-// trust puts a server's key into known_hosts, in place of all others that are there for its address.
-func (a *account) trust(port int, keys ...ssh.PublicKey) {
+// trust puts a server's keys into known_hosts, in place of all others that are there for its address (host:port).
+func (a *account) trust(address string, keys ...ssh.PublicKey) {
 	a.t.Helper()
-	address := fmt.Sprintf("[127.0.0.1]:%d", port)
+	host, port, _ := net.SplitHostPort(address)
+	address = fmt.Sprintf("[%s]:%s", host, port)
 	old, _ := os.ReadFile(a.path("known_hosts"))
 	var text strings.Builder
 	for l := range strings.Lines(string(old)) {
@@ -89,6 +91,7 @@ func (a *account) environment() []string {
 		"LANG=C",
 		"TUNNELD_RUNTIME_DIR=" + a.path("run"),
 		"GOTRACEBACK=all",
-		"GORACE=halt_on_error=0",
+		"AUTOSSH_GATETIME=0",
+		"AUTOSSH_LOGFILE=/dev/stderr",
 	}
 }

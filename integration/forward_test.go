@@ -152,8 +152,7 @@ func TestRefusedTargetEndsThatConnectionOnly(t *testing.T) {
 					t.Errorf("%s to a refused target: %v; want the end or a reset", r.name, err)
 				}
 			}
-			proxy := good[2].flags[1]
-			switch _, err := dialSOCKS5(proxy, nobody); {
+			switch _, err := good[2].towards(socks5(nobody)).dial(); {
 			case err == nil:
 				t.Error("SOCKS5 to a refused target succeeded")
 			case p == tunneld && err != proxyError(5): // ssh hangs up without a reply

@@ -1,14 +1,9 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"net"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -20,6 +15,7 @@ type lab struct {
 	server  *sshd
 	relay   *relay
 	account *account
+	prefix  []string // words before the program, for example to enter a network namespace
 }
 
 // alias is the name in ssh_config of the lab's server.
@@ -31,7 +27,7 @@ func newLab(t testing.TB, lines ...string) *lab {
 	server := startSSHD(t)
 	l := &lab{t: t, server: server, relay: startRelay(t, server.address()), account: newAccount(t)}
 	server.authorize(l.account.key)
-	l.account.trust(l.relay.port, server.hostKey)
+	l.account.trust(l.relay.address(), server.hostKey)
 	l.options(lines...)
 	return l
 }
@@ -56,51 +52,34 @@ const (
 // start runs a program with the alias and these options of ssh(1).
 func (l *lab) start(p program, flags ...string) *child {
 	l.t.Helper()
-	var cmd *exec.Cmd
+	flags = append([]string{"-F", l.account.path("config"), "-o", "ExitOnForwardFailure=yes"}, flags...)
 	switch p {
-	case tunneld:
-		return l.tunneld(append([]string{"up", alias, "--log-format", "json", "--log-level", "debug"}, flags...)...)
 	case openSSH:
 		need(l.t, "ssh")
-		cmd = exec.Command("ssh", append([]string{"-N", "-F", l.account.path("config"), "-o", "ExitOnForwardFailure=yes", alias}, flags...)...)
+		return l.account.run(p, l.words("ssh", "-N", alias, flags))
 	case autossh:
 		need(l.t, "ssh", "autossh")
-		cmd = exec.Command("autossh", append([]string{"-M", "0", "-N", "-F", l.account.path("config"), "-o", "ExitOnForwardFailure=yes"}, append(flags, alias)...)...)
-		cmd.Env = append(l.account.environment(), "AUTOSSH_GATETIME=0", "AUTOSSH_LOGFILE=/dev/stderr")
+		return l.account.run(p, l.words("autossh", "-M", "0", "-N", flags, alias))
+	default:
+		binary := l.account.binary()
+		c := l.account.run(p, l.words(binary, "up", alias, "--log-format", "json", "--log-level", "debug", flags[:2], flags[4:]))
+		l.account.noRaces(c)
+		return c
 	}
-	if cmd.Env == nil {
-		cmd.Env = l.account.environment()
-	}
-	return startChild(l.t, string(p), cmd)
 }
 
-// tunneld runs the built binary with the account's configuration file.
-func (l *lab) tunneld(words ...string) *child {
-	l.t.Helper()
-	return l.account.tunneld(append(words, "-F", l.account.path("config"))...)
-}
-
-// tunneld runs the built binary in the account's environment.
-func (a *account) tunneld(words ...string) *child {
-	a.t.Helper()
-	if sources, _ := filepath.Glob("../cmd/tunneld/*.go"); len(sources) == 0 {
-		a.t.Skip("cmd/tunneld is not written yet")
-	}
-	binary, err := tunneldBinary()
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	cmd := exec.Command(binary, words...)
-	cmd.Env = a.environment()
-	cmd.Dir = a.dir
-	c := startChild(a.t, "tunneld", cmd)
-	a.t.Cleanup(func() {
-		c.kill()
-		if strings.Contains(c.text(), "WARNING: DATA RACE") {
-			a.t.Errorf("the race detector spoke:\n%s", c.output())
+// words puts the prefix in front of words and lists of words.
+func (l *lab) words(parts ...any) []string {
+	words := slices.Clone(l.prefix)
+	for _, part := range parts {
+		switch part := part.(type) {
+		case string:
+			words = append(words, part)
+		case []string:
+			words = append(words, part...)
 		}
-	})
-	return c
+	}
+	return words
 }
 
 // open starts a program with the flags of all routes and waits until each carries.
@@ -131,65 +110,6 @@ func (l *lab) waitCarrying(c *child, routes ...route) {
 	}
 }
 
-// route is a forward, and how a client uses it to reach its target.
-type route struct {
-	name  string
-	flags []string // of ssh(1)
-	dial  func() (net.Conn, error)
-}
-
-// routes gives a route of each kind to target, on ports of their own.
-func routes(t testing.TB, target string) []route {
-	return []route{localRoute(t, target), remoteRoute(t, target), dynamicRoute(t, target)}
-}
-
-func localRoute(t testing.TB, target string) route {
-	return portRoute(t, "L", target)
-}
-
-func remoteRoute(t testing.TB, target string) route {
-	return portRoute(t, "R", target)
-}
-
-func portRoute(t testing.TB, kind, target string) route {
-	address := loopback(freePort(t))
-	return route{
-		name:  kind,
-		flags: []string{"-" + kind, address + ":" + target},
-		dial:  func() (net.Conn, error) { return dialTCP(address) },
-	}
-}
-
-func dynamicRoute(t testing.TB, target string) route {
-	address := loopback(freePort(t))
-	return route{
-		name:  "D",
-		flags: []string{"-D", address},
-		dial:  func() (net.Conn, error) { return dialSOCKS5(address, target) },
-	}
-}
-
-// connect opens a connection through r.
-func (r route) connect(t testing.TB) net.Conn {
-	t.Helper()
-	conn, err := r.dial()
-	if err != nil {
-		t.Fatalf("%s: %v", r.name, err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	return conn
-}
-
-// works opens a connection through r to an echo server and uses it.
-func (r route) works(limit time.Duration) error {
-	conn, err := r.dial()
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return exchange(conn, "hello through "+r.name, limit)
-}
-
 // inState tells the log line of a tunnel's transition into one of these states.
 func inState(states ...string) func(line) bool {
 	return func(l line) bool { return slices.Contains(states, l.field("state")) }
@@ -209,20 +129,3 @@ func lastState(c *child) string {
 	}
 	return all[len(all)-1].field("state")
 }
-
-// readToEnd reads until the connection ends and gives what ended it: nil for a clean end.
-func readToEnd(c net.Conn, limit time.Duration) error {
-	c.SetReadDeadline(time.Now().Add(limit))
-	buffer := make([]byte, 32<<10)
-	for {
-		if _, err := c.Read(buffer); err != nil {
-			if err.Error() == "EOF" {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
-// wasReset tells whether err is the peer's RST.
-func wasReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"time"
 )
 
 // proxyError is a proxy's refusal: the reply code of SOCKS, or the status of HTTP.
@@ -19,13 +18,15 @@ type proxyError int
 
 func (e proxyError) Error() string { return fmt.Sprintf("the proxy refused with %d", int(e)) }
 
-// dialTCP connects to address.
-func dialTCP(address string) (net.Conn, error) { return net.DialTimeout("tcp", address, patience) }
+// agreement is what a client says to a proxy on a new connection, until the target answers through it.
+type agreement func(net.Conn) error
 
-// dialSOCKS5 connects to target ("host:port") through the SOCKS5 proxy (RFC 1928). An address is sent as such, a name
-// as a name.
-func dialSOCKS5(proxy, target string) (net.Conn, error) {
-	return dialThrough(proxy, func(c net.Conn) error {
+// nothing is the agreement of a port that leads straight to its target.
+func nothing(net.Conn) error { return nil }
+
+// socks5 asks a SOCKS5 proxy (RFC 1928) for target ("host:port"). An address is sent as such, a name as a name.
+func socks5(target string) agreement {
+	return func(c net.Conn) error {
 		host, port, err := splitTarget(target)
 		if err != nil {
 			return err
@@ -45,7 +46,7 @@ func dialSOCKS5(proxy, target string) (net.Conn, error) {
 			return proxyError(reply[3])
 		}
 		return skip(c, map[byte]int{1: 4 + 2, 4: 16 + 2}[reply[5]])
-	})
+	}
 }
 
 // socksAddress is ATYP and DST.ADDR of RFC 1928 §5.
@@ -61,9 +62,9 @@ func socksAddress(host string) []byte {
 	}
 }
 
-// dialSOCKS4 connects through a SOCKS4 proxy; a target that is not an IPv4 address is sent as SOCKS4a does.
-func dialSOCKS4(proxy, target string) (net.Conn, error) {
-	return dialThrough(proxy, func(c net.Conn) error {
+// socks4 asks a SOCKS4 proxy for target; what is not an IPv4 address is sent as SOCKS4a does.
+func socks4(target string) agreement {
+	return func(c net.Conn) error {
 		host, port, err := splitTarget(target)
 		if err != nil {
 			return err
@@ -88,12 +89,12 @@ func dialSOCKS4(proxy, target string) (net.Conn, error) {
 			return proxyError(reply[1])
 		}
 		return nil
-	})
+	}
 }
 
-// dialCONNECT connects through an HTTP proxy (RFC 9110 §9.3.6).
-func dialCONNECT(proxy, target string) (net.Conn, error) {
-	return dialThrough(proxy, func(c net.Conn) error {
+// httpConnect asks an HTTP proxy for target (RFC 9110 §9.3.6).
+func httpConnect(target string) agreement {
+	return func(c net.Conn) error {
 		if _, err := fmt.Fprintf(c, "CONNECT %s HTTP/1.1\r\nHost: %[1]s\r\n\r\n", target); err != nil {
 			return err
 		}
@@ -105,28 +106,13 @@ func dialCONNECT(proxy, target string) (net.Conn, error) {
 			return proxyError(answer.StatusCode)
 		}
 		return nil
-	})
+	}
 }
 
 // oneByte reads a byte at a time, so that a buffered reader takes nothing that comes after the answer.
 type oneByte struct{ io.Reader }
 
 func (o oneByte) Read(p []byte) (int, error) { return o.Reader.Read(p[:min(1, len(p))]) }
-
-// dialThrough connects to a proxy and agrees on the target; it gives up when nothing has come of it for long.
-func dialThrough(proxy string, agree func(net.Conn) error) (net.Conn, error) {
-	conn, err := dialTCP(proxy)
-	if err != nil {
-		return nil, err
-	}
-	conn.SetDeadline(time.Now().Add(2 * patience))
-	if err := agree(conn); err != nil {
-		conn.Close()
-		return nil, err
-	}
-	conn.SetDeadline(time.Time{})
-	return conn, nil
-}
 
 func splitTarget(target string) (string, uint16, error) {
 	host, text, err := net.SplitHostPort(target)

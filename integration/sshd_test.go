@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -109,12 +108,7 @@ func (s *sshd) waitListening() {
 		if !s.process.running() {
 			s.t.Fatalf("sshd ended: %s", s.process.output())
 		}
-		conn, err := net.Dial("tcp", s.address())
-		if err != nil {
-			return false
-		}
-		conn.Close()
-		return true
+		return accepts(s.address())
 	})
 }
 

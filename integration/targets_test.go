@@ -29,6 +29,12 @@ func startTarget(t testing.TB, serve func(*net.TCPConn)) *target {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startTargetOn(t, l, serve)
+}
+
+// startTargetOn is startTarget with a listener that exists; it closes it.
+func startTargetOn(t testing.TB, l net.Listener, serve func(*net.TCPConn)) *target {
+	t.Helper()
 	s := &target{listener: l}
 	s.wg.Go(func() {
 		for {

@@ -108,3 +108,12 @@ func freePort(t testing.TB) int {
 
 // loopback gives 127.0.0.1:port.
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// accepts tells whether a connection to address is accepted.
+func accepts(address string) bool {
+	conn, err := net.Dial("tcp", address)
+	if err == nil {
+		conn.Close()
+	}
+	return err == nil
+}

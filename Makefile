@@ -1,0 +1,39 @@
+# What people and CI type. Everything needs Go alone, and the tests what integration/tools.sh lists.
+
+FUZZTIME ?= 30s
+
+.PHONY: all build test tools lint bench fuzz clean
+all: build
+
+build:
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/tunneld ./cmd/tunneld
+
+# Installs what is missing where it may, then vet, gofmt and every test under the race detector. What was skipped is
+# listed with its reason at the end; with CI=true a skipped test is a failure.
+test: tools lint
+	go build -o bin/testreport ./integration/testreport
+	{ go test -race -json -timeout 5m $$(go list ./... | grep -v /integration$$); \
+	  go test -race -json -timeout 10m -parallel 6 ./integration; } 2>&1 | bin/testreport
+
+tools:
+	@sh integration/tools.sh
+
+lint:
+	go vet ./...
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt'ed: $$unformatted"; exit 1; }
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Every fuzz target for FUZZTIME.
+fuzz:
+	@for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+clean:
+	rm -rf bin dist
+	go clean -testcache

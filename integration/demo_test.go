@@ -1,0 +1,28 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The demo needs nothing: no ssh, no files, no home. It ends by itself.
+func TestDemo(t *testing.T) {
+	a := newAccount(t)
+	started := time.Now()
+	c := a.tunneld("demo")
+	if code := c.waitExit(t, 30*time.Second); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	if took := time.Since(started); took > 10*time.Second {
+		t.Errorf("took %v, want at most 10 s", took)
+	}
+	if n := strings.Count(c.text(), "\n"); n < 5 || n > 20 {
+		t.Errorf("said %d lines, want about ten:\n%s", n, c.text())
+	}
+	for _, kind := range []string{"-L", "-R", "-D"} {
+		if !strings.Contains(c.text(), kind) {
+			t.Errorf("says nothing of %s:\n%s", kind, c.text())
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// dropbear is a small SSH server with habits other than OpenSSH's, on 127.0.0.1.
+type dropbear struct {
+	port    int
+	hostKey ssh.PublicKey
+	process *child
+}
+
+// startDropbear gives a running server that lets key in as root. Dropbear reads ~/.ssh/authorized_keys of the password
+// database alone, so it gets a mount namespace in which root lives in a temporary directory.
+func startDropbear(t testing.TB, key ssh.PublicKey, flags ...string) *dropbear {
+	t.Helper()
+	needRoot(t, "a mount namespace of its own for Dropbear")
+	need(t, "dropbear", "dropbearkey", "unshare", "mount")
+	home := t.TempDir()
+	os.Chmod(home, 0o700) // Dropbear refuses keys that others could have written
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(home, ".ssh/authorized_keys"), string(ssh.MarshalAuthorizedKey(key)))
+	passwd := filepath.Join(home, "passwd")
+	writeFile(t, passwd, fmt.Sprintf("root:x:0:0:root:%s:/bin/sh\n", home))
+
+	hostKey := filepath.Join(home, "host_key")
+	out, err := exec.Command("dropbearkey", "-t", "ed25519", "-f", hostKey).Output()
+	if err != nil {
+		t.Fatalf("dropbearkey: %v", err)
+	}
+	d := &dropbear{port: freePort(t), hostKey: publicKeyIn(t, string(out))}
+	binary, _ := findProgram("dropbear")
+	words := []string{"-m", "sh", "-c", `mount --bind "$0" /etc/passwd && exec "$@"`, passwd,
+		binary, "-F", "-E", "-s", "-r", hostKey, "-p", loopback(d.port), "-P", filepath.Join(home, "pid")}
+	d.process = startChild(t, "dropbear", exec.Command("unshare", append(words, flags...)...))
+	eventually(t, patience, "dropbear listens", func() bool { return accepts(loopback(d.port)) })
+	return d
+}
+
+// publicKeyIn finds the key in what dropbearkey prints.
+func publicKeyIn(t testing.TB, text string) ssh.PublicKey {
+	t.Helper()
+	for l := range strings.Lines(text) {
+		if key, _, _, _, err := ssh.ParseAuthorizedKey([]byte(l)); err == nil {
+			return key
+		}
+	}
+	t.Fatalf("no public key in %q", text)
+	return nil
+}
+
+func TestForwardsThroughDropbear(t *testing.T) {
+	for _, p := range carriers {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			a := newAccount(t)
+			d := startDropbear(t, a.key)
+			a.trust(loopback(d.port), d.hostKey)
+			a.host(alias, d.port)
+			ways := routes(t, startTarget(t, transfers).address())
+			(&lab{t: t, account: a}).open(p, ways)
+			for _, r := range ways {
+				check(t, transfer(r.connect(t), upload, 1, 8<<20))
+				check(t, transfer(r.connect(t), download, 2, 8<<20))
+			}
+		})
+	}
+}

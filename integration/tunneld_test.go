@@ -1,0 +1,48 @@
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// tunneld runs the built binary in the account's environment, without the flag that names its configuration.
+func (a *account) tunneld(words ...string) *child {
+	a.t.Helper()
+	c := a.run(tunneld, append([]string{a.binary()}, words...))
+	a.noRaces(c)
+	return c
+}
+
+// run starts a program in the account's environment and directory.
+func (a *account) run(p program, words []string) *child {
+	a.t.Helper()
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Env = a.environment()
+	cmd.Dir = a.dir
+	return startChild(a.t, string(p), cmd)
+}
+
+// binary gives the path of tunneld.
+func (a *account) binary() string {
+	a.t.Helper()
+	if sources, _ := filepath.Glob("../cmd/tunneld/*.go"); len(sources) == 0 && os.Getenv("TUNNELD_BINARY") == "" {
+		a.t.Skip("cmd/tunneld is not written yet")
+	}
+	path, err := tunneldBinary()
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return path
+}
+
+// noRaces fails the test if the race detector has spoken in c by the end.
+func (a *account) noRaces(c *child) {
+	a.t.Cleanup(func() {
+		c.kill()
+		if strings.Contains(c.text(), "WARNING: DATA RACE") {
+			a.t.Errorf("the race detector spoke:\n%s", c.output())
+		}
+	})
+}
