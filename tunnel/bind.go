@@ -1,0 +1,126 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"syscall"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// bindHosts gives the addresses that a local listener without or with a bind address takes, as OpenSSH's
+// channel_fwd_bind_addr: no address and "localhost" are both loopbacks, unless GatewayPorts says every interface; "" and
+// "*" are every interface; anything else is what it resolves to.
+func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]string, error) {
+	switch {
+	case !e.HostSet && o.GatewayPorts, e.HostSet && (e.Host == "" || e.Host == "*"):
+		return family(o.AddressFamily, "0.0.0.0", "::"), nil
+	case !e.HostSet, e.Host == "localhost":
+		return family(o.AddressFamily, "127.0.0.1", "::1"), nil
+	}
+	if _, err := netip.ParseAddr(e.Host); err == nil {
+		return []string{e.Host}, nil
+	}
+	return net.DefaultResolver.LookupHost(ctx, e.Host)
+}
+
+func family(f config.AddressFamily, four, six string) []string {
+	switch f {
+	case config.IPv4:
+		return []string{four}
+	case config.IPv6:
+		return []string{six}
+	}
+	return []string{four, six}
+}
+
+// bind opens the listeners of one local forward: on every address, or on none. An address that this machine does not have
+// at all (IPv6 switched off) is passed over as long as another one is there. The caller closes them.
+func bind(ctx context.Context, o *config.Options, f config.Forward, inherited *Inherited) ([]net.Listener, error) {
+	if f.Listen.IsUnix() {
+		l, err := bindUnix(o, f.Listen.Path, inherited)
+		if err != nil {
+			return nil, listenError(f, f.Listen.Path, err)
+		}
+		return []net.Listener{l}, nil
+	}
+	hosts, err := bindHosts(ctx, o, f.Listen)
+	if err != nil {
+		return nil, listenError(f, f.Listen.Host, err)
+	}
+	var listeners []net.Listener
+	var missing error
+	for _, host := range hosts {
+		l, err := bindTCP(ctx, host, f.Listen.Port, inherited)
+		switch {
+		case err == nil:
+			listeners = append(listeners, l)
+		case noSuchAddress(err) && len(hosts) > 1:
+			missing = err
+		default:
+			closeAll(listeners)
+			return nil, listenError(f, net.JoinHostPort(host, strconv.Itoa(f.Listen.Port)), err)
+		}
+	}
+	if len(listeners) == 0 {
+		return nil, listenError(f, f.Listen.Host, missing)
+	}
+	return listeners, nil
+}
+
+// noSuchAddress tells an address that the machine lacks from one that is taken.
+func noSuchAddress(err error) bool {
+	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+}
+
+func bindTCP(ctx context.Context, host string, port int, inherited *Inherited) (net.Listener, error) {
+	address := net.JoinHostPort(host, strconv.Itoa(port))
+	if l := inherited.take("tcp", address); l != nil {
+		return l, nil
+	}
+	network := "tcp4"
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+		network = "tcp6" // with IPV6_V6ONLY, as OpenSSH: the IPv4 listener stands beside it
+	}
+	return new(net.ListenConfig).Listen(ctx, network, address)
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		l.Close()
+	}
+}
+
+// listenError says what can not be bound, where it was asked for, and what to do.
+func listenError(f config.Forward, address string, err error) error {
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return &Error{
+		Phase:     PhaseListen,
+		Permanent: true,
+		Where:     f.Source.String(),
+		Err:       fmt.Errorf("can not listen on %s for %s: %w", address, Spec(f), err),
+		Hint:      listenHint(f, err),
+	}
+}
+
+func listenHint(f config.Forward, err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix():
+		return "another program listens on this socket; stop it, or set StreamLocalBindUnlink yes if the file is a leftover"
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Sprintf("another program has the port: `ss -ltnp 'sport = :%d'` shows which; stop it or choose another port", f.Listen.Port)
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a port above, or grant it"
+	case noSuchAddress(err):
+		return "no interface of this machine has the address; `ip address` lists them"
+	}
+	return ""
+}

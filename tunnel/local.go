@@ -1,0 +1,125 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// localForward is a -L or a -D. It belongs to the Tunnel: its listeners are bound once and stay through every outage.
+type localForward struct {
+	tunnel    *Tunnel
+	forward   config.Forward
+	listeners []net.Listener
+	bound     []string
+	log       *slog.Logger
+	count     counter
+	conns     connSet
+	accepting sync.WaitGroup
+}
+
+// start accepts until close. Connections end when ctx does.
+func (f *localForward) start(ctx context.Context) {
+	for _, l := range f.listeners {
+		f.bound = append(f.bound, l.Addr().String())
+		f.log.Info("listening", "listen", l.Addr().String())
+		f.accepting.Go(func() {
+			acceptLoop(ctx, l, f.log, func(conn stream) { f.serve(ctx, conn) })
+		})
+	}
+}
+
+// stop closes the listeners and waits for the accept loops. Open connections go on.
+func (f *localForward) stop() {
+	closeAll(f.listeners)
+	f.accepting.Wait()
+}
+
+// serve carries one client's connection to its end and closes it.
+func (f *localForward) serve(ctx context.Context, conn stream) {
+	defer f.conns.track(conn)()
+	f.count.total.Add(1)
+	f.count.open.Add(1)
+	defer f.count.open.Add(-1)
+	if f.forward.Kind == config.Dynamic {
+		f.serveDynamic(ctx, conn)
+		return
+	}
+	ch, err := f.open(ctx, conn, f.forward.Target)
+	if err != nil {
+		f.refuse(conn, err)
+		return
+	}
+	(&splice{conn, ch, &f.count}).run()
+}
+
+// refuse ends a connection that could not be served: as ssh by a plain close when the target refused, by a reset when the
+// tunnel is down, so that no client takes it for an answer.
+func (f *localForward) refuse(conn net.Conn, err error) {
+	f.count.failed(err)
+	f.log.Debug("connection refused", "peer", peerOf(conn), "err", err)
+	var refused *ssh.OpenChannelError
+	if errors.As(err, &refused) {
+		conn.Close()
+		return
+	}
+	reset(conn)
+}
+
+// open asks a live session for a channel to target on behalf of conn. Without one it waits up to the hold time; it asks
+// again when the session ends before the server has answered.
+func (f *localForward) open(ctx context.Context, conn net.Conn, target config.Endpoint) (*channel, error) {
+	kind, payload := openPayload(target, conn.RemoteAddr())
+	for {
+		s, err := f.tunnel.hold(ctx, &f.count)
+		if err != nil {
+			return nil, err
+		}
+		ch, err := s.open(ctx, kind, payload)
+		if errors.Is(err, errSessionDown) {
+			f.tunnel.pool.leave(s)
+			continue
+		}
+		if err == nil {
+			f.log.Debug("connection opened", "peer", peerOf(conn), "target", endpointText(target))
+		}
+		return ch, err
+	}
+}
+
+// openPayload gives the channel type and the payload that reach target: RFC 4254 §7.2 or OpenSSH PROTOCOL §2.4.
+func openPayload(target config.Endpoint, origin net.Addr) (string, []byte) {
+	host, port := originOf(origin)
+	if target.IsUnix() {
+		return "direct-streamlocal@openssh.com", ssh.Marshal(directStreamLocal{Path: target.Path})
+	}
+	return "direct-tcpip", ssh.Marshal(directTCP{target.Host, uint32(target.Port), host, port})
+}
+
+// originOf gives the client's address for the server's log. Clients of Unix sockets have none; OpenSSH sends the loopback.
+func originOf(a net.Addr) (string, uint32) {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.IP.String(), uint32(tcp.Port)
+	}
+	return "127.0.0.1", 65535
+}
+
+func peerOf(conn net.Conn) string {
+	if a := conn.RemoteAddr(); a != nil && a.String() != "" && a.String() != "@" {
+		return a.String()
+	}
+	return "unix socket"
+}
+
+// status is a snapshot. Local listeners stand as long as the Tunnel.
+func (f *localForward) status() ForwardStatus {
+	s := ForwardStatus{Kind: f.forward.Kind, Spec: Spec(f.forward), State: ForwardListening, Bound: f.bound, Target: targetText(f.forward)}
+	f.count.fill(&s)
+	return s
+}

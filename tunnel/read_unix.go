@@ -1,0 +1,52 @@
+//go:build unix
+
+package tunnel
+
+import (
+	"io"
+	"net"
+	"syscall"
+)
+
+// readerOf gives a function that waits until conn has bytes and only then takes a large buffer from the pool, so that an
+// idle connection holds none. The caller puts the buffer back; it is nil where nothing was read. The end is io.EOF.
+func readerOf(conn net.Conn) func() (*[largeBuffer]byte, int, error) {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return plainReader(conn)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return plainReader(conn)
+	}
+	return func() (large *[largeBuffer]byte, n int, err error) {
+		waitErr := raw.Read(func(fd uintptr) bool {
+			large = buffers.Get().(*[largeBuffer]byte)
+			n, err = readNow(int(fd), large[:])
+			if err == syscall.EAGAIN {
+				buffers.Put(large)
+				large, n, err = nil, 0, nil
+				return false
+			}
+			return true
+		})
+		switch {
+		case waitErr != nil:
+			return large, 0, waitErr
+		case err != nil:
+			return large, 0, err
+		case n == 0:
+			return large, 0, io.EOF
+		}
+		return large, n, nil
+	}
+}
+
+func readNow(fd int, b []byte) (int, error) {
+	for {
+		n, err := syscall.Read(fd, b)
+		if err != syscall.EINTR {
+			return n, err
+		}
+	}
+}

@@ -1,0 +1,207 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// localDialTime bounds the dial of a remote forward's target on our side.
+const localDialTime = 30 * time.Second
+
+// askSchedule says how long to wait before a refused port is asked for again; the last entry repeats. A port that an
+// earlier connection of ours still holds becomes free when the server notices that one's death.
+var askSchedule = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second}
+
+// remoteForward is a -R. It belongs to the Tunnel and lives on one session at a time, its home.
+type remoteForward struct {
+	tunnel  *Tunnel
+	forward config.Forward
+	log     *slog.Logger
+	count   counter
+
+	mu    sync.Mutex // guards all following fields
+	state ForwardState
+	bound string
+}
+
+func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
+	return &remoteForward{tunnel: t, forward: f, log: t.log.With("forward", Spec(f)), state: ForwardAsking}
+}
+
+// keep has the forward live on one session after the other until ctx is done.
+func (f *remoteForward) keep(ctx context.Context) {
+	for {
+		s := f.tunnel.pool.home(ctx)
+		if s == nil {
+			return
+		}
+		f.liveOn(ctx, s)
+		f.set(ForwardAsking, "")
+		select {
+		case <-s.leaving:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// liveOn asks s for the listener until it is granted, and keeps it until s is left.
+func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
+	s.homes.add()
+	defer s.homes.done()
+	for try := 0; ; try++ {
+		l, err := s.listen(ctx, f.forward.Listen, f.accept)
+		if err == nil {
+			f.listening(s, l)
+			f.stayOn(ctx, s, l)
+			return
+		}
+		if !f.refused(s, err, try) {
+			return
+		}
+		wait := askSchedule[min(try, len(askSchedule)-1)]
+		if !s.stays(ctx, wait) {
+			return
+		}
+	}
+}
+
+// stays waits for d. It is false when the session is left or ctx is done before.
+func (s *Session) stays(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.leaving:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (f *remoteForward) listening(s *Session, l *remoteListen) {
+	bound := boundText(l)
+	f.set(ForwardListening, bound)
+	f.log.Info("listening", "listen", bound, "host", s.Server().Host)
+}
+
+// boundText tells where the server listens, as it was asked, with the port that it chose.
+func boundText(l *remoteListen) string {
+	if l.endpoint.IsUnix() {
+		return l.endpoint.Path
+	}
+	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
+}
+
+// stayOn waits until s is left. On a session that lives on, the listener is given up, so that the next home may have it.
+func (f *remoteForward) stayOn(ctx context.Context, s *Session, l *remoteListen) {
+	select {
+	case <-s.leaving:
+	case <-ctx.Done():
+	}
+	if s.broken() {
+		s.listens.remove(l)
+		return
+	}
+	if err := s.unlisten(context.WithoutCancel(ctx), l); err != nil {
+		f.log.Debug("listener not given up", "err", err)
+	}
+}
+
+// refused notes why the server does not listen. It is false when there is no use in asking this session again.
+func (f *remoteForward) refused(s *Session, err error, try int) bool {
+	if !errors.Is(err, errDenied) && s.broken() {
+		return false
+	}
+	err = fmt.Errorf("remote port forwarding failed for listen port %s: %w", listenText(f.forward.Listen), err)
+	if f.tunnel.options.ExitOnForwardFailure {
+		s.end(&Error{Phase: PhaseForward, Err: err, Hint: "ExitOnForwardFailure yes ends the connection when a port is refused"})
+		return false
+	}
+	f.set(ForwardFailed, "")
+	text := err.Error()
+	f.count.lastError.Store(&text)
+	level := slog.LevelDebug
+	if try == 0 {
+		level = slog.LevelWarn
+	}
+	f.log.Log(context.Background(), level, "remote listener refused", "err", err, "retry_in", askSchedule[min(try, len(askSchedule)-1)])
+	return true
+}
+
+func (f *remoteForward) set(state ForwardState, bound string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state, f.bound = state, bound
+}
+
+// accept serves a connection that arrived at the server: first the target on our side is dialled, only then is the
+// channel accepted, so that the server's client learns whether there is anybody.
+func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel) {
+	f.count.total.Add(1)
+	f.count.open.Add(1)
+	defer f.count.open.Add(-1)
+	if f.forward.IsSOCKS() {
+		f.acceptSOCKS(ctx, s, c)
+		return
+	}
+	conn, err := dialLocal(ctx, f.forward.Target)
+	if err != nil {
+		f.count.failed(err)
+		f.log.Debug("connection refused", "target", endpointText(f.forward.Target), "err", err)
+		c.Reject(ssh.ConnectionFailed, refusalText(err))
+		return
+	}
+	raw, requests, err := c.Accept()
+	if err != nil {
+		reset(conn)
+		return
+	}
+	f.log.Debug("connection opened", "target", endpointText(f.forward.Target))
+	(&splice{conn, s.adopt(raw, requests), &f.count}).run()
+}
+
+// dialLocal connects to a target on our side.
+func dialLocal(ctx context.Context, target config.Endpoint) (stream, error) {
+	dialer := net.Dialer{Timeout: localDialTime}
+	network, address := "tcp", endpointText(target)
+	if target.IsUnix() {
+		network = "unix"
+	}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return conn.(stream), nil
+}
+
+// refusalText is what the server gets to read: the cause without our addresses.
+func refusalText(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err.Error()
+	}
+	return err.Error()
+}
+
+func (f *remoteForward) status() ForwardStatus {
+	f.mu.Lock()
+	s := ForwardStatus{Kind: f.forward.Kind, Spec: Spec(f.forward), State: f.state, Target: targetText(f.forward)}
+	if f.bound != "" {
+		s.Bound = []string{f.bound}
+	}
+	f.mu.Unlock()
+	f.count.fill(&s)
+	return s
+}

@@ -1,0 +1,230 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// errClosed ends a session that we closed ourselves.
+var errClosed = errors.New("closed")
+
+// Session is one authenticated SSH connection. It lives from Connect until it is closed, retired or lost; nothing in it
+// refers to a local listener. Its goroutines end with it.
+type Session struct {
+	link     *link
+	log      *slog.Logger
+	began    time.Time
+	opens    chan struct{} // one element for each open the server has not answered
+	channels gauge         // open channels, whoever opened them
+	listens  listenTable   // what the server listens on for us
+	homes    gauge         // remote forwards that live here
+	arriving atomic.Int64  // connections that the server opened and that no forward has taken yet
+	echo     echoLoop
+
+	leaveOnce sync.Once
+	leaving   chan struct{} // closed when the session takes no new work: retired or ended
+	endOnce   sync.Once
+	done      chan struct{} // closed when err is set
+	err       error         // why it ended; read after done
+	cancel    context.CancelFunc
+	serving   sync.WaitGroup
+}
+
+// newSession starts serving what the server sends on l. The session owns l from here on; the values of ctx are kept, its
+// end is not: the session outlives the attempt that made it.
+func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger) *Session {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Session{
+		link:    l,
+		log:     log,
+		began:   time.Now(),
+		opens:   make(chan struct{}, maxPendingOpens),
+		leaving: make(chan struct{}),
+		done:    make(chan struct{}),
+		cancel:  cancel,
+	}
+	s.echo.way = echo
+	l.wire.onDead(s.wireDied)
+	s.serving.Go(func() { s.serveChannels(ctx) })
+	s.serving.Go(func() { s.serveRequests(ctx) })
+	s.serving.Go(func() { s.end(connectionLost(l.conn.Wait())) })
+	return s
+}
+
+// wireDied ends the session the moment the network does. Where the library closed the wire itself, because the server
+// said goodbye or broke the protocol, Wait knows the reason.
+func (s *Session) wireDied() {
+	if err := s.link.err(); !errors.Is(err, net.ErrClosed) {
+		s.end(connectionLost(err))
+	}
+}
+
+// connectionLost names the end of a connection by the peer or the network.
+func connectionLost(err error) error {
+	return &Error{Phase: PhaseSession, Err: fmt.Errorf("connection lost: %w", err)}
+}
+
+// Done is closed when the session has ended, for whatever reason.
+func (s *Session) Done() <-chan struct{} { return s.done }
+
+// Err is why the session ended. It is nil until Done is closed.
+func (s *Session) Err() error {
+	select {
+	case <-s.done:
+		return s.err
+	default:
+		return nil
+	}
+}
+
+// Close ends the session at once: open connections are reset, pending opens fail. It does not wait for the peer and may
+// be called more than once.
+func (s *Session) Close() error {
+	s.end(&Error{Phase: PhaseSession, Err: errClosed})
+	return nil
+}
+
+// CloseWith is Close with the reason that Err will give, for example a probe that got no answer.
+func (s *Session) CloseWith(err error) { s.end(err) }
+
+// end closes the wire, which unblocks every call into the library. The first error wins.
+func (s *Session) end(err error) {
+	s.endOnce.Do(func() {
+		s.err = err
+		s.leave()
+		close(s.done)
+		s.cancel()
+		s.serving.Go(func() { s.link.close() }) // takes a moment, and end is called by the wire itself
+	})
+}
+
+// leave says that the session takes no new work. Open connections go on.
+func (s *Session) leave() { s.leaveOnce.Do(func() { close(s.leaving) }) }
+
+// broken tells whether the transport has ended; it is true before the library's readers see the end.
+func (s *Session) broken() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return s.link.wire.dead()
+	}
+}
+
+// Server tells whom we are connected to and what was negotiated.
+func (s *Session) Server() Server { return s.link.info }
+
+// Began is when the session was authenticated.
+func (s *Session) Began() time.Time { return s.began }
+
+// CertificateExpiry is when the user certificate that opened the session ends; zero where none was used or it has no end.
+func (s *Session) CertificateExpiry() time.Time { return s.link.info.CertExpiry }
+
+// LastRead is when the last byte arrived from the server. Any byte is a sign of life.
+func (s *Session) LastRead() time.Time { return s.link.wire.lastRead() }
+
+// Counts gives the bytes read from and written to the network.
+func (s *Session) Counts() (in, out uint64) { return s.link.wire.counts() }
+
+// Open is the number of channels, which is the session's load.
+func (s *Session) Open() int { return s.channels.count() }
+
+// Keepalive sends keepalive@openssh.com and gives the time until the answer. Any answer is a sign of life: OpenSSH's
+// sshd answers with a failure (OpenSSH PROTOCOL §2.8). It blocks until ctx is done at most, whatever the library does.
+func (s *Session) Keepalive(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	if _, _, err := s.request(ctx, "keepalive@openssh.com", nil); err != nil {
+		return 0, err
+	}
+	return time.Since(began), nil
+}
+
+type requestResult struct {
+	ok      bool
+	payload []byte
+	err     error
+}
+
+// request sends a global request and waits for the answer, for the end of the session, or for ctx. The library has no
+// time limit of its own and queues requests one behind the other.
+func (s *Session) request(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
+	result := make(chan requestResult, 1)
+	go func() {
+		ok, reply, err := s.link.conn.SendRequest(name, true, payload)
+		result <- requestResult{ok, reply, err}
+	}()
+	select {
+	case r := <-result:
+		if r.err != nil {
+			return false, nil, errSessionDown
+		}
+		return r.ok, r.payload, nil
+	case <-s.done:
+		return false, nil, errSessionDown
+	case <-ctx.Done():
+		return false, nil, context.Cause(ctx)
+	}
+}
+
+// serveRequests answers the server's global requests. None is supported, which RFC 4254 §4 answers with a failure; that
+// is also the answer to the server's own keepalives.
+func (s *Session) serveRequests(ctx context.Context) {
+	for r := range s.link.reqs {
+		if r.Type == "hostkeys-00@openssh.com" {
+			s.serving.Go(func() { s.learnHostKeys(ctx, r.Payload) })
+		}
+		if err := r.Reply(false, nil); err != nil {
+			s.log.Debug("global request not answered", "request", r.Type, "err", err)
+		}
+	}
+}
+
+// serveChannels hands every channel that the server opens to a goroutine of its own: a loop that waits here stops the
+// whole connection.
+func (s *Session) serveChannels(ctx context.Context) {
+	for c := range s.link.chans {
+		switch c.ChannelType() {
+		case "forwarded-tcpip", "forwarded-streamlocal@openssh.com":
+			s.serving.Go(func() { s.forwarded(ctx, c) })
+		default:
+			s.serving.Go(func() { c.Reject(ssh.UnknownChannelType, "not offered by this client") })
+		}
+	}
+}
+
+// learnHostKeysTime bounds the exchange after hostkeys-00@openssh.com.
+const learnHostKeysTime = 30 * time.Second
+
+// learnHostKeys passes the keys of hostkeys-00@openssh.com on (OpenSSH PROTOCOL §2.5).
+func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
+	if s.link.hostKeys == nil {
+		return
+	}
+	var keys [][]byte
+	for len(payload) > 0 {
+		var entry struct {
+			Key  []byte
+			Rest []byte `ssh:"rest"`
+		}
+		if err := ssh.Unmarshal(payload, &entry); err != nil {
+			s.log.Debug("hostkeys-00 not understood", "err", err)
+			return
+		}
+		keys, payload = append(keys, entry.Key), entry.Rest
+	}
+	ctx, cancel := context.WithTimeout(ctx, learnHostKeysTime)
+	defer cancel()
+	if err := s.link.hostKeys.update(ctx, s.link.conn, keys); err != nil {
+		s.log.Debug("host keys not learned", "err", err)
+	}
+}

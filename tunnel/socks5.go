@@ -1,0 +1,194 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/armon/go-socks5"
+	"golang.org/x/crypto/ssh"
+)
+
+// The reply codes of RFC 1928 §6.
+const (
+	socks5Failure            = 1
+	socks5NotAllowed         = 2
+	socks5NetworkUnreachable = 3
+	socks5HostUnreachable    = 4
+	socks5Refused            = 5
+	socks5TTLExpired         = 6
+)
+
+// serveSOCKS5 has go-socks5 speak RFC 1928 with the client. The library's part ends with its success reply: the bytes are
+// carried by our splice, which knows half-closes and resets. One server per client, so that Dial knows whom it serves.
+func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
+	conn := &socks5Conn{client: c, first: []byte{first}, begin: make(chan struct{}), ended: make(chan struct{})}
+	server, err := socks5.New(&socks5.Config{
+		Resolver: farResolver{},
+		Logger:   log.New(io.Discard, "", 0),
+		Dial: func(_ context.Context, _, address string) (net.Conn, error) {
+			return conn.dial(ctx, address)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	err = server.ServeConn(conn)
+	if conn.failed != nil {
+		return conn.failed
+	}
+	if conn.route == nil {
+		return err
+	}
+	return nil
+}
+
+// farResolver leaves names alone: they are resolved at the server's end.
+type farResolver struct{}
+
+func (farResolver) Resolve(ctx context.Context, _ string) (context.Context, net.IP, error) {
+	return ctx, nil, nil
+}
+
+// socks5Conn is the client as go-socks5 sees it. Only the handshake goes through Read and Write.
+type socks5Conn struct {
+	client *proxyClient
+	first  []byte // read already, to tell the protocols apart
+	code   byte   // reply code to send in place of the library's; 0: leave it
+	failed error  // why there is no route
+	route  *route
+	begin  chan struct{} // closed when the early bytes have been written to the target
+	ended  chan struct{} // closed when the splice has ended
+}
+
+func (c *socks5Conn) dial(ctx context.Context, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, err
+	}
+	c.route, c.failed = c.client.open(ctx, host, number)
+	if c.failed != nil {
+		c.code = replyCode(c.failed)
+		return nil, c.failed
+	}
+	return &socks5Target{conn: c}, nil
+}
+
+func (c *socks5Conn) Read(b []byte) (int, error) {
+	if len(c.first) > 0 {
+		n := copy(b, c.first)
+		c.first = c.first[n:]
+		return n, nil
+	}
+	return c.client.Read(b)
+}
+
+// Write sends what the library says, with an honest code in a reply that reports a failure: the library guesses it from
+// the error's text.
+func (c *socks5Conn) Write(b []byte) (int, error) {
+	if c.code != 0 && len(b) > 1 {
+		b = append([]byte{b[0], c.code}, b[2:]...)
+	}
+	return c.client.Write(b)
+}
+
+// WriteTo is called when the bytes behind the request have been passed on; from there on the splice carries.
+func (c *socks5Conn) WriteTo(io.Writer) (int64, error) {
+	close(c.begin)
+	<-c.ended
+	return 0, nil
+}
+
+// Close leaves the client to whoever accepted it.
+func (c *socks5Conn) Close() error { return nil }
+
+func (c *socks5Conn) LocalAddr() net.Addr              { return anyAddr() }
+func (c *socks5Conn) RemoteAddr() net.Addr             { return c.client.addr }
+func (c *socks5Conn) SetDeadline(time.Time) error      { return os.ErrNoDeadline }
+func (c *socks5Conn) SetReadDeadline(time.Time) error  { return os.ErrNoDeadline }
+func (c *socks5Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// anyAddr is the address in the success reply: the server does not tell its own.
+func anyAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero.To4()} }
+
+// socks5Target is the target as go-socks5 sees it. The library writes early bytes to it and then asks it to WriteTo the
+// client, which is where the splice runs.
+type socks5Target struct {
+	net.Conn // nil: nothing else is called
+	conn     *socks5Conn
+	once     sync.Once
+}
+
+func (t *socks5Target) LocalAddr() net.Addr         { return anyAddr() }
+func (t *socks5Target) Write(b []byte) (int, error) { return t.conn.route.target.Write(b) }
+
+func (t *socks5Target) WriteTo(io.Writer) (int64, error) {
+	<-t.conn.begin
+	t.once.Do(func() {
+		defer close(t.conn.ended)
+		t.conn.route.splice.run()
+	})
+	return 0, nil
+}
+
+// Close ends a target to which the early bytes could not be written; otherwise the splice has closed all.
+func (t *socks5Target) Close() error {
+	t.once.Do(func() {
+		t.conn.route.splice.close()
+		close(t.conn.ended)
+		close(t.conn.begin)
+	})
+	return nil
+}
+
+// replyCode says why there is no route. The description of a refused channel is all that a server tells of the cause
+// (RFC 4254 §5.1); OpenSSH and Dropbear put the text of the system's error there.
+func replyCode(err error) byte {
+	var refused *ssh.OpenChannelError
+	var dns *net.DNSError
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.As(err, &refused):
+		return refusedCode(refused)
+	case errors.Is(err, errNotPermitted):
+		return socks5NotAllowed
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return socks5Refused
+	case errors.Is(err, syscall.ENETUNREACH):
+		return socks5NetworkUnreachable
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.As(err, &dns):
+		return socks5HostUnreachable
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return socks5TTLExpired
+	}
+	return socks5Failure
+}
+
+func refusedCode(refused *ssh.OpenChannelError) byte {
+	text := strings.ToLower(refused.Message)
+	switch {
+	case refused.Reason == ssh.Prohibited:
+		return socks5NotAllowed
+	case refused.Reason == ssh.ResourceShortage:
+		return socks5Failure
+	case strings.Contains(text, "refused"):
+		return socks5Refused
+	case strings.Contains(text, "network is unreachable"):
+		return socks5NetworkUnreachable
+	case strings.Contains(text, "timed out"):
+		return socks5TTLExpired
+	}
+	return socks5HostUnreachable
+}

@@ -1,0 +1,44 @@
+package tunnel
+
+import (
+	"net"
+	"strconv"
+	"strings"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// Spec gives a forward as a person types it: "-L 8080:db:5432".
+func Spec(f config.Forward) string {
+	text := "-" + string(rune(f.Kind)) + " " + listenText(f.Listen)
+	if f.IsSOCKS() {
+		return text
+	}
+	return text + ":" + endpointText(f.Target)
+}
+
+func listenText(e config.Endpoint) string {
+	switch {
+	case e.IsUnix():
+		return e.Path
+	case !e.HostSet:
+		return strconv.Itoa(e.Port)
+	case strings.Contains(e.Host, ":"):
+		return net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
+	}
+	return e.Host + ":" + strconv.Itoa(e.Port)
+}
+
+func endpointText(e config.Endpoint) string {
+	if e.IsUnix() {
+		return e.Path
+	}
+	return net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
+}
+
+func targetText(f config.Forward) string {
+	if f.IsSOCKS() {
+		return "SOCKS"
+	}
+	return endpointText(f.Target)
+}

@@ -1,0 +1,178 @@
+// Package tunnel carries bytes: it makes SSH connections and moves what the forwards carry through them.
+//
+// A Tunnel lives as long as the command, a Session as long as one SSH connection. Local listeners belong to the Tunnel
+// and are bound once; that is why local ports survive every outage. Nothing here decides when to connect again: that is
+// the monitor's, which calls Connect, Join, Leave and Retire.
+//
+// The package has deadlines but one schedule only: a remote port that the server refuses is asked for again on the same
+// session (remote.go). It stands here because it lives and dies with the session that asks.
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// Tunnel is a set of forwards and the sessions that carry them.
+type Tunnel struct {
+	options *config.Options
+	dialer  *Dialer
+	log     *slog.Logger
+	pool    pool
+	wanted  chan struct{} // of one element; see Wanted
+	locals  []*localForward
+	remotes []*remoteForward
+
+	cancel  context.CancelFunc // ends open connections and remote forwards; nil before Listen
+	running sync.WaitGroup
+}
+
+// New gives a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
+func New(o *config.Options, d *Dialer, log *slog.Logger) *Tunnel {
+	return &Tunnel{options: o, dialer: d, log: log, wanted: make(chan struct{}, 1)}
+}
+
+// Listen binds every local forward, or none, and starts to accept. Connections wait for a session up to the hold time
+// from then on. Sockets in inherited are used instead of binding the same address; it may be nil. The error is an *Error
+// of PhaseListen. The tunnel runs until Shutdown; the end of ctx cuts it off at once.
+func (t *Tunnel) Listen(ctx context.Context, inherited *Inherited) error {
+	ctx, cancel := context.WithCancel(ctx)
+	for _, f := range t.options.Forwards {
+		if f.Kind == config.Remote {
+			t.remotes = append(t.remotes, newRemoteForward(t, f))
+			continue
+		}
+		listeners, err := bind(ctx, t.options, f, inherited)
+		if err != nil {
+			for _, bound := range t.locals {
+				closeAll(bound.listeners)
+			}
+			cancel()
+			return err
+		}
+		log := t.log.With("forward", Spec(f))
+		t.locals = append(t.locals, &localForward{tunnel: t, forward: f, listeners: listeners, log: log})
+	}
+	t.cancel = cancel
+	for _, f := range t.locals {
+		f.start(ctx)
+	}
+	for _, f := range t.remotes {
+		t.running.Go(func() { f.keep(ctx) })
+	}
+	return nil
+}
+
+// Connect makes one attempt: name look-up, TCP, key exchange, host key, authentication. It blocks until the attempt has
+// succeeded or failed, at most for the connect timeout, or until ctx is done. The session carries nothing before Join;
+// the caller closes it.
+func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
+	l, err := t.dialer.dial(ctx, t.options)
+	if err != nil {
+		return nil, err
+	}
+	return newSession(ctx, l, t.options.Echo, t.log), nil
+}
+
+// Join puts s into service: held connections get it at once, in the order in which they came, and remote forwards that
+// have no home move in.
+func (t *Tunnel) Join(s *Session) { t.pool.join(s) }
+
+// Leave takes a session out of service. Its open connections go on for as long as it lives.
+func (t *Tunnel) Leave(s *Session) {
+	t.pool.leave(s)
+	s.leave()
+}
+
+// Retire takes s out of service, hands its remote forwards over, waits until its open connections have ended or ctx is
+// done, and closes it.
+func (t *Tunnel) Retire(ctx context.Context, s *Session) {
+	t.Leave(s)
+	s.homes.wait(ctx)
+	s.channels.wait(ctx)
+	s.Close()
+}
+
+// Wanted is sent to when a local connection has to wait for a session: a lazy tunnel connects then.
+func (t *Tunnel) Wanted() <-chan struct{} { return t.wanted }
+
+// Busy is the number of open local and forwarded connections, held ones included.
+func (t *Tunnel) Busy() int {
+	n := 0
+	for _, f := range t.locals {
+		n += f.conns.gauge.count()
+	}
+	for _, s := range t.pool.sessions() {
+		n += s.Open()
+	}
+	return n
+}
+
+// Forwards gives a snapshot of every forward, local ones first.
+func (t *Tunnel) Forwards() []ForwardStatus {
+	list := make([]ForwardStatus, 0, len(t.locals)+len(t.remotes))
+	for _, f := range t.locals {
+		list = append(list, f.status())
+	}
+	for _, f := range t.remotes {
+		list = append(list, f.status())
+	}
+	return list
+}
+
+// Shutdown stops accepting, lets open connections go on until they end or ctx is done, and closes everything. Nothing of
+// the tunnel runs afterwards.
+func (t *Tunnel) Shutdown(ctx context.Context) {
+	if t.cancel == nil {
+		return
+	}
+	for _, f := range t.locals {
+		f.stop()
+	}
+	for _, f := range t.locals {
+		f.conns.drain(ctx)
+	}
+	for _, s := range t.pool.sessions() {
+		s.channels.wait(ctx)
+		t.Leave(s)
+		s.Close()
+	}
+	t.cancel()
+	for _, f := range t.locals {
+		f.conns.gauge.wait(context.WithoutCancel(ctx))
+	}
+	t.running.Wait()
+}
+
+// errHeldTooLong refuses a local connection after the hold time.
+var errHeldTooLong = errors.New("the tunnel did not come back within the hold time")
+
+// hold gives a live session, if need be after waiting for one up to the hold time.
+func (t *Tunnel) hold(ctx context.Context, count *counter) (*Session, error) {
+	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Hold, errHeldTooLong)
+	defer cancel()
+	held := false
+	s, err := t.pool.take(waiting, func() {
+		held = true
+		count.held.Add(1)
+		t.want()
+	})
+	if held {
+		count.held.Add(-1)
+	}
+	if errors.Is(err, errNoSession) && held {
+		return nil, context.Cause(waiting)
+	}
+	return s, err
+}
+
+func (t *Tunnel) want() {
+	select {
+	case t.wanted <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,350 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func localTo(target config.Endpoint) config.Forward {
+	return config.Forward{Kind: config.Local, Listen: anyPort(), Target: target}
+}
+
+func dialTo(t *testing.T, address string) *net.TCPConn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	return conn.(*net.TCPConn)
+}
+
+// exchangeAll sends data, ends the sending direction and gives all that comes back.
+func exchangeAll(t *testing.T, conn *net.TCPConn, data []byte) []byte {
+	t.Helper()
+	go func() {
+		conn.Write(data)
+		conn.CloseWrite()
+	}()
+	back, err := io.ReadAll(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+func TestLocalForwardCarriesAndHalfCloses(t *testing.T) {
+	p := newPeer(t)
+	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{localTo(target(t, echoBytes))}})
+	tun.Join(p.session(config.Echo{}))
+	data := bytes.Repeat([]byte("tunneld "), 1<<18)
+	if back := exchangeAll(t, dialTo(t, tun.boundAt(0)), data); !bytes.Equal(back, data) {
+		t.Fatalf("sent %d bytes, got %d back", len(data), len(back))
+	}
+	eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	status := tun.Forwards()[0]
+	if status.Total != 1 || status.BytesIn != uint64(len(data)) || status.BytesOut != uint64(len(data)) {
+		t.Errorf("counted %+v", status)
+	}
+}
+
+// A truncated transfer must look like an error to the client.
+func TestOpenConnectionsAreResetWhenTheSessionBreaks(t *testing.T) {
+	p := newPeer(t)
+	goon := make(chan struct{})
+	t.Cleanup(func() { close(goon) })
+	far := target(t, func(conn *net.TCPConn) {
+		conn.Write([]byte("part one"))
+		<-goon
+	})
+	tun := newTestTunnel(t, &config.Options{Hold: 0, Forwards: []config.Forward{localTo(far)}})
+	for _, end := range []struct {
+		name string
+		cut  func(*Session)
+	}{
+		{"network", func(*Session) { p.cut() }},
+		{"our own close", func(s *Session) { s.Close() }},
+	} {
+		t.Run(end.name, func(t *testing.T) {
+			s := p.session(config.Echo{})
+			tun.Join(s)
+			defer tun.Leave(s)
+			var conns []*net.TCPConn
+			for range 20 {
+				conn := dialTo(t, tun.boundAt(0))
+				if _, err := io.ReadFull(conn, make([]byte, 8)); err != nil {
+					t.Fatal(err)
+				}
+				conns = append(conns, conn)
+			}
+			end.cut(s)
+			for _, conn := range conns {
+				if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("the client saw %v, want a reset", err)
+				}
+			}
+		})
+	}
+}
+
+func TestConnectionsWaitForASessionInOrder(t *testing.T) {
+	p := newPeer(t)
+	tun := newTestTunnel(t, &config.Options{Hold: 10 * time.Second, Forwards: []config.Forward{localTo(target(t, echoBytes))}})
+	var wg sync.WaitGroup
+	for range 200 {
+		conn := dialTo(t, tun.boundAt(0))
+		wg.Go(func() {
+			if back := exchangeAll(t, conn, []byte("held")); string(back) != "held" {
+				t.Errorf("got %q", back)
+			}
+		})
+	}
+	eventually(t, "200 held", func() bool { return tun.Forwards()[0].Held == 200 })
+	tun.Join(p.session(config.Echo{}))
+	wg.Wait()
+	if status := tun.Forwards()[0]; status.Refused != 0 || status.Held != 0 {
+		t.Errorf("counted %+v", status)
+	}
+}
+
+func TestHoldTimeEnds(t *testing.T) {
+	for _, hold := range []time.Duration{0, 20 * time.Millisecond} {
+		tun := newTestTunnel(t, &config.Options{Hold: hold, Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", Port: 1})}})
+		conn := dialTo(t, tun.boundAt(0))
+		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("hold %v: the client saw %v, want a reset", hold, err)
+		}
+	}
+}
+
+// A connection whose open was under way when the session died is served by the next.
+func TestOpenIsRepeatedOnTheNextSession(t *testing.T) {
+	p := newPeer(t)
+	far := target(t, echoBytes)
+	opened := make(chan struct{}, 1)
+	var deaf atomic.Bool
+	deaf.Store(true)
+	p.onOpen = func(c ssh.NewChannel) {
+		if deaf.Load() {
+			opened <- struct{}{}
+			return
+		}
+		p.connect(c)
+	}
+	tun := newTestTunnel(t, &config.Options{Hold: 10 * time.Second, Forwards: []config.Forward{localTo(far)}})
+	first := p.session(config.Echo{})
+	tun.Join(first)
+	conn := dialTo(t, tun.boundAt(0))
+	<-opened
+	deaf.Store(false)
+	p.cut()
+	<-first.Done()
+	tun.Leave(first)
+	tun.Join(p.session(config.Echo{}))
+	if back := exchangeAll(t, conn, []byte("again")); string(back) != "again" {
+		t.Errorf("got %q", back)
+	}
+}
+
+// The library's OpenChannel can hang for ever when it races with the end of the connection.
+func TestNoOpenHangsWhenTheSessionDies(t *testing.T) {
+	rounds := 150
+	if testing.Short() {
+		rounds = 20
+	}
+	p := newPeer(t)
+	far := target(t, func(*net.TCPConn) {})
+	for range rounds {
+		s := p.session(config.Echo{})
+		var wg sync.WaitGroup
+		var opens atomic.Int64
+		for range 16 {
+			wg.Go(func() {
+				kind, payload := openPayload(far, nil)
+				for {
+					ch, err := s.open(context.Background(), kind, payload)
+					if errors.Is(err, errSessionDown) {
+						return
+					}
+					if err == nil {
+						opens.Add(1)
+						ch.Close()
+					}
+				}
+			})
+		}
+		eventually(t, "opens under way", func() bool { return opens.Load() > 16 })
+		p.cut()
+		wg.Wait()
+	}
+}
+
+func TestCutsLeaveNothingBehind(t *testing.T) {
+	p := newPeer(t)
+	far := target(t, echoBytes)
+	tun := newTestTunnel(t, &config.Options{Hold: 10 * time.Second, Forwards: []config.Forward{
+		localTo(far),
+		{Kind: config.Remote, Listen: config.Endpoint{}, Target: far},
+	}})
+	descriptors := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Skip("no /proc/self/fd: ", err)
+		}
+		return len(list)
+	}
+	cut := func() {
+		s := p.session(config.Echo{})
+		tun.Join(s)
+		conn := dialTo(t, tun.boundAt(0))
+		conn.Write([]byte("x"))
+		if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		p.cut()
+		<-s.Done()
+		tun.Leave(s)
+		conn.Close()
+	}
+	cut()
+	var before int
+	eventually(t, "quiet", func() bool { n := descriptors(); same := n == before; before = n; return same && tun.Busy() == 0 })
+	for range 100 {
+		cut()
+	}
+	eventually(t, "the descriptors of before", func() bool { return descriptors() <= before })
+	// Goroutines are counted by goleak when all tests have ended.
+}
+
+func TestFirstConnectionsThroughARemoteForwardAreServed(t *testing.T) {
+	p := newPeer(t)
+	var conns []net.Conn
+	p.beforeReply = func(address string) {
+		for range 10 {
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conns = append(conns, conn)
+		}
+	}
+	near := target(t, func(conn *net.TCPConn) { conn.Write([]byte("hello")) })
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Target: near}}})
+	tun.Join(p.session(config.Echo{}))
+	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	for _, conn := range conns {
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if got, err := io.ReadAll(conn); string(got) != "hello" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		conn.Close()
+	}
+}
+
+func TestRemoteForwardMovesToTheNextSession(t *testing.T) {
+	p := newPeer(t)
+	near := target(t, echoBytes)
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Target: near}}})
+	listening := func() bool { return tun.Forwards()[0].State == ForwardListening }
+	first, second := p.session(config.Echo{}), p.session(config.Echo{})
+	tun.Join(first)
+	eventually(t, "listening", listening)
+	address := tun.Forwards()[0].Bound[0]
+	open := dialTo(t, address)
+	open.Write([]byte("a"))
+	if _, err := io.ReadFull(open, make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	tun.Join(second)
+	retired := make(chan struct{})
+	go func() {
+		tun.Retire(t.Context(), first)
+		close(retired)
+	}()
+	eventually(t, "moved", func() bool { return listening() && tun.Forwards()[0].Bound[0] != address })
+	if back := exchangeAll(t, open, []byte("still here")); string(back) != "still here" {
+		t.Errorf("the open connection got %q", back)
+	}
+	<-retired
+	if back := exchangeAll(t, dialTo(t, tun.Forwards()[0].Bound[0]), []byte("new")); string(back) != "new" {
+		t.Errorf("the new listener gave %q", back)
+	}
+}
+
+func TestRefusedRemotePortIsAskedForAgain(t *testing.T) {
+	p := newPeer(t)
+	var asked atomic.Int64
+	p.onListen = func(string, uint32) (uint32, bool) { return 0, asked.Add(1) > 1 }
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Target: target(t, echoBytes)}}})
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	eventually(t, "failed", func() bool { return tun.Forwards()[0].State == ForwardFailed })
+	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	if s.Err() != nil {
+		t.Errorf("the session ended: %v", s.Err())
+	}
+}
+
+func TestExitOnForwardFailureEndsTheSession(t *testing.T) {
+	p := newPeer(t)
+	p.onListen = func(string, uint32) (uint32, bool) { return 0, false }
+	tun := newTestTunnel(t, &config.Options{ExitOnForwardFailure: true, Forwards: []config.Forward{{Kind: config.Remote, Target: target(t, echoBytes)}}})
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	<-s.Done()
+	if PhaseOf(s.Err()) != PhaseForward || IsPermanent(s.Err()) {
+		t.Errorf("ended with %v", s.Err())
+	}
+}
+
+func TestEcho(t *testing.T) {
+	p := newPeer(t)
+	service := target(t, echoBytes)
+	for _, way := range []config.Echo{{Mode: config.EchoAuto}, {Mode: config.EchoService, Port: service.Port}} {
+		s := p.session(way)
+		for range 3 {
+			if rtt, err := s.Echo(t.Context()); err != nil || rtt <= 0 {
+				t.Errorf("%v: %v, %v", way, rtt, err)
+			}
+		}
+		s.Close()
+	}
+	p.onListen = func(string, uint32) (uint32, bool) { return 0, false }
+	s := p.session(config.Echo{Mode: config.EchoAuto})
+	defer s.Close()
+	if _, err := s.Echo(t.Context()); !errors.Is(err, ErrEchoUnavailable) || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("refused listener: %v", err)
+	}
+}
+
+func TestPortInUseIsPermanent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := config.Endpoint{Port: l.Addr().(*net.TCPAddr).Port}
+	tun := New(&config.Options{Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", Port: 1}), {Kind: config.Dynamic, Listen: taken}}}, nil, quiet())
+	err = tun.Listen(t.Context(), nil)
+	if PhaseOf(err) != PhaseListen || !IsPermanent(err) || HintOf(err) == "" || !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatalf("got %v", err)
+	}
+}
