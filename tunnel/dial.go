@@ -174,8 +174,8 @@ func (h *handshake) hostKey(ctx context.Context, known *hostKeys, key ssh.Public
 // end turns the library's error into ours, and reports the step that it ended.
 func (h *handshake) end(ctx context.Context, err error) error {
 	if h.refused != nil { // already reported; kept aside because the library wraps it
-		if ctx.Err() != nil {
-			return h.timedOut(ctx, PhaseHostKey)
+		if over := ended(ctx, PhaseHostKey, h.link.info.name(), "checking the host key"); over != nil {
+			return over
 		}
 		return h.refused
 	}

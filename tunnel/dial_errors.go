@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -18,21 +20,21 @@ import (
 
 // ended gives the error of an attempt whose context is over: a transient *Error where the deadline passed, the context's
 // own where the caller ended it. It is nil while the context lives.
-func ended(ctx context.Context, phase Phase, where string) error {
+func ended(ctx context.Context, phase Phase, where, doing string) error {
 	if ctx.Err() == nil {
 		return nil
 	}
 	cause := context.Cause(ctx)
 	var late *timeoutError
 	if errors.As(cause, &late) {
-		return &Error{Phase: phase, Where: where, Err: cause}
+		return &Error{Phase: phase, Where: where, Err: fmt.Errorf("%s: %w", doing, cause)}
 	}
 	return cause
 }
 
 // unresolved says that the name has no address.
 func unresolved(ctx context.Context, o *config.Options, err error) error {
-	if over := ended(ctx, PhaseDial, whereOf(o)); over != nil {
+	if over := ended(ctx, PhaseDial, whereOf(o), "looking up "+o.HostName); over != nil {
 		return over
 	}
 	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("looking up %s: %w", o.HostName, err)}
@@ -54,8 +56,8 @@ func unknownName(o *config.Options) string {
 }
 
 // unconnected says that no address took the connection.
-func unconnected(ctx context.Context, o *config.Options, err error) error {
-	if over := ended(ctx, PhaseDial, whereOf(o)); over != nil {
+func unconnected(ctx context.Context, o *config.Options, addresses []netip.AddrPort, err error) error {
+	if over := ended(ctx, PhaseDial, whereOf(o), "connecting to "+joined(addresses)); over != nil {
 		return over
 	}
 	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: &plainError{eachAddress(err), err}}
@@ -114,7 +116,7 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	if h.trusted {
 		phase = PhaseAuth
 	}
-	if over := ended(ctx, phase, name); over != nil {
+	if over := ended(ctx, phase, name, h.doing()); over != nil {
 		return h.orNotSSH(over)
 	}
 	cause := h.link.wire.err()
@@ -130,11 +132,18 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	case broken:
 		return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", lost(cause)), Hint: lostHint(cause)})
 	}
+	if inner := errors.Unwrap(err); inner != nil {
+		err = inner // without "ssh: handshake failed"
+	}
 	return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", err)})
 }
 
-func (h *handshake) timedOut(ctx context.Context, phase Phase) error {
-	return ended(ctx, phase, h.link.info.name())
+// doing names what runs.
+func (h *handshake) doing() string {
+	if h.trusted {
+		return "authentication"
+	}
+	return "key exchange"
 }
 
 // lost puts the end of the wire in words.
@@ -142,29 +151,45 @@ func lost(cause error) error {
 	if cause == io.EOF {
 		return &plainError{"the server closed the connection", cause}
 	}
+	var call *os.SyscallError
+	if errors.As(cause, &call) {
+		return &plainError{call.Err.Error(), cause}
+	}
 	return cause
 }
 
-// lostHint says what may be behind a connection that ends before anything was agreed upon.
+// busyHint says what may be behind a connection that ends before anything was agreed upon.
+const busyHint = "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
+
 func lostHint(cause error) string {
-	if cause != io.EOF && !errors.Is(cause, syscall.ECONNRESET) {
-		return ""
+	if cause == io.EOF || errors.Is(cause, syscall.ECONNRESET) || errors.Is(cause, syscall.EPIPE) {
+		return busyHint
 	}
-	return "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
+	return ""
 }
 
 // orNotSSH gives err, or where the server's first words are not SSH's, an error that shows them.
 func (h *handshake) orNotSSH(err error) error {
 	words := h.link.wire.firstWords()
-	if h.trusted || len(words) == 0 || speaksSSH(words) || bytes.HasPrefix(words, []byte("Exceeded MaxStartups")) {
+	if h.trusted || len(words) == 0 || speaksSSH(words) {
 		return err
 	}
-	return &Error{
+	e := &Error{
 		Phase: PhaseHandshake,
 		Where: h.link.info.name(),
 		Err:   &plainError{fmt.Sprintf("not an SSH server: it said %q", firstLine(words)), err},
 		Hint:  "check HostName and Port: another service answers there",
 	}
+	if sendsAway(words) {
+		e.Err = &plainError{fmt.Sprintf("the server takes no connection now: it said %q", firstLine(words)), err}
+		e.Hint = busyHint
+	}
+	return e
+}
+
+// sendsAway knows the words of sshd under MaxStartups and PerSourcePenalties (sshd.c). They decide about a hint alone.
+func sendsAway(words []byte) bool {
+	return bytes.HasPrefix(words, []byte("Exceeded MaxStartups")) || bytes.HasPrefix(words, []byte("Not allowed at this time"))
 }
 
 // speaksSSH looks for the version line, which other lines may precede (RFC 4253 §4.2).
@@ -185,9 +210,16 @@ func noCommon(name string, e *ssh.AlgorithmNegotiationError) error {
 		Permanent: true,
 		Where:     name,
 		Err: &plainError{fmt.Sprintf("no common %s: we offer %s; the server offers %s", e.What,
-			strings.Join(e.SupportedAlgorithms, ","), strings.Join(e.RequestedAlgorithms, ",")), e},
+			realNames(e.SupportedAlgorithms), realNames(e.RequestedAlgorithms)), e},
 		Hint: "allow one of the server's with " + keywordFor(e.What) + " +NAME, if it is one that tunneld has",
 	}
+}
+
+// realNames joins a list without the flags that travel in it (RFC 8308 §2.1, PROTOCOL of OpenSSH §1.10).
+func realNames(list []string) string {
+	return strings.Join(slices.DeleteFunc(slices.Clone(list), func(name string) bool {
+		return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
+	}), ",")
 }
 
 func keywordFor(what string) string {

@@ -95,7 +95,7 @@ func (c *jumpConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
 // unjumped says that the jump host did not connect us.
 func unjumped(ctx context.Context, o *config.Options, via *link, err error) error {
-	if over := ended(ctx, PhaseDial, whereOf(o)); over != nil {
+	if over := ended(ctx, PhaseDial, whereOf(o), "connecting through "+via.info.name()); over != nil {
 		return over
 	}
 	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("through jump host %s: %w", via.info.name(), err)}

@@ -33,7 +33,7 @@ func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logge
 	begun = time.Now()
 	conn, err := tcpAttempts(ctx, o, addresses, log)
 	if err != nil {
-		err = unconnected(ctx, o, err)
+		err = unconnected(ctx, o, addresses, err)
 		d.trace("tcp", whereOf(o), begun, "", err)
 		return nil, err
 	}
