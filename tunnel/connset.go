@@ -30,14 +30,16 @@ func (c *connSet) track(conn net.Conn) func() {
 	}
 }
 
-// drain waits until all have ended, or until ctx is done and then resets those that are left and waits for them to go.
-func (c *connSet) drain(ctx context.Context) {
-	if c.gauge.wait(ctx) == nil {
-		return
+// drain waits until all have ended, or until ctx is done and then resets those that are left, which is ctx's error.
+func (c *connSet) drain(ctx context.Context) error {
+	err := c.gauge.wait(ctx)
+	if err == nil {
+		return nil
 	}
 	c.mu.Lock()
 	for conn := range c.conns {
 		reset(conn)
 	}
 	c.mu.Unlock()
+	return err
 }

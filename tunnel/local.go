@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
 
@@ -15,19 +16,30 @@ import (
 // localForward is a -L or a -D. It belongs to the Tunnel: its listeners are bound once and stay through every outage.
 type localForward struct {
 	tunnel    *Tunnel
-	forward   config.Forward
+	forward   atomic.Pointer[config.Forward] // only its target ever changes
 	listeners []net.Listener
 	bound     []string
 	log       *slog.Logger
 	count     counter
 	conns     connSet
 	accepting sync.WaitGroup
+	cancel    context.CancelFunc // ends open connections; set by start
 }
 
-// start accepts until close. Connections end when ctx does.
+// newLocalForward takes charge of listeners, which have been bound for f.
+func newLocalForward(t *Tunnel, f config.Forward, listeners []net.Listener) *localForward {
+	l := &localForward{tunnel: t, listeners: listeners, log: t.log.With("forward", Spec(f))}
+	l.forward.Store(&f)
+	for _, one := range listeners {
+		l.bound = append(l.bound, one.Addr().String())
+	}
+	return l
+}
+
+// start accepts until stop. Connections end when ctx does.
 func (f *localForward) start(ctx context.Context) {
+	ctx, f.cancel = context.WithCancel(ctx)
 	for _, l := range f.listeners {
-		f.bound = append(f.bound, l.Addr().String())
 		f.log.Info("listening", "listen", l.Addr().String())
 		f.accepting.Go(func() {
 			acceptLoop(ctx, l, f.log, func(conn stream) { f.serve(ctx, conn) })
@@ -47,11 +59,12 @@ func (f *localForward) serve(ctx context.Context, conn stream) {
 	f.count.total.Add(1)
 	f.count.open.Add(1)
 	defer f.count.open.Add(-1)
-	if f.forward.Kind == config.Dynamic {
+	forward := f.forward.Load()
+	if forward.Kind == config.Dynamic {
 		f.serveDynamic(ctx, conn)
 		return
 	}
-	ch, err := f.open(ctx, conn, f.forward.Target)
+	ch, err := f.open(ctx, conn, forward.Target)
 	if err != nil {
 		f.refuse(conn, err)
 		return
@@ -119,7 +132,8 @@ func peerOf(conn net.Conn) string {
 
 // status is a snapshot. Local listeners stand as long as the Tunnel.
 func (f *localForward) status() ForwardStatus {
-	s := ForwardStatus{Kind: f.forward.Kind, Spec: Spec(f.forward), State: ForwardListening, Bound: f.bound, Target: targetText(f.forward)}
+	forward := *f.forward.Load()
+	s := ForwardStatus{Kind: forward.Kind, Spec: Spec(forward), State: ForwardListening, Bound: f.bound, Target: targetText(forward)}
 	f.count.fill(&s)
 	return s
 }

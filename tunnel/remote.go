@@ -8,6 +8,7 @@ import (
 	"net"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -25,9 +26,11 @@ var askSchedule = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Seco
 // remoteForward is a -R. It belongs to the Tunnel and lives on one session at a time, its home.
 type remoteForward struct {
 	tunnel  *Tunnel
-	forward config.Forward
+	forward atomic.Pointer[config.Forward] // only its target ever changes
 	log     *slog.Logger
 	count   counter
+	cancel  context.CancelFunc // set by start
+	keeping sync.WaitGroup
 
 	mu    sync.Mutex // guards all following fields
 	state ForwardState
@@ -35,7 +38,21 @@ type remoteForward struct {
 }
 
 func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
-	return &remoteForward{tunnel: t, forward: f, log: t.log.With("forward", Spec(f)), state: ForwardAsking}
+	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking}
+	r.forward.Store(&f)
+	return r
+}
+
+// start keeps the forward alive until stop or the end of ctx.
+func (f *remoteForward) start(ctx context.Context) {
+	ctx, f.cancel = context.WithCancel(ctx)
+	f.keeping.Go(func() { f.keep(ctx) })
+}
+
+// stop gives the listener up and waits for that. Open connections go on.
+func (f *remoteForward) stop() {
+	f.cancel()
+	f.keeping.Wait()
 }
 
 // keep has the forward live on one session after the other until ctx is done.
@@ -60,7 +77,7 @@ func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
 	s.homes.add()
 	defer s.homes.done()
 	for try := 0; ; try++ {
-		l, err := s.listen(ctx, f.forward.Listen, f.accept)
+		l, err := s.listen(ctx, f.forward.Load().Listen, f.accept)
 		if err == nil {
 			f.listening(s, l)
 			f.stayOn(ctx, s, l)
@@ -124,8 +141,8 @@ func (f *remoteForward) refused(s *Session, err error, try int) bool {
 	if !errors.Is(err, errDenied) && s.broken() {
 		return false
 	}
-	err = fmt.Errorf("remote port forwarding failed for listen port %s: %w", listenText(f.forward.Listen), err)
-	if f.tunnel.options.ExitOnForwardFailure {
+	err = fmt.Errorf("remote port forwarding failed for listen port %s: %w", listenText(f.forward.Load().Listen), err)
+	if f.tunnel.options.Load().ExitOnForwardFailure {
 		s.end(&Error{Phase: PhaseForward, Err: err, Hint: "ExitOnForwardFailure yes ends the connection when a port is refused"})
 		return false
 	}
@@ -152,14 +169,14 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 	f.count.total.Add(1)
 	f.count.open.Add(1)
 	defer f.count.open.Add(-1)
-	if f.forward.IsSOCKS() {
+	if f.forward.Load().IsSOCKS() {
 		f.acceptSOCKS(ctx, s, c)
 		return
 	}
-	conn, err := dialLocal(ctx, f.forward.Target)
+	conn, err := dialLocal(ctx, f.forward.Load().Target)
 	if err != nil {
 		f.count.failed(err)
-		f.log.Debug("connection refused", "target", endpointText(f.forward.Target), "err", err)
+		f.log.Debug("connection refused", "target", endpointText(f.forward.Load().Target), "err", err)
 		c.Reject(ssh.ConnectionFailed, refusalText(err))
 		return
 	}
@@ -168,7 +185,7 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 		reset(conn)
 		return
 	}
-	f.log.Debug("connection opened", "target", endpointText(f.forward.Target))
+	f.log.Debug("connection opened", "target", endpointText(f.forward.Load().Target))
 	(&splice{conn, s.adopt(raw, requests), &f.count}).run()
 }
 
@@ -196,8 +213,9 @@ func refusalText(err error) string {
 }
 
 func (f *remoteForward) status() ForwardStatus {
+	forward := *f.forward.Load()
 	f.mu.Lock()
-	s := ForwardStatus{Kind: f.forward.Kind, Spec: Spec(f.forward), State: f.state, Target: targetText(f.forward)}
+	s := ForwardStatus{Kind: forward.Kind, Spec: Spec(forward), State: f.state, Target: targetText(forward)}
 	if f.bound != "" {
 		s.Bound = []string{f.bound}
 	}

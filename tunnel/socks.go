@@ -112,7 +112,7 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, s *Session, c ssh.NewCh
 		ReadWriteCloser: ch,
 		addr:            &net.TCPAddr{IP: net.IPv4zero},
 		connect: func(ctx context.Context, target config.Endpoint) (*route, error) {
-			if !permitted(f.tunnel.options.PermitRemoteOpen, target) {
+			if !permitted(f.tunnel.options.Load().PermitRemoteOpen, target) {
 				return nil, errNotPermitted
 			}
 			conn, err := dialLocal(ctx, target)

@@ -12,70 +12,50 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tunneld/tunneld/config"
 )
 
 // Tunnel is a set of forwards and the sessions that carry them.
 type Tunnel struct {
-	options *config.Options
 	dialer  *Dialer
 	log     *slog.Logger
+	options atomic.Pointer[config.Options]
 	pool    pool
 	wanted  chan struct{} // of one element; see Wanted
+
+	mu      sync.Mutex // guards all following fields
 	locals  []*localForward
 	remotes []*remoteForward
-
-	cancel  context.CancelFunc // ends open connections and remote forwards; nil before Listen
-	running sync.WaitGroup
+	parting []*localForward // taken out by Reload; their open connections go on
 }
 
 // New gives a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
 func New(o *config.Options, d *Dialer, log *slog.Logger) *Tunnel {
-	return &Tunnel{options: o, dialer: d, log: log, wanted: make(chan struct{}, 1)}
+	t := &Tunnel{dialer: d, log: log, wanted: make(chan struct{}, 1)}
+	t.options.Store(o)
+	return t
 }
 
 // Listen binds every local forward, or none, and starts to accept. Connections wait for a session up to the hold time
 // from then on. Sockets in inherited are used instead of binding the same address; it may be nil. The error is an *Error
 // of PhaseListen. The tunnel runs until Shutdown; the end of ctx cuts it off at once.
 func (t *Tunnel) Listen(ctx context.Context, inherited *Inherited) error {
-	ctx, cancel := context.WithCancel(ctx)
-	for _, f := range t.options.Forwards {
-		if f.Kind == config.Remote {
-			t.remotes = append(t.remotes, newRemoteForward(t, f))
-			continue
-		}
-		listeners, err := bind(ctx, t.options, f, inherited)
-		if err != nil {
-			for _, bound := range t.locals {
-				closeAll(bound.listeners)
-			}
-			cancel()
-			return err
-		}
-		log := t.log.With("forward", Spec(f))
-		t.locals = append(t.locals, &localForward{tunnel: t, forward: f, listeners: listeners, log: log})
-	}
-	t.cancel = cancel
-	for _, f := range t.locals {
-		f.start(ctx)
-	}
-	for _, f := range t.remotes {
-		t.running.Go(func() { f.keep(ctx) })
-	}
-	return nil
+	return t.apply(ctx, t.options.Load(), inherited)
 }
 
 // Connect makes one attempt: name look-up, TCP, key exchange, host key, authentication. It blocks until the attempt has
 // succeeded or failed, at most for the connect timeout, or until ctx is done. The session carries nothing before Join;
 // the caller closes it.
 func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
-	l, err := t.dialer.dial(ctx, t.options)
+	l, err := t.dialer.dial(ctx, t.options.Load())
 	if err != nil {
 		return nil, err
 	}
-	return newSession(ctx, l, t.options.Echo, t.log), nil
+	return newSession(ctx, l, t.options.Load().Echo, t.log), nil
 }
 
 // Join puts s into service: held connections get it at once, in the order in which they came, and remote forwards that
@@ -89,12 +69,11 @@ func (t *Tunnel) Leave(s *Session) {
 }
 
 // Retire takes s out of service, hands its remote forwards over, waits until its open connections have ended or ctx is
-// done, and closes it.
-func (t *Tunnel) Retire(ctx context.Context, s *Session) {
+// done, and closes it. The error is ctx's, where connections were cut.
+func (t *Tunnel) Retire(ctx context.Context, s *Session) error {
 	t.Leave(s)
-	s.homes.wait(ctx)
-	s.channels.wait(ctx)
-	s.Close()
+	defer s.Close()
+	return errors.Join(s.homes.wait(ctx), s.channels.wait(ctx))
 }
 
 // Wanted is sent to when a local connection has to wait for a session: a lazy tunnel connects then.
@@ -102,8 +81,9 @@ func (t *Tunnel) Wanted() <-chan struct{} { return t.wanted }
 
 // Busy is the number of open local and forwarded connections, held ones included.
 func (t *Tunnel) Busy() int {
+	locals, _ := t.forwards()
 	n := 0
-	for _, f := range t.locals {
+	for _, f := range locals {
 		n += f.conns.gauge.count()
 	}
 	for _, s := range t.pool.sessions() {
@@ -114,38 +94,51 @@ func (t *Tunnel) Busy() int {
 
 // Forwards gives a snapshot of every forward, local ones first.
 func (t *Tunnel) Forwards() []ForwardStatus {
-	list := make([]ForwardStatus, 0, len(t.locals)+len(t.remotes))
-	for _, f := range t.locals {
+	locals, remotes := t.forwards()
+	list := make([]ForwardStatus, 0, len(locals)+len(remotes))
+	for _, f := range locals {
 		list = append(list, f.status())
 	}
-	for _, f := range t.remotes {
+	for _, f := range remotes {
 		list = append(list, f.status())
 	}
 	return list
 }
 
+func (t *Tunnel) forwards() ([]*localForward, []*remoteForward) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.locals), slices.Clone(t.remotes)
+}
+
 // Shutdown stops accepting, lets open connections go on until they end or ctx is done, and closes everything. Nothing of
-// the tunnel runs afterwards.
-func (t *Tunnel) Shutdown(ctx context.Context) {
-	if t.cancel == nil {
-		return
-	}
-	for _, f := range t.locals {
+// the tunnel runs afterwards. The error is ctx's, where connections were cut.
+func (t *Tunnel) Shutdown(ctx context.Context) error {
+	locals, remotes := t.forwards()
+	for _, f := range locals {
 		f.stop()
 	}
-	for _, f := range t.locals {
-		f.conns.drain(ctx)
+	t.mu.Lock()
+	locals = append(locals, t.parting...)
+	t.locals, t.remotes, t.parting = nil, nil, nil
+	t.mu.Unlock()
+	var cut error
+	for _, f := range locals {
+		cut = errors.Join(cut, f.conns.drain(ctx))
 	}
 	for _, s := range t.pool.sessions() {
-		s.channels.wait(ctx)
+		cut = errors.Join(cut, s.channels.wait(ctx))
 		t.Leave(s)
 		s.Close()
 	}
-	t.cancel()
-	for _, f := range t.locals {
+	for _, f := range locals {
+		f.cancel()
 		f.conns.gauge.wait(context.WithoutCancel(ctx))
 	}
-	t.running.Wait()
+	for _, f := range remotes {
+		f.stop()
+	}
+	return cut
 }
 
 // errHeldTooLong refuses a local connection after the hold time.
@@ -153,7 +146,7 @@ var errHeldTooLong = errors.New("the tunnel did not come back within the hold ti
 
 // hold gives a live session, if need be after waiting for one up to the hold time.
 func (t *Tunnel) hold(ctx context.Context, count *counter) (*Session, error) {
-	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Hold, errHeldTooLong)
+	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Load().Hold, errHeldTooLong)
 	defer cancel()
 	held := false
 	s, err := t.pool.take(waiting, func() {

@@ -127,8 +127,13 @@ func TestConnectionsWaitForASessionInOrder(t *testing.T) {
 func TestHoldTimeEnds(t *testing.T) {
 	for _, hold := range []time.Duration{0, 20 * time.Millisecond} {
 		tun := newTestTunnel(t, &config.Options{Hold: hold, Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", Port: 1})}})
-		conn := dialTo(t, tun.boundAt(0))
-		if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+		conn, err := net.Dial("tcp", tun.boundAt(0))
+		if err == nil { // else it was reset before we looked
+			conn.SetDeadline(time.Now().Add(10 * time.Second))
+			_, err = conn.Read(make([]byte, 1))
+			conn.Close()
+		}
+		if !errors.Is(err, syscall.ECONNRESET) {
 			t.Errorf("hold %v: the client saw %v, want a reset", hold, err)
 		}
 	}
@@ -346,5 +351,62 @@ func TestPortInUseIsPermanent(t *testing.T) {
 	err = tun.Listen(t.Context(), nil)
 	if PhaseOf(err) != PhaseListen || !IsPermanent(err) || HintOf(err) == "" || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("got %v", err)
+	}
+}
+
+func TestReloadChangesOnlyWhatDiffers(t *testing.T) {
+	p := newPeer(t)
+	old, other := target(t, echoBytes), target(t, func(conn *net.TCPConn) { conn.Write([]byte("other")) })
+	fixed := func(listen string) config.Endpoint {
+		return config.Endpoint{Path: t.TempDir() + "/" + listen}
+	}
+	keep, retarget, gone, fresh := fixed("keep"), fixed("retarget"), fixed("gone"), fixed("new")
+	forward := func(listen, target config.Endpoint) config.Forward {
+		return config.Forward{Kind: config.Local, Listen: listen, Target: target}
+	}
+	tun := newTestTunnel(t, &config.Options{Hold: time.Second, StreamLocalBindMask: 0o177,
+		Forwards: []config.Forward{forward(keep, old), forward(retarget, old), forward(gone, old)}})
+	tun.Join(p.session(config.Echo{}))
+	open := map[string]net.Conn{}
+	for _, at := range []config.Endpoint{keep, retarget, gone} {
+		conn, err := net.Dial("unix", at.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		open[at.Path] = conn
+		conn.Write([]byte("x"))
+		if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := tun.Reload(t.Context(), &config.Options{Hold: time.Second, Forwards: []config.Forward{forward(keep, old), forward(retarget, other), forward(fresh, other)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, conn := range open {
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		conn.Write([]byte("x"))
+		if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
+			t.Errorf("%s: the open connection did not go on: %v", path, err)
+		}
+	}
+	if _, err := net.Dial("unix", gone.Path); err == nil {
+		t.Error("the forward that is gone still listens")
+	}
+	for _, at := range []config.Endpoint{retarget, fresh} {
+		conn, err := net.Dial("unix", at.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := io.ReadAll(conn); string(got) != "other" {
+			t.Errorf("%s: got %q", at.Path, got)
+		}
+	}
+	if err := tun.Reload(t.Context(), &config.Options{Forwards: []config.Forward{{Kind: config.Local, Listen: config.Endpoint{Path: t.TempDir()}}}}); PhaseOf(err) != PhaseListen {
+		t.Errorf("a listener that can not be bound: %v", err)
+	}
+	if len(tun.Forwards()) != 3 {
+		t.Errorf("the failed reload left %v", tun.Forwards())
 	}
 }
