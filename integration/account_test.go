@@ -91,6 +91,7 @@ func (a *account) environment() []string {
 		"LANG=C",
 		"TUNNELD_RUNTIME_DIR=" + a.path("run"),
 		"GOTRACEBACK=all",
+		"GORACE=atexit_sleep_ms=0",
 		"AUTOSSH_GATETIME=0",
 		"AUTOSSH_LOGFILE=/dev/stderr",
 	}

@@ -72,8 +72,20 @@ func manyAtOnce(t *testing.T, r route, count int, size int64) {
 	}
 	finished.Wait()
 	close(failures)
+	summarize(t, failures)
+}
+
+// summarize reports the first few errors and the number of all.
+func summarize(t *testing.T, failures <-chan error) {
+	t.Helper()
+	count := 0
 	for err := range failures {
-		t.Error(err)
+		if count++; count <= 5 {
+			t.Error(err)
+		}
+	}
+	if count > 5 {
+		t.Errorf("… %d errors in all", count)
 	}
 }
 

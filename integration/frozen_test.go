@@ -41,7 +41,7 @@ func TestFrozenLinkIsNoticed(t *testing.T) {
 				from := c.mark()
 				frozen := time.Now()
 				thaw := freeze(l)
-				noticed := waitState(t, c, from, 3*limit, "waiting", "connecting")
+				noticed := waitLost(t, c, from, 3*limit)
 				if took := noticed.at.Sub(frozen); took > limit {
 					t.Errorf("noticed after %v, want at most %v", took, limit)
 				} else {
@@ -63,7 +63,7 @@ func TestBusySlowLinkIsLeftAlone(t *testing.T) {
 	c := l.open(tunneld, []route{r})
 	check(t, transfer(r.connect(t), download, 1, 16<<20))
 	check(t, transfer(r.connect(t), upload, 2, 16<<20))
-	if lost := c.matching(inState("waiting")); len(lost) > 0 {
+	if lost := c.matching(isLost); len(lost) > 0 {
 		t.Errorf("the connection was given up: %s", lost[0].text)
 	}
 	if n := l.relay.count(); n != 1 {

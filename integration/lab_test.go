@@ -1,11 +1,9 @@
 package integration
 
 import (
-	"fmt"
 	"net"
 	"slices"
 	"testing"
-	"time"
 )
 
 // lab is what most tests need: an sshd, a relay in front of it, and an account whose alias "server" leads through the
@@ -108,24 +106,4 @@ func (l *lab) waitCarrying(c *child, routes ...route) {
 			l.t.Fatalf("%s does not carry %s: %v", c.name, r.name, last)
 		}
 	}
-}
-
-// inState tells the log line of a tunnel's transition into one of these states.
-func inState(states ...string) func(line) bool {
-	return func(l line) bool { return slices.Contains(states, l.field("state")) }
-}
-
-// waitState waits for a transition after position from.
-func waitState(t testing.TB, c *child, from int, limit time.Duration, states ...string) line {
-	t.Helper()
-	return c.waitLine(t, from, limit, fmt.Sprint("state ", states), inState(states...))
-}
-
-// lastState gives the state of the newest transition; empty before the first.
-func lastState(c *child) string {
-	all := c.matching(func(l line) bool { return l.field("state") != "" })
-	if len(all) == 0 {
-		return ""
-	}
-	return all[len(all)-1].field("state")
 }

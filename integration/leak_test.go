@@ -26,11 +26,10 @@ func TestNothingIsLeftOver100Cuts(t *testing.T) {
 		}
 		from := c.mark()
 		l.relay.cut()
-		waitState(t, c, from, patience, "waiting", "connecting")
-		if lastState(c) == "waiting" {
+		if waitLost(t, c, from, patience).field("retry_in") != "0" {
 			c.signal(syscall.SIGUSR1) // do not wait for the backoff
 		}
-		waitState(t, c, from, patience, "up")
+		waitUp(t, c, from)
 		l.waitCarrying(c, ways...)
 	}
 	if t.Failed() {

@@ -177,7 +177,7 @@ func TestComesBackAfterTheNetworkWasGone(t *testing.T) {
 			l := &lab{t: t, account: a, prefix: []string{"ip", "netns", "exec", n.client}}
 			r := localRoute(t, startTargetOn(t, n.listen(), echo).address())
 			c := l.start(tunneld, append(r.flags, hasty...)...)
-			waitState(t, c, 0, patience, "up")
+			waitUp(t, c, 0)
 			works := func() error {
 				conn, err := n.dial(r.address)
 				if err != nil {
@@ -189,7 +189,7 @@ func TestComesBackAfterTheNetworkWasGone(t *testing.T) {
 			check(t, works())
 			from, gone := c.mark(), time.Now()
 			outage.gone(n)
-			noticed := waitState(t, c, from, patience, "waiting", "connecting")
+			noticed := waitLost(t, c, from, patience)
 			if took := noticed.at.Sub(gone); took > 4*time.Second {
 				t.Errorf("noticed after %v, want at most 4 s", took)
 			}

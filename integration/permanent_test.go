@@ -155,9 +155,7 @@ func TestTransientFailuresAreTriedAgain(t *testing.T) {
 			r := localRoute(t, startTarget(t, echo).address())
 			c.break_(l)
 			p := l.start(tunneld, append(r.flags, hasty...)...)
-			for range 3 {
-				waitState(t, p, 0, patience, "waiting")
-			}
+			waitFailed(t, p, 3)
 			c.mend(l)
 			check(t, r.works(patience))
 		})

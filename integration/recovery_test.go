@@ -43,7 +43,7 @@ func TestConnectionsOpenedDuringAnOutageAreServedAfterIt(t *testing.T) {
 
 	from := c.mark()
 	l.server.kill()
-	waitState(t, c, from, patience, "waiting", "connecting")
+	waitLost(t, c, from, patience)
 	var dialled, served sync.WaitGroup
 	failures := make(chan error, count)
 	dialled.Add(count)
@@ -72,9 +72,7 @@ func TestConnectionsOpenedDuringAnOutageAreServedAfterIt(t *testing.T) {
 	l.server.start()
 	served.Wait()
 	close(failures)
-	for err := range failures {
-		t.Error(err)
-	}
+	summarize(t, failures)
 }
 
 func TestWaitsForAServerThatIsDownAtTheStart(t *testing.T) {
@@ -83,7 +81,7 @@ func TestWaitsForAServerThatIsDownAtTheStart(t *testing.T) {
 	l.server.kill()
 	r := localRoute(t, startTarget(t, echo).address())
 	c := l.start(tunneld, append(r.flags, hasty...)...)
-	waitState(t, c, 0, patience, "waiting")
+	waitFailed(t, c, 1)
 	conn := r.connect(t)
 	l.server.start()
 	check(t, exchange(conn, "held since before the first session", patience))
@@ -116,7 +114,7 @@ func TestStopsWhenAskedDuringAnOutage(t *testing.T) {
 	c := l.open(tunneld, []route{r})
 	from := c.mark()
 	l.server.kill()
-	waitState(t, c, from, patience, "waiting")
+	waitLost(t, c, from, patience)
 	held := r.connect(t)
 	c.signal(syscall.SIGTERM)
 	if code := c.waitExit(t, 15*time.Second); code != 0 {

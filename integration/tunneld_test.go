@@ -1,10 +1,14 @@
 package integration
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"testing"
+	"time"
 )
 
 // tunneld runs the built binary in the account's environment, without the flag that names its configuration.
@@ -44,5 +48,40 @@ func (a *account) noRaces(c *child) {
 		if strings.Contains(c.text(), "WARNING: DATA RACE") {
 			a.t.Errorf("the race detector spoke:\n%s", c.output())
 		}
+	})
+}
+
+// What tunneld's log says of a tunnel's life.
+var (
+	isUp     = said("connected", "reconnected", "replaced")
+	isLost   = said("connection lost")
+	isFailed = said("connecting failed")
+)
+
+// said tells a log line with one of these messages.
+func said(messages ...string) func(line) bool {
+	return func(l line) bool { return slices.Contains(messages, l.field("msg")) }
+}
+
+// waitUp waits for a session after position from.
+func waitUp(t testing.TB, c *child, from int) line {
+	t.Helper()
+	return c.waitLine(t, from, patience, "connected", isUp)
+}
+
+// waitLost waits for the end of a session after position from.
+func waitLost(t testing.TB, c *child, from int, limit time.Duration) line {
+	t.Helper()
+	return c.waitLine(t, from, limit, "connection lost", isLost)
+}
+
+// waitFailed waits until attempts have failed.
+func waitFailed(t testing.TB, c *child, attempts int) {
+	t.Helper()
+	eventually(t, patience, fmt.Sprintf("%d failed attempts", attempts), func() bool {
+		if !c.running() {
+			t.Fatalf("%s has ended with %d", c.name, c.exitCode())
+		}
+		return len(c.matching(isFailed)) >= attempts
 	})
 }
