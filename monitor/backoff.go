@@ -1,0 +1,68 @@
+package monitor
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// Ended is how an attempt or a session came to its end: what Decide decides on.
+type Ended struct {
+	Err    error         // why; never nil
+	Lived  time.Duration // how long the session was up; 0: the attempt failed
+	Took   time.Duration // from the start of the attempt to this end
+	Starts int           // attempts of this lane since the beginning
+	EverUp bool          // the tunnel has been up before
+	Kicked bool          // a kick came meanwhile, or began the attempt
+}
+
+const (
+	settled   = 10 * time.Second       // a session that lived this long has proved that the server takes us
+	firstWait = 500 * time.Millisecond // the wait that doubles
+)
+
+// backoff spaces attempts: the first retry comes at once, then after half a second that doubles up to max, each ±50 %, for
+// ever. A session that settled starts it anew, and so does a kick. The zero value of failures and a positive max are ready.
+type backoff struct {
+	max      time.Duration  // longest wait
+	failures int            // attempts in a row without a settled session
+	random   func() float64 // in [0, 1); nil: math/rand
+}
+
+// decide gives the wait before the next attempt, or the error that ends the lane. A refused authentication is final only
+// where no session was ever up: later it is a server in trouble as often as a key withdrawn, so it is tried at the longest
+// wait.
+func (b *backoff) decide(e Ended) (time.Duration, error) {
+	permanent := tunnel.IsPermanent(e.Err)
+	switch {
+	case permanent && e.EverUp && tunnel.PhaseOf(e.Err) == tunnel.PhaseAuth:
+		return b.jitter(b.longest()), nil
+	case permanent:
+		return 0, e.Err
+	case e.Lived >= settled || e.Kicked:
+		b.failures = 0
+	}
+	b.failures++
+	return max(0, b.wait()-e.Lived), nil
+}
+
+// wait gives the wait after so many failures in a row.
+func (b *backoff) wait() time.Duration {
+	if b.failures <= 1 {
+		return 0
+	}
+	doubled := firstWait << min(b.failures-2, 30)
+	return b.jitter(min(doubled, b.longest()))
+}
+
+// longest leaves room for the jitter, so that no wait is longer than max.
+func (b *backoff) longest() time.Duration { return b.max * 2 / 3 }
+
+func (b *backoff) jitter(d time.Duration) time.Duration {
+	random := b.random
+	if random == nil {
+		random = rand.Float64
+	}
+	return time.Duration(float64(d) * (0.5 + random()))
+}

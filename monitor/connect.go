@@ -1,0 +1,130 @@
+package monitor
+
+import (
+	"context"
+	"time"
+)
+
+// freshness is the age up to which an attempt may be taken to know the network as it is. An older one is begun anew when a
+// kick comes or the session ends beside which it ran: its packets may be lost, and their retransmission seconds away.
+const freshness = 2 * time.Second
+
+// attempt is a Connect that runs in a goroutine of its own, so that nobody has to wait for it.
+type attempt struct {
+	begun  time.Time
+	second bool // begun in place of another because of a kick; not cut again, or kicks in a row would starve us
+	cancel context.CancelFunc
+	made   chan made // of one; receives exactly one value
+}
+
+type made struct {
+	session Session
+	err     error
+	took    time.Duration
+}
+
+// begin starts an attempt. Whoever takes it from l.attempt either receives from made or drops it.
+func (l *lane) begin(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	a := &attempt{begun: time.Now(), cancel: cancel, made: make(chan made, 1)}
+	l.attempt = a
+	l.starts++
+	l.m.wg.Go(func() {
+		s, err := l.m.tunnel.Connect(ctx)
+		a.made <- made{s, err, time.Since(a.begun)}
+	})
+}
+
+// result is where the attempt's result comes; nil, which is never ready, where no attempt runs.
+func (a *attempt) result() <-chan made {
+	if a == nil {
+		return nil
+	}
+	return a.made
+}
+
+// stale tells whether the attempt may not know the network as it is now.
+func (a *attempt) stale() bool { return time.Since(a.begun) > freshness }
+
+// dropAttempt ends the attempt that runs, without waiting for it. A session that it makes nevertheless is closed.
+func (l *lane) dropAttempt() {
+	a := l.attempt
+	if a == nil {
+		return
+	}
+	l.attempt = nil
+	a.cancel()
+	l.m.wg.Go(func() {
+		if r := <-a.made; r.session != nil {
+			r.session.Close()
+		}
+	})
+}
+
+// anew begins a stale attempt once more. Before the tunnel has ever been up it does not: a person may be busy with a
+// passphrase.
+func (l *lane) anew(ctx context.Context) {
+	if a := l.attempt; a == nil || a.second || !a.stale() || !l.m.wasUp() {
+		return
+	}
+	l.dropAttempt()
+	l.begin(ctx)
+	l.attempt.second = true
+}
+
+// connect waits for a session, by the attempt that runs beside a session that is lost if it is fresh.
+func (l *lane) connect(ctx context.Context) (Session, error) {
+	if l.attempt != nil && l.attempt.stale() {
+		l.dropAttempt()
+	}
+	if l.attempt == nil {
+		l.begin(ctx)
+	}
+	l.enter(Connecting, "")
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case r := <-l.attempt.made:
+			return l.finish(r, "")
+		case k := <-l.kick:
+			l.kicked = true
+			l.log.Debug("kicked while connecting", "why", k.why)
+			l.anew(ctx)
+		case <-l.ask: // whoever asks gets this one
+		case <-l.ticker.C:
+			l.turned()
+		}
+	}
+}
+
+// finish takes the result of the attempt: a session joins the tunnel. why tells what it replaces another for; empty: none
+// was there.
+func (l *lane) finish(r made, why string) (Session, error) {
+	l.attempt.cancel()
+	l.attempt = nil
+	if r.err == nil {
+		l.m.tunnel.Join(r.session)
+	}
+	outage := l.m.connected(l, r)
+	l.resolve(r.err)
+	if r.err != nil {
+		return nil, r.err
+	}
+	l.announce(r, why, outage)
+	return r.session, nil
+}
+
+// announce logs a session that is up.
+func (l *lane) announce(r made, why string, outage time.Duration) {
+	server := r.session.Server()
+	attrs := []any{"state", Up, "host", server.Host, "user", server.User, "took", round(r.took)}
+	switch {
+	case why != "":
+		l.log.Info("replaced", append(attrs, "why", why)...)
+	case outage > 0:
+		l.log.Info("reconnected", append(attrs, "outage", round(outage))...)
+	default:
+		l.log.Info("connected", attrs...)
+	}
+}

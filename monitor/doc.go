@@ -1,0 +1,20 @@
+// Package monitor keeps a tunnel up and says how it is.
+//
+// A Monitor makes sessions through a Tunnel, watches them, and makes the next. Each of TunneldConnections lanes holds one
+// session and is supervised by a loop of its own (lane.go); one function, mind in watch.go, shows the whole life of a
+// session. Probes are plain state machines over time (pulse.go, echo.go) without goroutines or locks; what they need to
+// know is handed to them, so that all timing is tested under testing/synctest.
+//
+// Three things go beyond the loop of the design.
+//
+// A connection that stops answering is not only waited for: as soon as it is suspect, a new one is tried beside it. If the
+// old one answers first the attempt is dropped; if the new one is up first, new channels go there. A connection whose path
+// is gone (a NAT that forgot it, an address that changed) is thus replaced long before the keepalives have run out, and a
+// cable that was out for ten seconds costs nobody his transfers.
+//
+// Lanes after the first begin when the first session of the tunnel is up, so that a refused key is refused once, and a
+// person is asked once.
+//
+// The time a session lived counts towards the wait before the next: attempts are spaced all the same, and a server that
+// accepts and hangs up can not make us spin, but a session cut after seconds comes back at once.
+package monitor

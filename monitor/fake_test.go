@@ -1,0 +1,338 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// fakeTunnel makes fakeSessions by the rules of a test.
+type fakeTunnel struct {
+	connect func(ctx context.Context, attempt int) (*fakeSession, error) // attempt counts from 1; nil: always a new session
+
+	mu       sync.Mutex // guards all following fields
+	began    time.Time
+	attempts []time.Duration // when, since began
+	live     []*fakeSession
+	retired  []*fakeSession
+	forwards []tunnel.ForwardStatus
+	shut     bool
+	wanted   chan struct{}
+}
+
+func (f *fakeTunnel) Connect(ctx context.Context) (Session, error) {
+	f.mu.Lock()
+	f.attempts = append(f.attempts, time.Since(f.began))
+	n := len(f.attempts)
+	f.mu.Unlock()
+	if f.connect == nil {
+		return newFakeSession(n), nil
+	}
+	s, err := f.connect(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (f *fakeTunnel) Join(s Session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live = append(f.live, s.(*fakeSession))
+}
+
+func (f *fakeTunnel) Leave(s Session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live = slices.DeleteFunc(f.live, func(other *fakeSession) bool { return other == s })
+}
+
+func (f *fakeTunnel) Retire(ctx context.Context, s Session) {
+	f.Leave(s)
+	f.mu.Lock()
+	f.retired = append(f.retired, s.(*fakeSession))
+	f.mu.Unlock()
+	if s.Open() > 0 {
+		select {
+		case <-ctx.Done():
+		case <-s.Done():
+		}
+	}
+	s.Close()
+}
+
+func (f *fakeTunnel) Shutdown(ctx context.Context) {
+	f.mu.Lock()
+	live := f.live
+	f.shut = true
+	f.mu.Unlock()
+	for _, s := range live {
+		s.Close()
+	}
+}
+
+func (f *fakeTunnel) Forwards() []tunnel.ForwardStatus {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.forwards)
+}
+
+func (f *fakeTunnel) Wanted() <-chan struct{} { return f.wanted }
+
+// session gives the newest session in service.
+func (f *fakeTunnel) session(t *testing.T) *fakeSession {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.live) == 0 {
+		t.Fatal("no session is in service")
+	}
+	return f.live[len(f.live)-1]
+}
+
+func (f *fakeTunnel) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.attempts)
+}
+
+// fakeSession answers probes after its round trip time, unless told otherwise.
+type fakeSession struct {
+	number int
+	done   chan struct{}
+
+	mu      sync.Mutex // guards all following fields
+	err     error
+	rtt     time.Duration
+	frozen  bool  // nothing is answered, and calls return when the session is closed, whatever their ctx says
+	badEcho error // what Echo gives; errHang: nothing comes back
+	heard   time.Time
+	open    int
+	probes  []time.Time
+	expires time.Time
+	in, out uint64
+}
+
+var errHang = errors.New("never comes back")
+
+func newFakeSession(number int) *fakeSession {
+	return &fakeSession{number: number, done: make(chan struct{}), rtt: 20 * time.Millisecond, heard: time.Now()}
+}
+
+func (s *fakeSession) set(change func(*fakeSession)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(s)
+}
+
+func (s *fakeSession) freeze() { s.set(func(s *fakeSession) { s.frozen = true }) }
+func (s *fakeSession) thaw()   { s.set(func(s *fakeSession) { s.frozen, s.heard = false, time.Now() }) }
+
+func (s *fakeSession) Done() <-chan struct{} { return s.done }
+func (s *fakeSession) Close() error          { s.CloseWith(errors.New("closed")); return nil }
+
+func (s *fakeSession) CloseWith(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+		close(s.done)
+	}
+}
+
+func (s *fakeSession) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *fakeSession) Keepalive(ctx context.Context) (time.Duration, error) {
+	s.set(func(s *fakeSession) { s.probes = append(s.probes, time.Now()) })
+	return s.answer(ctx)
+}
+
+func (s *fakeSession) Echo(ctx context.Context) (time.Duration, error) {
+	s.mu.Lock()
+	bad := s.badEcho
+	s.mu.Unlock()
+	if errors.Is(bad, errHang) {
+		select {
+		case <-s.done:
+			return 0, s.Err()
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	}
+	if bad != nil {
+		return 0, bad
+	}
+	return s.answer(ctx)
+}
+
+func (s *fakeSession) answer(ctx context.Context) (time.Duration, error) {
+	s.mu.Lock()
+	frozen, rtt := s.frozen, s.rtt
+	s.mu.Unlock()
+	if frozen {
+		<-s.done
+		return 0, s.Err()
+	}
+	select {
+	case <-time.After(rtt):
+		s.set(func(s *fakeSession) { s.heard = time.Now() })
+		return rtt, nil
+	case <-s.done:
+		return 0, s.Err()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (s *fakeSession) LastRead() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.heard
+}
+
+func (s *fakeSession) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
+func (s *fakeSession) Counts() (in, out uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.in, s.out
+}
+
+func (s *fakeSession) Expires() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expires
+}
+
+func (s *fakeSession) Server() Server {
+	return Server{User: "bob", Host: "db.example", Port: 22, Address: "192.0.2.1:22", Cipher: "aes128-gcm@openssh.com"}
+}
+
+// world is a monitor that runs over a fake tunnel, in a bubble of synctest.
+type world struct {
+	*Monitor
+	t      *testing.T
+	tunnel *fakeTunnel
+	log    *logBook
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// options are the defaults of tunneld.
+func options() *config.Options {
+	return &config.Options{
+		Alias: "db", HostName: "db.example", Port: 22, User: "bob",
+		ServerAliveInterval: 15 * time.Second, ServerAliveCountMax: 3,
+		EchoInterval: time.Minute, BackoffMax: time.Minute, Connections: 1, Drain: 10 * time.Second,
+	}
+}
+
+// start runs a monitor until the test ends, and checks that nothing of it is left then: synctest does.
+func start(t *testing.T, o *config.Options, f *fakeTunnel, change ...func(*Config)) *world {
+	t.Helper()
+	book := &logBook{}
+	cfg := Config{Name: "db", Options: o, Log: slog.New(slog.NewTextHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	for _, c := range change {
+		c(&cfg)
+	}
+	f.began, f.wanted = time.Now(), make(chan struct{}, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	w := &world{Monitor: New(cfg, f), t: t, tunnel: f, log: book, stop: stop, ended: make(chan error, 1)}
+	go func() { w.ended <- w.Run(ctx) }()
+	t.Cleanup(stop)
+	synctest.Wait()
+	return w
+}
+
+// pass lets so much time go by.
+func (w *world) pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// expect checks the tunnel's state.
+func (w *world) expect(want State) {
+	w.t.Helper()
+	if s := w.Status(); s.State != want {
+		w.t.Fatalf("%v after the start: state %s (%s), want %s\n%s", time.Since(w.tunnel.began), s.State, s.Why, want, w.log)
+	}
+}
+
+// within checks that the state is reached within d, and gives after how long.
+func (w *world) within(d time.Duration, want State) time.Duration {
+	w.t.Helper()
+	begun := time.Now()
+	for w.Status().State != want {
+		if time.Since(begun) > d {
+			w.expect(want)
+		}
+		w.pass(max(time.Millisecond, d/500))
+	}
+	return time.Since(begun)
+}
+
+// finish stops the monitor and gives what Run gave.
+func (w *world) finish() error {
+	w.stop()
+	return <-w.ended
+}
+
+// logBook keeps what is logged.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *logBook) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBook) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// lines gives the lines that contain all of the words.
+func (b *logBook) lines(words ...string) []string {
+	var found []string
+	for line := range strings.Lines(b.String()) {
+		if !slices.ContainsFunc(words, func(w string) bool { return !strings.Contains(line, w) }) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// Errors as the tunnel gives them.
+func refusedDial() error {
+	return &tunnel.Error{Phase: tunnel.PhaseDial, Where: "bob@db.example:22", Err: errors.New("connection refused")}
+}
+
+func refusedKey() error {
+	return &tunnel.Error{Phase: tunnel.PhaseAuth, Permanent: true, Err: errors.New("refused publickey"), Hint: "ssh-add"}
+}
+
+func changedKey() error {
+	return &tunnel.Error{Phase: tunnel.PhaseHostKey, Permanent: true, Err: errors.New("host key changed"), Hint: "ssh-keygen -R"}
+}

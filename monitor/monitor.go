@@ -1,0 +1,287 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// ErrStopped is what Reconnect gives where the tunnel has stopped.
+var ErrStopped = errors.New("the tunnel has stopped")
+
+// ErrGaveUp is for Config.Decide to wrap where a limit that somebody set has been reached: exit code 1.
+var ErrGaveUp = errors.New("gave up")
+
+// turnEvery is how often a lane looks at least, whatever else is to be done.
+const turnEvery = 2 * time.Second
+
+// Config is what a Monitor is made of.
+type Config struct {
+	Name    string          // of the tunnel: in logs, status and metrics
+	Options *config.Options // see Adopt
+	Log     *slog.Logger    // gets each transition; the attribute tunnel is added
+
+	// Decide gives the wait before a lane's next attempt, or the error that ends the lane and, with the last one, Run. It is
+	// the place for limits: none are set where it is nil, and the waits are those of TunneldBackoffMax. Each lane calls it
+	// from a goroutine of its own.
+	Decide func(Ended) (time.Duration, error)
+
+	// OnChange is called after each change of what Status says about states, from the lane that changed. It must not block;
+	// it may call Status. nil: nobody is told.
+	OnChange func()
+}
+
+// Monitor keeps one tunnel up. Its methods may be called from any goroutine, before, during and after Run.
+type Monitor struct {
+	cfg    Config
+	opts   atomic.Pointer[config.Options]
+	log    *slog.Logger
+	tunnel Tunnel
+	lanes  []*lane
+	gate   *gate
+	first  chan struct{}  // closed when the first session of all is up
+	wg     sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
+	random func() float64 // jitter; nil: math/rand
+
+	mu       sync.Mutex // guards all following fields, and the record of each lane
+	state    State
+	since    time.Time
+	began    time.Time
+	everUp   bool
+	downAt   time.Time // when the outage began that goes on; zero: none does
+	failure  *Failure
+	retiring []*retiree
+	counts   counters
+	rates    rates
+}
+
+// New makes a Monitor that watches over t. Nothing happens before Run.
+func New(cfg Config, t Tunnel) *Monitor {
+	now := time.Now()
+	m := &Monitor{
+		cfg:    cfg,
+		log:    cfg.Log.With("tunnel", cfg.Name),
+		tunnel: t,
+		gate:   newGate(lazy(cfg.Options) == 0),
+		first:  make(chan struct{}),
+		state:  Idle,
+		since:  now,
+		counts: newCounters(),
+	}
+	m.opts.Store(cfg.Options)
+	for i := range max(1, cfg.Options.Connections) {
+		m.lanes = append(m.lanes, newLane(m, i+1, now))
+	}
+	return m
+}
+
+// Run keeps the tunnel up until ctx ends or nothing is left to try, shuts the tunnel down (open connections may go on for
+// TunneldDrain) and waits for all that it started. It gives nil where ctx ended, else the error that only a person can
+// mend or that Config.Decide chose. It can be called once.
+func (m *Monitor) Run(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	m.begin(time.Now())
+	if idle := lazy(m.cfg.Options); idle > 0 {
+		m.wg.Go(func() { m.doze(ctx, idle) })
+	}
+	var lanes sync.WaitGroup
+	for _, l := range m.lanes {
+		lanes.Go(func() { l.run(ctx, end) })
+	}
+	done := make(chan struct{})
+	m.wg.Go(func() { lanes.Wait(); close(done) })
+	m.sample(done)
+	m.shutdown(ctx)
+	m.wg.Wait()
+	m.settleAccounts()
+	var gone *gone
+	if errors.As(context.Cause(ctx), &gone) {
+		return gone.err
+	}
+	return nil
+}
+
+// Adopt takes over options that were read anew. Sessions that are made from now on live by them; Reconnect makes them so at
+// once. TunneldConnections and TunneldLazy stay what they were.
+func (m *Monitor) Adopt(o *config.Options) { m.opts.Store(o) }
+
+func (m *Monitor) options() *config.Options { return m.opts.Load() }
+
+// gone is the cause with which the last lane ends the others.
+type gone struct{ err error }
+
+func (g *gone) Error() string { return g.err.Error() }
+
+// shutdown lets the tunnel drain. ctx has ended already; it lends its values only.
+func (m *Monitor) shutdown(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.options().Drain)
+	defer cancel()
+	m.tunnel.Shutdown(ctx)
+}
+
+// settleAccounts takes over the last counts of the sessions that Shutdown has closed.
+func (m *Monitor) settleAccounts() {
+	for _, l := range m.lanes {
+		s := l.rec.session // nobody writes it any more
+		if s == nil {
+			continue
+		}
+		s.Close()
+		m.mu.Lock()
+		m.partLocked(l, s, time.Now())
+		m.mu.Unlock()
+	}
+}
+
+// Kick says that something happened which may have changed the way to the server: a session is probed at once, a wait is
+// cut short, an attempt of older than two seconds is begun anew. It does not block. Kicks that come faster than they are
+// dealt with are one kick.
+func (m *Monitor) Kick(reason string) { m.kick(kick{why: reason}) }
+
+// Woke says that the machine slept for so long. It is a kick after which a session has one ServerAliveInterval to answer,
+// because the server may have given it up long ago.
+func (m *Monitor) Woke(slept time.Duration) {
+	m.kick(kick{why: "slept " + round(slept).String(), strict: true})
+}
+
+type kick struct {
+	why    string
+	strict bool // one unanswered interval is death
+}
+
+func (m *Monitor) kick(k kick) {
+	for _, l := range m.lanes {
+		if k.strict {
+			select { // makes room: a strict one says more
+			case <-l.kick:
+			default:
+			}
+		}
+		select {
+		case l.kick <- k:
+		default:
+		}
+	}
+}
+
+// Reconnect makes a new session in each lane, and retires the old one once the new one is up. Where no session lives it
+// cuts the wait short or joins the attempt that runs. It blocks until each lane has a new session or its attempt has
+// failed, and gives the errors of those. Nothing is lost by a failure: the old session goes on. A lane that is Idle has
+// nothing to replace.
+func (m *Monitor) Reconnect(ctx context.Context) error {
+	var results []<-chan error
+	for _, l := range m.lanes {
+		results = append(results, l.request())
+	}
+	var errs []error
+	for _, result := range results {
+		select {
+		case err := <-result:
+			errs = append(errs, err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Turned gives the time since which every lane has gone through its loop at least once: what a watchdog feeds on. It is at
+// most a few seconds old while all is well, whatever the network does, and now after Run.
+func (m *Monitor) Turned() time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	oldest := time.Now()
+	for _, l := range m.lanes {
+		if t := l.rec.turned; !l.rec.ended && t.Before(oldest) {
+			oldest = t
+		}
+	}
+	return oldest
+}
+
+// begin starts the clocks of Run.
+func (m *Monitor) begin(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.began, m.since = now, now
+	for _, l := range m.lanes {
+		l.rec.since, l.rec.turned = now, now
+	}
+	if m.gate.isOpen() {
+		m.downAt = now
+	}
+}
+
+// update changes the record under the lock, draws the conclusions for the tunnel, and tells whoever wants to know.
+func (m *Monitor) update(change func(now time.Time)) {
+	m.mu.Lock()
+	now := time.Now()
+	change(now)
+	m.settleLocked(now)
+	m.mu.Unlock()
+	if m.cfg.OnChange != nil {
+		m.cfg.OnChange()
+	}
+}
+
+// settleLocked makes the tunnel's state that of its best lane, and accounts for outages.
+func (m *Monitor) settleLocked(now time.Time) {
+	best := m.lanes[0].rec.state
+	for _, l := range m.lanes[1:] {
+		if l.rec.state.rank() > best.rank() {
+			best = l.rec.state
+		}
+	}
+	if best == m.state {
+		return
+	}
+	m.state, m.since = best, now
+	down := best == Connecting || best == Waiting
+	switch {
+	case down && m.downAt.IsZero():
+		m.downAt = now
+	case !down && !m.downAt.IsZero():
+		m.counts.outage += now.Sub(m.downAt)
+		m.downAt = time.Time{}
+	}
+	if best.carries() && !m.everUp {
+		m.everUp = true
+		close(m.first)
+	}
+}
+
+// abandoned tells whether no lane holds or seeks a session.
+func (m *Monitor) abandoned() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, l := range m.lanes {
+		if l.rec.state.lives() {
+			return false
+		}
+	}
+	return true
+}
+
+// wasUp tells whether the tunnel has ever been up.
+func (m *Monitor) wasUp() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.everUp
+}
+
+// failLocked remembers the last error that a person may want to read.
+func (m *Monitor) failLocked(err error, now time.Time) {
+	m.failure = &Failure{
+		Time:  now,
+		Phase: tunnel.PhaseOf(err),
+		Text:  err.Error(),
+		Hint:  tunnel.HintOf(err),
+	}
+}

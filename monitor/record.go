@@ -1,0 +1,165 @@
+package monitor
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// recentRTTs is how many round trips a status shows.
+const recentRTTs = 60
+
+// record is what a lane tells of itself. Monitor.mu guards it.
+type record struct {
+	state  State
+	since  time.Time
+	why    string
+	turned time.Time // when the lane last went through its loop
+	ended  bool      // it never will again
+
+	session   Session // that new connections use; nil: none
+	up        time.Time
+	took      time.Duration // from the start of the attempt to up
+	replacing string        // why a new one is being made beside it; empty: none is
+	rtt       time.Duration // of the last keepalive; 0: none yet
+	echoRTT   time.Duration
+	rtts      []time.Duration // of the last keepalives, oldest first
+
+	lostAt   time.Time // when the last session was lost; zero: none was
+	attempts int       // that failed since the last session
+	retryAt  time.Time // of the next attempt; zero: none is planned
+}
+
+func (r *record) enter(state State, why string, now time.Time) {
+	switch {
+	case state == Idle || state.carries():
+		r.lostAt = time.Time{}
+	case r.state.carries():
+		r.lostAt = now
+	}
+	if r.state != state {
+		r.state, r.since = state, now
+	}
+	r.why = why
+	if state != Waiting {
+		r.retryAt = time.Time{}
+	}
+	if !state.carries() {
+		r.replacing = ""
+	}
+}
+
+// retryAt sets the lane Waiting.
+func (l *lane) retryAt(wait time.Duration, err error) {
+	l.m.update(func(now time.Time) {
+		l.rec.enter(Waiting, err.Error(), now)
+		l.rec.retryAt = now.Add(wait)
+	})
+}
+
+// attempts gives how many have failed since the last session.
+func (l *lane) attempts() int {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	return l.rec.attempts
+}
+
+// enter sets the lane's state.
+func (l *lane) enter(state State, why string) {
+	l.m.update(func(now time.Time) { l.rec.enter(state, why, now) })
+}
+
+// turned notes that the lane went through its loop.
+func (l *lane) turned() {
+	l.m.mu.Lock()
+	defer l.m.mu.Unlock()
+	l.rec.turned = time.Now()
+}
+
+// connected records the result of an attempt. It gives how long the lane was without a session that it had lost.
+func (m *Monitor) connected(l *lane, r made) (outage time.Duration) {
+	m.update(func(now time.Time) {
+		rec := &l.rec
+		m.counts.connects[connectKey(r.err)]++
+		if r.err != nil {
+			rec.attempts++
+			m.failLocked(r.err, now)
+			return
+		}
+		switch {
+		case !rec.lostAt.IsZero():
+			outage = now.Sub(rec.lostAt)
+			m.counts.reconnects++
+		case rec.session != nil:
+			m.counts.replacements++
+		}
+		m.setAsideLocked(l, now)
+		rec.enter(Up, "", now)
+		rec.session, rec.up, rec.took = r.session, now, r.took
+		rec.attempts, rec.replacing, rec.rtt, rec.echoRTT = 0, "", 0, 0
+	})
+	return outage
+}
+
+// setAsideLocked makes the lane's session one that is being retired.
+func (m *Monitor) setAsideLocked(l *lane, now time.Time) {
+	rec := &l.rec
+	if rec.session == nil {
+		return
+	}
+	m.retiring = append(m.retiring, &retiree{s: rec.session, lane: l.number, up: rec.up, since: now})
+	rec.session = nil
+}
+
+// partLocked takes over the last counts of a session that has ended, and forgets it.
+func (m *Monitor) partLocked(l *lane, s Session, now time.Time) {
+	up := now
+	if l.rec.session == s {
+		up, l.rec.session = l.rec.up, nil
+	}
+	m.retiring = slices.DeleteFunc(slices.Clone(m.retiring), func(r *retiree) bool {
+		if r.s == s {
+			up = r.up
+		}
+		return r.s == s
+	})
+	in, out := s.Counts()
+	m.counts.bytesIn += in
+	m.counts.bytesOut += out
+	m.counts.sessionTime += now.Sub(up)
+}
+
+// answered records the answer to a probe.
+func (m *Monitor) answered(l *lane, probe string, rtt time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts.probes[probe].observe(rtt)
+	if probe == echoProbe {
+		l.rec.echoRTT = rtt
+		return
+	}
+	l.rec.rtt = rtt
+	l.rec.rtts = append(l.rec.rtts, rtt)
+	if extra := len(l.rec.rtts) - recentRTTs; extra > 0 {
+		l.rec.rtts = append([]time.Duration(nil), l.rec.rtts[extra:]...)
+	}
+}
+
+// unanswered records probes that were missed.
+func (m *Monitor) unanswered(probe string, times int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts.probes[probe].missed += uint64(times)
+}
+
+func connectKey(err error) outcome {
+	if err == nil {
+		return outcome{result: "ok"}
+	}
+	phase := tunnel.PhaseOf(err)
+	if phase == "" {
+		phase = tunnel.PhaseSession
+	}
+	return outcome{result: "error", phase: string(phase)}
+}

@@ -1,0 +1,100 @@
+package monitor
+
+import (
+	"context"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+const (
+	expiryLead   = 5 * time.Minute  // a certificate's end is looked at this long before, or a tenth of its time if that is less
+	expiryLeast  = 30 * time.Second // but not later than this before its end
+	expiryTooOld = time.Minute      // a certificate that a new session got with less than this to go is not worth another
+)
+
+// renewal decides when to make a new session beside one that lives: make before break. Each turn asks it anew, so that an
+// attempt for which there is no reason any more is dropped.
+type renewal struct {
+	asked   bool      // somebody waits for a new session (Reconnect)
+	retire  time.Time // TunneldMaxLifetime is reached; zero: never
+	expires time.Time // of the certificate, by the wall clock; zero: never
+	replace time.Time // when to try for a new certificate, by the wall clock; zero: never
+
+	backoff  backoff   // between attempts that failed
+	earliest time.Time // of the next attempt
+	why      string    // what the running attempt is for
+}
+
+func newRenewal(o *config.Options, s Session, now time.Time) renewal {
+	r := renewal{backoff: backoff{max: o.BackoffMax}, expires: s.Expires()}
+	if o.MaxLifetime > 0 {
+		r.retire = now.Add(o.MaxLifetime)
+	}
+	if left := r.expires.Sub(now); !r.expires.IsZero() && left > expiryTooOld {
+		r.replace = r.expires.Add(-max(expiryLeast, min(expiryLead, left/10)))
+	}
+	return r
+}
+
+// reason gives why a new session is wanted, in words that a person reads; empty: none is.
+func (w *watch) reason(now time.Time) string {
+	switch {
+	case w.asked:
+		return "asked to reconnect"
+	case !w.retire.IsZero() && !now.Before(w.retire):
+		return "TunneldMaxLifetime reached"
+	case !w.replace.IsZero() && !now.Before(w.replace):
+		return "certificate ends " + w.expires.Format(time.RFC3339)
+	case w.echo.broken(), w.missed > 0, w.pulse.unanswered(now):
+		return w.doubt
+	}
+	return ""
+}
+
+// renew begins an attempt if there is a reason, and drops one for which there is none any more.
+func (w *watch) renew(ctx context.Context, now time.Time) {
+	l, why := w.l, w.reason(now)
+	switch {
+	case why == "" && l.attempt != nil:
+		l.dropAttempt()
+		w.backoff.failures, w.earliest = 0, time.Time{}
+		l.log.Info("no new connection needed any more")
+	case why != "" && l.attempt == nil && !now.Before(w.earliest):
+		l.log.Info("making a new connection beside the old", "why", why)
+		l.begin(ctx)
+	}
+	if why != w.why {
+		w.why = why
+		l.m.update(func(time.Time) { l.rec.replacing = why })
+	}
+}
+
+// renewed takes over the result of an attempt: a new session joins, or the old one goes on and another attempt follows. Who
+// asked for it is told, and asks again if he likes.
+func (w *watch) renewed(r made) Session {
+	s, err := w.l.finish(r, w.why)
+	if err == nil {
+		return s
+	}
+	now := time.Now()
+	wait, final := w.backoff.decide(Ended{Err: err, EverUp: true})
+	if final != nil {
+		wait = w.backoff.longest() // what a person has to mend may be mended meanwhile
+	}
+	w.asked, w.earliest = false, now.Add(wait)
+	w.l.log.Warn("no new connection, the old one goes on", "why", w.why, "err", err, "retry_in", round(wait))
+	return nil
+}
+
+// nextRenewal gives the time of the next reason; zero: none is known.
+func (w *watch) nextRenewal(now time.Time) time.Time {
+	var at time.Time
+	if w.why != "" && w.l.attempt == nil {
+		at = w.earliest
+	}
+	if w.retire.After(now) {
+		at = sooner(at, w.retire)
+	}
+	return at
+}

@@ -1,0 +1,278 @@
+package monitor
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// ReportVersion is the version of the JSON shape of Report and of all within it. It changes when a field changes its
+// meaning or goes away; new fields may come at any time.
+const ReportVersion = 1
+
+// Report is what /status and `tunneld status --json` give: the tunnels of one process, or of several put together.
+//
+// Times are RFC 3339. Fields whose name ends in _seconds are numbers with a fraction. A time that does not apply is left
+// out. "in" is from the server, "out" is to the server. Counters only grow, from the start of the process.
+type Report struct {
+	Version int       `json:"version"` // ReportVersion
+	Time    time.Time `json:"time"`    // when it was made
+	Tunnels []Status  `json:"tunnels"`
+}
+
+// NewReport puts together what some monitors say now.
+func NewReport(monitors []*Monitor) Report {
+	r := Report{Version: ReportVersion, Time: time.Now(), Tunnels: []Status{}}
+	for _, m := range monitors {
+		r.Tunnels = append(r.Tunnels, m.Status())
+	}
+	return r
+}
+
+// Status is a snapshot of one tunnel: what State promises, and counters that are each exact but not of one instant.
+type Status struct {
+	Name      string    `json:"name"`
+	Alias     string    `json:"alias"` // the host as typed
+	State     State     `json:"state"` // the best of any session
+	Since     time.Time `json:"since"` // of this state
+	Why       string    `json:"why,omitempty"`
+	Lazy      bool      `json:"lazy"` // connects on first use: idle is fine
+	Began     time.Time `json:"began"`
+	DownSince time.Time `json:"down_since,omitzero"` // since when it has been wanted and down
+
+	Server     Server    `json:"server"`      // of the best session; without one, as configured
+	RTT        Seconds   `json:"rtt_seconds"` // of its last keepalive; 0: none was answered yet
+	EchoRTT    Seconds   `json:"echo_rtt_seconds"`
+	RecentRTTs []Seconds `json:"recent_rtts_seconds"` // of its last keepalives, at most 60, oldest first
+
+	Reconnects   uint64    `json:"reconnects"`           // sessions made after one was lost
+	Replacements uint64    `json:"replacements"`         // sessions made beside one that was then retired
+	Attempts     int       `json:"attempts"`             // that failed since the last session
+	RetryAt      time.Time `json:"retry_at,omitzero"`    // of the next attempt, while waiting
+	LastError    *Failure  `json:"last_error,omitempty"` // of the last attempt or session that failed, however long ago
+
+	Sessions []SessionStatus `json:"sessions"` // each of TunneldConnections, then those that are being retired
+	Forwards []ForwardStatus `json:"forwards"` // in the order of the configuration
+
+	Open     int64   `json:"open"`      // connections open now
+	Held     int64   `json:"held"`      // local connections that wait for a session
+	BytesIn  uint64  `json:"bytes_in"`  // on the wire, with all that SSH adds
+	BytesOut uint64  `json:"bytes_out"` //
+	RateIn   float64 `json:"rate_in"`   // bytes a second on the wire, over the last two seconds
+	RateOut  float64 `json:"rate_out"`  //
+}
+
+// Server is who is at the other end of a session. What is not known is empty.
+type Server struct {
+	User        string   `json:"user"`
+	Host        string   `json:"host"` // as configured
+	Port        int      `json:"port"`
+	Address     string   `json:"address,omitempty"` // the IP address and port that were reached
+	Version     string   `json:"version,omitempty"` // of its software, as it says
+	Kex         string   `json:"kex,omitempty"`
+	Cipher      string   `json:"cipher,omitempty"`
+	MAC         string   `json:"mac,omitempty"` // empty where the cipher needs none
+	HostKey     string   `json:"host_key,omitempty"`
+	Fingerprint string   `json:"fingerprint,omitempty"`
+	Via         []string `json:"via,omitempty"` // jump hosts, nearest first
+}
+
+// Failure is an error that a person may want to read.
+type Failure struct {
+	Time  time.Time    `json:"time"`
+	Phase tunnel.Phase `json:"phase,omitempty"`
+	Text  string       `json:"text"`
+	Hint  string       `json:"hint,omitempty"` // what to do; empty: nothing is known
+}
+
+// SessionStatus is one of TunneldConnections, or a session that is being retired.
+type SessionStatus struct {
+	Lane       int       `json:"lane"` // from 1
+	State      State     `json:"state"`
+	Since      time.Time `json:"since"`
+	Why        string    `json:"why,omitempty"`
+	Retiring   bool      `json:"retiring"`            // replaced: only its open connections go on
+	Replacing  string    `json:"replacing,omitempty"` // why a new one is being made beside it
+	Attempts   int       `json:"attempts"`            // that failed since the last session
+	RetryAt    time.Time `json:"retry_at,omitzero"`   //
+	UpSince    time.Time `json:"up_since,omitzero"`   // the fields from here on are of its connection
+	Took       Seconds   `json:"took_seconds"`        // to connect
+	Server     *Server   `json:"server,omitempty"`
+	RTT        Seconds   `json:"rtt_seconds"`
+	EchoRTT    Seconds   `json:"echo_rtt_seconds"`
+	RecentRTTs []Seconds `json:"recent_rtts_seconds,omitempty"`
+	Open       int       `json:"open"` // channels
+	BytesIn    uint64    `json:"bytes_in"`
+	BytesOut   uint64    `json:"bytes_out"`
+	Expires    time.Time `json:"certificate_expires,omitzero"`
+}
+
+// ForwardStatus is one -L, -R or -D.
+type ForwardStatus struct {
+	Kind      string              `json:"kind"` // L, R or D
+	Spec      string              `json:"spec"` // as in ssh_config
+	State     tunnel.ForwardState `json:"state"`
+	Bound     []string            `json:"bound"`  // addresses that listen
+	Target    string              `json:"target"` // SOCKS where the client says it
+	Open      int64               `json:"open"`
+	Total     int64               `json:"total"`
+	Held      int64               `json:"held"`    // that wait for a session
+	Refused   int64               `json:"refused"` // that ended before a byte was carried
+	BytesIn   uint64              `json:"bytes_in"`
+	BytesOut  uint64              `json:"bytes_out"`
+	RateIn    float64             `json:"rate_in"` // bytes a second over the last two seconds
+	RateOut   float64             `json:"rate_out"`
+	LastError string              `json:"last_error,omitempty"`
+}
+
+// Seconds is a duration that JSON shows as a number of seconds.
+type Seconds time.Duration
+
+// MarshalJSON gives seconds with a fraction of up to nine digits.
+func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *Seconds) UnmarshalJSON(text []byte) error {
+	var seconds float64
+	if err := json.Unmarshal(text, &seconds); err != nil {
+		return err
+	}
+	*s = Seconds(seconds * float64(time.Second))
+	return nil
+}
+
+// Unready gives what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready.
+func (s Status) Unready() []string {
+	var reasons []string
+	if !s.State.carries() && !(s.State == Idle && s.Lazy) {
+		reasons = append(reasons, fmt.Sprintf("%s: %s", s.Name, s.State))
+	}
+	for _, f := range s.Forwards {
+		if f.State == tunnel.ForwardListening {
+			continue
+		}
+		reason := fmt.Sprintf("%s: -%s %s: %s", s.Name, f.Kind, f.Spec, f.State)
+		if f.LastError != "" {
+			reason += ": " + f.LastError
+		}
+		reasons = append(reasons, reason)
+	}
+	return reasons
+}
+
+// Status gives a snapshot.
+func (m *Monitor) Status() Status {
+	s, _ := m.snapshot()
+	return s
+}
+
+// snapshot gives the status and the counters of one moment. Sessions and forwards are asked without the lock.
+func (m *Monitor) snapshot() (Status, counters) {
+	o := m.options()
+	forwards := m.tunnel.Forwards()
+	m.mu.Lock()
+	now := time.Now()
+	s := Status{
+		Name: m.cfg.Name, Alias: o.Alias, Lazy: lazy(o) > 0,
+		State: m.state, Since: m.since, Began: m.began, DownSince: m.downAt,
+		Reconnects: m.counts.reconnects, Replacements: m.counts.replacements, LastError: m.failure,
+		BytesIn: m.counts.bytesIn, BytesOut: m.counts.bytesOut,
+	}
+	var records []record
+	for _, l := range m.lanes {
+		records = append(records, l.rec)
+	}
+	retiring := append([]*retiree(nil), m.retiring...)
+	counts := m.counts.clone()
+	rates := m.rates
+	m.mu.Unlock()
+
+	if !s.DownSince.IsZero() {
+		counts.outage += now.Sub(s.DownSince)
+	}
+	for i, r := range records {
+		s.Sessions = append(s.Sessions, r.status(i+1))
+	}
+	for _, r := range retiring {
+		s.Sessions = append(s.Sessions, r.status())
+	}
+	for _, session := range s.Sessions {
+		s.BytesIn += session.BytesIn
+		s.BytesOut += session.BytesOut
+		if !session.UpSince.IsZero() {
+			counts.sessionTime += now.Sub(session.UpSince)
+		}
+	}
+	s.describe(o)
+	s.forward(forwards, rates)
+	return s, counts
+}
+
+// describe takes over what the best session says.
+func (s *Status) describe(o *config.Options) {
+	best := s.Sessions[0]
+	for _, other := range s.Sessions[1:] {
+		if !other.Retiring && other.State.rank() > best.State.rank() {
+			best = other
+		}
+	}
+	s.Why, s.Attempts, s.RetryAt = best.Why, best.Attempts, best.RetryAt
+	s.RTT, s.EchoRTT, s.RecentRTTs = best.RTT, best.EchoRTT, best.RecentRTTs
+	if s.RecentRTTs == nil {
+		s.RecentRTTs = []Seconds{}
+	}
+	s.Server = Server{User: o.User, Host: o.HostName, Port: o.Port}
+	if best.Server != nil {
+		s.Server = *best.Server
+	}
+}
+
+// forward takes over what the forwards say.
+func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
+	s.RateIn, s.RateOut = r.wire.in, r.wire.out
+	s.Forwards = []ForwardStatus{}
+	for i, f := range forwards {
+		rate := r.of(i)
+		s.Open += f.Open
+		s.Held += f.Held
+		s.Forwards = append(s.Forwards, ForwardStatus{
+			Kind: string(rune(f.Kind)), Spec: f.Spec, State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
+			Open: f.Open, Total: f.Total, Held: f.Held, Refused: f.Refused,
+			BytesIn: f.BytesIn, BytesOut: f.BytesOut, RateIn: rate.in, RateOut: rate.out,
+			LastError: f.LastError,
+		})
+	}
+}
+
+func (r *record) status(lane int) SessionStatus {
+	s := SessionStatus{
+		Lane: lane, State: r.state, Since: r.since, Why: r.why,
+		Replacing: r.replacing, Attempts: r.attempts, RetryAt: r.retryAt,
+	}
+	if r.session == nil {
+		return s
+	}
+	s.UpSince, s.Took = r.up, Seconds(r.took)
+	s.RTT, s.EchoRTT = Seconds(r.rtt), Seconds(r.echoRTT)
+	for _, rtt := range r.rtts {
+		s.RecentRTTs = append(s.RecentRTTs, Seconds(rtt))
+	}
+	s.ask(r.session)
+	return s
+}
+
+func (r *retiree) status() SessionStatus {
+	s := SessionStatus{Lane: r.lane, State: Up, Since: r.since, Retiring: true, UpSince: r.up}
+	s.ask(r.s)
+	return s
+}
+
+// ask takes over what the session itself says.
+func (s *SessionStatus) ask(session Session) {
+	server := session.Server()
+	s.Server, s.Open, s.Expires = &server, session.Open(), session.Expires()
+	s.BytesIn, s.BytesOut = session.Counts()
+}

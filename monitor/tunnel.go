@@ -1,0 +1,58 @@
+package monitor
+
+import (
+	"context"
+	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// Tunnel is what carries the bytes: *tunnel.Tunnel through Of, or a fake in tests. All methods may be called from several
+// goroutines at once, and none is called with a lock held.
+type Tunnel interface {
+	// Connect makes one attempt at a session, which serves nothing yet. ctx ends the attempt, not the session. The error
+	// carries its phase and whether it is permanent (tunnel.Error). The attempt has its own deadline.
+	Connect(ctx context.Context) (Session, error)
+
+	// Join gives the session to new channels and held connections, and lets it claim remote forwards.
+	Join(Session)
+
+	// Leave takes out a session that is dead. It does not block and does not close it.
+	Leave(Session)
+
+	// Retire takes out a session that is alive: another serves new channels and remote forwards, its open connections go on
+	// until they end or ctx is done, then it is closed. It blocks that long.
+	Retire(context.Context, Session)
+
+	// Shutdown stops accepting, lets open connections go on until ctx is done, and closes every session and listener.
+	Shutdown(context.Context)
+
+	// Forwards gives a snapshot of each forward.
+	Forwards() []tunnel.ForwardStatus
+
+	// Wanted receives a value when a local connection waits and no session lives: a channel of one. Read only for
+	// TunneldLazy.
+	Wanted() <-chan struct{}
+}
+
+// Session is one SSH connection of a Tunnel.
+type Session interface {
+	Done() <-chan struct{} // closed when the connection has ended
+	Err() error            // why it ended; nil before Done
+	Close() error          // ends it at once and unblocks every call into it
+	CloseWith(err error)   // the same, with what Err will give
+
+	// Keepalive sends keepalive@openssh.com and gives the time to its answer. Any answer is a good one. An error that is
+	// not ctx's own means that the connection is lost. It may block until Close.
+	Keepalive(ctx context.Context) (time.Duration, error)
+
+	// Echo sends a nonce through the data path and gives the time until it is back. errors.ErrUnsupported means that this
+	// server offers no way to do so. It may block until Close.
+	Echo(ctx context.Context) (time.Duration, error)
+
+	LastRead() time.Time      // when the last byte came from the server
+	Counts() (in, out uint64) // bytes on the wire, from and to the server
+	Open() int                // channels open now
+	Server() Server           // who is at the other end
+	Expires() time.Time       // when the user certificate ends that it was made with; zero: never
+}

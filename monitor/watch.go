@@ -1,0 +1,272 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// peek is how often a session is looked at while a probe is on its way: any byte answers it.
+const peek = 250 * time.Millisecond
+
+// watch minds a session that has joined, and each that replaces it. It gives how long the last one was up and why it ended.
+// Where ctx ended, the session is left to Tunnel.Shutdown.
+func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err error) {
+	for {
+		w := l.newWatch(s)
+		next, err := w.mind(ctx)
+		lived := time.Since(w.up)
+		switch {
+		case ctx.Err() != nil:
+			return lived, ctx.Err()
+		case next == nil && errors.Is(err, errIdle):
+			l.log.Info("disconnecting", "state", Idle, "why", err)
+			l.dropAttempt()
+			l.m.update(func(now time.Time) { l.m.setAsideLocked(l, now) })
+			l.retire(ctx, s)
+			return lived, err
+		case next == nil:
+			l.bury(s, err)
+			return lived, err
+		case w.pulse.unanswered(time.Now()):
+			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
+			l.log.Warn("old connection given up", "err", s.Err(), "lived", round(lived))
+		default:
+			l.retire(ctx, s)
+		}
+		s = next
+	}
+}
+
+// bury takes out a session that is dead: its open connections are reset.
+func (l *lane) bury(s Session, why error) {
+	l.m.tunnel.Leave(s)
+	s.CloseWith(why)
+	l.m.update(func(now time.Time) { l.m.partLocked(l, s, now) })
+}
+
+// watch is the look at one session.
+type watch struct {
+	l      *lane
+	s      Session
+	up     time.Time
+	pulse  pulse
+	echo   echo
+	beats  chan answer // of one
+	echoes chan answer // of one
+	missed int         // as of the last turn
+	doubt  string      // why it is suspect; empty: it is not
+	due    time.Time   // when the next turn was to come
+
+	renewal // when to look for a better session
+}
+
+func (l *lane) newWatch(s Session) *watch {
+	now, o := time.Now(), l.m.options()
+	return &watch{
+		l: l, s: s, up: now, due: now,
+		pulse:   newPulse(o, now),
+		echo:    newEcho(o, now),
+		beats:   make(chan answer, 1),
+		echoes:  make(chan answer, 1),
+		renewal: newRenewal(o, s, now),
+	}
+}
+
+// mind waits for whatever happens to the session until it ends, which gives an error, or until a better one has joined,
+// which it gives.
+func (w *watch) mind(ctx context.Context) (next Session, err error) {
+	probing, stop := context.WithCancel(ctx)
+	defer stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-w.s.Done():
+			return nil, endOf(w.s)
+		case <-w.l.m.gate.asleep():
+			return nil, errIdle
+		case k := <-w.l.kick:
+			w.kicked(ctx, k)
+		case <-w.l.ask:
+			w.asked = w.l.awaited()
+		case a := <-w.beats:
+			err = w.beat(a)
+		case a := <-w.echoes:
+			w.echoed(a)
+		case r := <-w.l.attempt.result():
+			next = w.renewed(r)
+		case <-timer.C:
+		}
+		if err == nil && next == nil {
+			err = w.turn(ctx, probing)
+		}
+		if err != nil || next != nil {
+			return next, err
+		}
+		w.due = w.next()
+		timer.Reset(time.Until(w.due))
+	}
+}
+
+// turn does what is due. It gives why the session counts as dead, or nil.
+func (w *watch) turn(ctx, probing context.Context) error {
+	now := time.Now()
+	w.l.turned()
+	if now.Sub(w.due) > overslept {
+		w.pulse.slept(now)
+	}
+	w.pulse.hear(w.s.LastRead(), now)
+	if err := w.pulse.dead(now); err != nil {
+		return err
+	}
+	if w.pulse.send(now) {
+		w.l.m.probe(probing, w.beats, w.s.Keepalive)
+	}
+	if w.echo.expired(now) {
+		w.pathFailed(errEchoLate)
+	}
+	if w.echo.send(now) {
+		w.l.m.probe(probing, w.echoes, w.s.Echo)
+	}
+	w.judge(now)
+	w.renew(ctx, now)
+	return nil
+}
+
+// next gives the time of the next turn: the soonest of all that is to come.
+func (w *watch) next() time.Time {
+	now := time.Now()
+	at := now.Add(turnEvery)
+	if !w.pulse.asked.IsZero() {
+		at = now.Add(peek)
+	}
+	for _, t := range []time.Time{w.pulse.next(now), w.echo.next(), w.nextRenewal(now)} {
+		at = sooner(at, t)
+	}
+	return at
+}
+
+// kicked asks the server whether it lives.
+func (w *watch) kicked(ctx context.Context, k kick) {
+	w.l.kicked = true
+	w.l.log.Debug("probing now", "why", k.why)
+	w.pulse.kick(k.why, k.strict, time.Now())
+	w.earliest = time.Time{}
+	w.l.anew(ctx)
+}
+
+// beat takes over the result of a keepalive.
+func (w *watch) beat(a answer) error {
+	switch {
+	case a.err == nil:
+		w.pulse.answered(time.Now())
+		w.l.m.answered(w.l, keepalive, a.rtt)
+		w.l.log.Debug("probe answered", "probe", keepalive, "rtt", round(a.rtt))
+		return nil
+	case errors.Is(a.err, context.Canceled):
+		w.pulse.withdrawn()
+		return nil
+	}
+	select {
+	case <-w.s.Done():
+		return endOf(w.s)
+	default:
+		return lost("keepalive: %w", a.err)
+	}
+}
+
+// echoed takes over the result of an echo.
+func (w *watch) echoed(a answer) {
+	switch {
+	case errors.Is(a.err, context.Canceled):
+		return
+	case errors.Is(a.err, errors.ErrUnsupported):
+		w.l.log.Debug("no echo probes", "err", a.err)
+	case a.err == nil:
+		w.l.m.answered(w.l, echoProbe, a.rtt)
+		w.l.log.Debug("probe answered", "probe", echoProbe, "rtt", round(a.rtt))
+	}
+	if w.echo.answered(a.err) {
+		w.pathFailed(a.err)
+	}
+}
+
+// pathFailed counts a failure of the data path if the server has answered otherwise since the echo was sent. If it has not,
+// it is asked whether it lives, for then it may be the transport.
+func (w *watch) pathFailed(cause error) {
+	now := time.Now()
+	w.pulse.hear(w.s.LastRead(), now)
+	if !w.pulse.heard.After(now.Add(-w.echo.timeout)) {
+		w.pulse.kick("echo: "+cause.Error(), false, now)
+		return
+	}
+	w.echo.fail(cause)
+	w.l.m.unanswered(echoProbe, 1)
+}
+
+// judge sets Up or Suspect.
+func (w *watch) judge(now time.Time) {
+	missed := w.pulse.missed(now)
+	if missed > w.missed {
+		w.l.m.unanswered(keepalive, missed-w.missed)
+	}
+	w.missed = missed
+	was := w.doubt
+	w.doubt = w.suspicion(now)
+	switch {
+	case was == "" && w.doubt != "":
+		w.l.log.Warn("connection suspect", "state", Suspect, "was", Up, "why", w.doubt, "missed", missed)
+		w.l.enter(Suspect, w.doubt)
+	case was != "" && w.doubt == "":
+		w.l.log.Info("connection answers again", "state", Up, "was", Suspect)
+		w.l.enter(Up, "")
+	case was != w.doubt:
+		w.l.enter(Suspect, w.doubt)
+	}
+}
+
+// suspicion gives what is wrong with the session, in words that a person reads; empty: nothing.
+func (w *watch) suspicion(now time.Time) string {
+	switch {
+	case w.pulse.missed(now) > 0:
+		return fmt.Sprintf("no byte for %s", time.Duration(w.pulse.missed(now))*w.pulse.interval)
+	case w.pulse.unanswered(now):
+		return fmt.Sprintf("no answer for %s (%s)", w.pulse.patience(), w.pulse.why)
+	case w.echo.failed > 0:
+		return fmt.Sprintf("data path: %v, %d times; keepalives are answered", w.echo.cause, w.echo.failed)
+	}
+	return ""
+}
+
+// answer is the result of a probe.
+type answer struct {
+	rtt time.Duration
+	err error
+}
+
+// probe sends a probe in a goroutine of its own: the calls into x/crypto end when the session is closed, at the latest
+// (x/crypto/ssh mux.go, SendRequest has no timeout). into has room for the answer.
+func (m *Monitor) probe(ctx context.Context, into chan<- answer, call func(context.Context) (time.Duration, error)) {
+	m.wg.Go(func() {
+		rtt, err := call(ctx)
+		into <- answer{rtt, err}
+	})
+}
+
+// endOf gives why a session ended.
+func endOf(s Session) error {
+	err := s.Err()
+	switch {
+	case err == nil:
+		return lost("the server closed the connection")
+	case tunnel.PhaseOf(err) == "":
+		return lost("%w", err)
+	}
+	return err
+}

@@ -1,0 +1,218 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// onlyOnce makes a tunnel whose first session is the only one: later attempts hang until they are given up.
+func onlyOnce() *fakeTunnel {
+	return &fakeTunnel{connect: func(ctx context.Context, n int) (*fakeSession, error) {
+		if n == 1 {
+			return newFakeSession(n), nil
+		}
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+}
+
+// A frozen link is noticed within ServerAliveInterval × ServerAliveCountMax, whenever it freezes. The keepalive on its way
+// never returns by itself.
+func TestFrozenSessionIsNoticed(t *testing.T) {
+	for _, c := range []struct{ interval, count int }{
+		{1, 1}, {1, 3}, {2, 1}, {2, 2}, {5, 1}, {15, 3}, {15, 1}, {30, 3}, {60, 1}, {60, 3}, {300, 1}, {300, 2}, {600, 5}, {15, 0},
+	} {
+		for _, after := range []time.Duration{0, 100 * time.Millisecond, 7499 * time.Millisecond, 10 * time.Minute} {
+			t.Run(fmt.Sprintf("%dx%d after %v", c.interval, c.count, after), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					o := options()
+					o.ServerAliveInterval, o.ServerAliveCountMax = time.Duration(c.interval)*time.Second, c.count
+					o.EchoInterval = 0
+					w := start(t, o, onlyOnce())
+					w.pass(after)
+					w.expect(Up)
+					w.tunnel.session(t).freeze()
+					limit := o.ServerAliveInterval * time.Duration(max(1, c.count))
+					took := w.within(limit, Connecting)
+					if took < limit-o.ServerAliveInterval {
+						t.Errorf("given up after %v already, %v were allowed", took, limit)
+					}
+					w.finish()
+				})
+			})
+		}
+	}
+}
+
+// A link that answers each probe, however late within its time, is never given up, and one that is idle is asked no more
+// often than twice in an interval.
+func TestSlowButAliveIsLeftAlone(t *testing.T) {
+	for _, c := range []struct {
+		interval, count int
+		rtt             time.Duration
+	}{
+		{1, 1, 450 * time.Millisecond}, {1, 3, 2400 * time.Millisecond}, {15, 3, 37 * time.Second},
+		{15, 1, 7 * time.Second}, {300, 2, 5 * time.Minute}, {300, 1, 29 * time.Second},
+	} {
+		t.Run(fmt.Sprintf("%dx%d %v", c.interval, c.count, c.rtt), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := options()
+				o.ServerAliveInterval, o.ServerAliveCountMax = time.Duration(c.interval)*time.Second, c.count
+				o.EchoInterval = 0
+				w := start(t, o, onlyOnce())
+				s := w.tunnel.session(t)
+				s.set(func(s *fakeSession) { s.rtt = c.rtt })
+				w.pass(time.Hour)
+				if s.Err() != nil {
+					t.Fatalf("given up:\n%s", w.log)
+				}
+				if most := int(time.Hour/o.ServerAliveInterval) * 2; len(s.probes) > most+1 {
+					t.Errorf("%d probes in an hour", len(s.probes))
+				}
+				w.finish()
+			})
+		})
+	}
+}
+
+// Any byte is life: a link busy with a download answers no probe for an hour and is left alone.
+func TestAnyByteIsLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.EchoInterval = 0
+		w := start(t, o, onlyOnce())
+		s := w.tunnel.session(t)
+		s.freeze()
+		for range 360 {
+			w.pass(10 * time.Second)
+			s.set(func(s *fakeSession) { s.heard = time.Now() })
+		}
+		if s.Err() != nil {
+			t.Fatalf("given up:\n%s", w.log)
+		}
+		w.finish()
+	})
+}
+
+func TestSuspectAndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.EchoInterval = 0
+		w := start(t, o, onlyOnce())
+		s := w.tunnel.session(t)
+		s.freeze()
+		w.pass(14 * time.Second)
+		w.expect(Up)
+		w.pass(1100 * time.Millisecond)
+		w.expect(Suspect)
+		if why := w.Status().Why; why != "no byte for 15s" {
+			t.Errorf("why %q", why)
+		}
+		s.thaw()
+		w.pass(peek)
+		w.expect(Up)
+		if len(w.log.lines("connection suspect")) != 1 || len(w.log.lines("connection answers again")) != 1 {
+			t.Errorf("log:\n%s", w.log)
+		}
+		w.pass(time.Second)
+		if n := w.tunnel.count(); n != 2 {
+			t.Errorf("%d attempts, want the one beside the suspect session that was dropped", n)
+		}
+		w.finish()
+	})
+}
+
+// A path that is gone, to a server that is there: the new session is up long before the old one has run out of keepalives,
+// and the old one's connections may still come back for TunneldDrain.
+func TestSuspectSessionIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(5 * time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		old.freeze()
+		w.pass(16 * time.Second)
+		w.expect(Up)
+		if w.tunnel.session(t) == old || old.Err() != nil {
+			t.Errorf("old session in service or closed: %v\n%s", old.Err(), w.log)
+		}
+		w.pass(10 * time.Second)
+		if old.Err() == nil {
+			t.Error("the old session lives on after TunneldDrain")
+		}
+		w.finish()
+	})
+}
+
+func TestNoKeepalivesUnlessKicked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.ServerAliveInterval, o.EchoInterval = 0, 0
+		w := start(t, o, onlyOnce())
+		s := w.tunnel.session(t)
+		w.pass(24 * time.Hour)
+		if len(s.probes) != 0 {
+			t.Errorf("%d probes", len(s.probes))
+		}
+		w.Kick("network changed")
+		w.pass(time.Second)
+		if len(s.probes) != 1 {
+			t.Errorf("%d probes after a kick", len(s.probes))
+		}
+		w.expect(Up)
+		w.finish()
+	})
+}
+
+func TestKeepaliveErrorIsTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(time.Minute)
+		w.tunnel.session(t).CloseWith(errors.New("broken pipe"))
+		synctest.Wait()
+		if len(w.log.lines("connection lost", "broken pipe")) != 1 {
+			t.Errorf("log:\n%s", w.log)
+		}
+		w.finish()
+	})
+}
+
+// A process that was stopped for an hour has heard nothing, which says nothing about the server.
+func TestOversleepingIsNotTheServersFault(t *testing.T) {
+	o := options()
+	now := time.Now()
+	p := newPulse(o, now)
+	if !p.send(now.Add(8 * time.Second)) {
+		t.Fatal("no probe")
+	}
+	late := now.Add(time.Hour)
+	p.slept(late)
+	if err := p.dead(late); err != nil {
+		t.Error(err)
+	}
+	if err := p.dead(late.Add(45 * time.Second)); err == nil {
+		t.Error("never given up")
+	}
+}
+
+// A wall clock that is set while the session reads must not make it look dead or alive.
+func TestWallClockJumps(t *testing.T) {
+	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+		now := time.Now()
+		p := newPulse(options(), now)
+		p.hear(now.Add(jump), now)
+		for at := now; at.Before(now.Add(44 * time.Second)); at = at.Add(time.Second) {
+			if err := p.dead(at); err != nil {
+				t.Fatalf("jump %v: dead after %v", jump, at.Sub(now))
+			}
+			p.send(at)
+		}
+		if p.dead(now.Add(46*time.Second)) == nil {
+			t.Errorf("jump %v: not dead after 46 s", jump)
+		}
+	}
+}
