@@ -21,9 +21,12 @@ func (c carrier) Connect(ctx context.Context) (Session, error) {
 	return connection{s}, nil
 }
 
-func (c carrier) Join(s Session)                        { c.Tunnel.Join(s.(connection).Session) }
-func (c carrier) Leave(s Session)                       { c.Tunnel.Leave(s.(connection).Session) }
-func (c carrier) Retire(ctx context.Context, s Session) { c.Tunnel.Retire(ctx, s.(connection).Session) }
+func (c carrier) Join(s Session)  { c.Tunnel.Join(s.(connection).Session) }
+func (c carrier) Leave(s Session) { c.Tunnel.Leave(s.(connection).Session) }
+
+func (c carrier) Retire(ctx context.Context, s Session) error {
+	return c.Tunnel.Retire(ctx, s.(connection).Session)
+}
 
 // connection fulfils Session.
 type connection struct{ *tunnel.Session }

@@ -57,7 +57,7 @@ func (f *fakeTunnel) Leave(s Session) {
 	f.live = slices.DeleteFunc(f.live, func(other *fakeSession) bool { return other == s })
 }
 
-func (f *fakeTunnel) Retire(ctx context.Context, s Session) {
+func (f *fakeTunnel) Retire(ctx context.Context, s Session) error {
 	f.Leave(s)
 	f.mu.Lock()
 	f.retired = append(f.retired, s.(*fakeSession))
@@ -69,9 +69,10 @@ func (f *fakeTunnel) Retire(ctx context.Context, s Session) {
 		}
 	}
 	s.Close()
+	return ctx.Err()
 }
 
-func (f *fakeTunnel) Shutdown(ctx context.Context) {
+func (f *fakeTunnel) Shutdown(ctx context.Context) error {
 	f.mu.Lock()
 	live := f.live
 	f.shut = true
@@ -79,6 +80,7 @@ func (f *fakeTunnel) Shutdown(ctx context.Context) {
 	for _, s := range live {
 		s.Close()
 	}
+	return nil
 }
 
 func (f *fakeTunnel) Forwards() []tunnel.ForwardStatus {

@@ -123,7 +123,9 @@ func (g *gone) Error() string { return g.err.Error() }
 func (m *Monitor) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.options().Drain)
 	defer cancel()
-	m.tunnel.Shutdown(ctx)
+	if m.tunnel.Shutdown(ctx) != nil {
+		m.log.Warn("open connections were cut", "why", "TunneldDrain is over")
+	}
 }
 
 // settleAccounts takes over the last counts of the sessions that Shutdown has closed.

@@ -21,9 +21,9 @@ func (l *lane) retire(ctx context.Context, s Session) {
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
 		defer cancel()
 		m.wg.Go(func() { l.guard(drain, s) })
-		m.tunnel.Retire(drain, s)
+		cut := m.tunnel.Retire(drain, s)
 		m.update(func(now time.Time) { m.partLocked(l, s, now) })
-		l.log.Info("old connection closed", "took", round(time.Since(begun)), "drained", drain.Err() == nil)
+		l.log.Info("old connection closed", "took", round(time.Since(begun)), "cut", cut != nil)
 	})
 }
 

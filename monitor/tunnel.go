@@ -21,11 +21,12 @@ type Tunnel interface {
 	Leave(Session)
 
 	// Retire takes out a session that is alive: another serves new channels and remote forwards, its open connections go on
-	// until they end or ctx is done, then it is closed. It blocks that long.
-	Retire(context.Context, Session)
+	// until they end or ctx is done, then it is closed. It blocks that long. The error is ctx's, where connections were cut.
+	Retire(context.Context, Session) error
 
 	// Shutdown stops accepting, lets open connections go on until ctx is done, and closes every session and listener.
-	Shutdown(context.Context)
+	// The error is ctx's, where connections were cut.
+	Shutdown(context.Context) error
 
 	// Forwards gives a snapshot of each forward.
 	Forwards() []tunnel.ForwardStatus
