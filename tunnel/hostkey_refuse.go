@@ -22,12 +22,7 @@ func describeKey(key ssh.PublicKey) string {
 }
 
 // where names the server in errors.
-func (h *hostKeys) where() string {
-	if h.options.User == "" {
-		return h.options.Address()
-	}
-	return h.options.User + "@" + h.options.Address()
-}
+func (h *hostKeys) where() string { return whereOf(h.options) }
 
 func (h *hostKeys) refuse(err error, hint string) *Error {
 	return &Error{Phase: PhaseHostKey, Permanent: true, Where: h.where(), Err: err, Hint: hint}
