@@ -63,7 +63,7 @@ func answerHTTP(w io.Writer, status int, text string) {
 func httpStatus(err error) int {
 	var refused *ssh.OpenChannelError
 	switch {
-	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited, errors.Is(err, errNotPermitted):
+	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited, errors.Is(err, errNotOpen):
 		return http.StatusForbidden
 	case replyCode(err) == socks5TTLExpired:
 		return http.StatusGatewayTimeout

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,9 @@ const localDialTime = 30 * time.Second
 // askSchedule says how long to wait before a refused port is asked for again; the last entry repeats. A port that an
 // earlier connection of ours still holds becomes free when the server notices that one's death.
 var askSchedule = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second}
+
+// holderEvery says at which tries it is found out who holds a refused port: the first, and then now and again.
+const holderEvery = 5
 
 // remoteForward is a -R. It belongs to the Tunnel and lives on one session at a time, its home.
 type remoteForward struct {
@@ -76,18 +80,26 @@ func (f *remoteForward) keep(ctx context.Context) {
 func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
 	s.homes.add()
 	defer s.homes.done()
+	h := holder{end: func() {}}
+	defer func() { h.end() }()
 	for try := 0; ; try++ {
 		l, err := s.listen(ctx, f.forward.Load().Listen, f.accept)
 		if err == nil {
+			h.end()
 			f.listening(s, l)
 			f.stayOn(ctx, s, l)
 			return
 		}
-		if !f.refused(s, err, try) {
+		if !f.mayAskAgain(s, err) {
 			return
 		}
+		if try%holderEvery == 0 && errors.Is(err, errDenied) {
+			h.end()
+			h = f.findHolder(ctx, s)
+		}
 		wait := askSchedule[min(try, len(askSchedule)-1)]
-		if !s.stays(ctx, wait) {
+		f.refused(cmp.Or(h.why, err), try, wait)
+		if !h.await(ctx, s, wait) {
 			return
 		}
 	}
@@ -110,6 +122,7 @@ func (s *Session) stays(ctx context.Context, d time.Duration) bool {
 func (f *remoteForward) listening(s *Session, l *remoteListen) {
 	bound := boundText(l)
 	f.set(ForwardListening, bound)
+	f.count.lastError.Store(nil)
 	f.log.Info("listening", "listen", bound, "host", s.Server().Host)
 }
 
@@ -136,25 +149,33 @@ func (f *remoteForward) stayOn(ctx context.Context, s *Session, l *remoteListen)
 	}
 }
 
-// refused notes why the server does not listen. It is false when there is no use in asking this session again.
-func (f *remoteForward) refused(s *Session, err error, try int) bool {
-	if !errors.Is(err, errDenied) && s.broken() {
-		return false
+// mayAskAgain is false where the session has ended, or ends because of ExitOnForwardFailure.
+func (f *remoteForward) mayAskAgain(s *Session, err error) bool {
+	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) {
+		s.end(&Error{
+			Phase: PhaseForward,
+			Err:   f.failure(err),
+			Hint:  "ExitOnForwardFailure yes ends the connection when a port is refused; without it the other forwards live on",
+		})
 	}
-	err = fmt.Errorf("remote port forwarding failed for listen port %s: %w", listenText(f.forward.Load().Listen), err)
-	if f.tunnel.options.Load().ExitOnForwardFailure {
-		s.end(&Error{Phase: PhaseForward, Err: err, Hint: "ExitOnForwardFailure yes ends the connection when a port is refused"})
-		return false
-	}
+	return !s.broken()
+}
+
+// failure words err as ssh does.
+func (f *remoteForward) failure(err error) error {
+	return fmt.Errorf("remote port forwarding failed for listen port %s: %w", listenText(f.forward.Load().Listen), err)
+}
+
+// refused notes why the server does not listen. A person is told when the reason is new.
+func (f *remoteForward) refused(why error, try int, wait time.Duration) {
 	f.set(ForwardFailed, "")
-	text := err.Error()
-	f.count.lastError.Store(&text)
-	level := slog.LevelDebug
-	if try == 0 {
-		level = slog.LevelWarn
+	text := why.Error()
+	before := f.count.lastError.Swap(&text)
+	if try == 0 || before == nil || *before != text {
+		f.log.Warn("remote listener refused", "listen", listenText(f.forward.Load().Listen), "err", why, "retry_in", wait)
+		return
 	}
-	f.log.Log(context.Background(), level, "remote listener refused", "err", err, "retry_in", askSchedule[min(try, len(askSchedule)-1)])
-	return true
+	f.log.Debug("remote listener refused again", "err", why, "retry_in", wait)
 }
 
 func (f *remoteForward) set(state ForwardState, bound string) {

@@ -113,7 +113,7 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, s *Session, c ssh.NewCh
 		addr:            &net.TCPAddr{IP: net.IPv4zero},
 		connect: func(ctx context.Context, target config.Endpoint) (*route, error) {
 			if !permitted(f.tunnel.options.Load().PermitRemoteOpen, target) {
-				return nil, errNotPermitted
+				return nil, errNotOpen
 			}
 			conn, err := dialLocal(ctx, target)
 			if err != nil {
@@ -128,8 +128,8 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, s *Session, c ssh.NewCh
 	}
 }
 
-// errNotPermitted refuses what PermitRemoteOpen does not name.
-var errNotPermitted = errors.New("PermitRemoteOpen does not allow this target")
+// errNotOpen refuses what PermitRemoteOpen does not name.
+var errNotOpen = errors.New("PermitRemoteOpen does not allow this target")
 
 // permitted applies PermitRemoteOpen (ssh_config(5)): nil allows all, "none" nothing, "*" stands for any host or any port.
 func permitted(rules []string, target config.Endpoint) bool {

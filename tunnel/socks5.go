@@ -162,7 +162,7 @@ func replyCode(err error) byte {
 	switch {
 	case errors.As(err, &refused):
 		return refusedCode(refused)
-	case errors.Is(err, errNotPermitted):
+	case errors.Is(err, errNotOpen):
 		return socks5NotAllowed
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return socks5Refused

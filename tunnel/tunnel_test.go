@@ -410,3 +410,52 @@ func TestReloadChangesOnlyWhatDiffers(t *testing.T) {
 		t.Errorf("the failed reload left %v", tun.Forwards())
 	}
 }
+
+// A port that somebody else holds is named as such, and asked for again the moment the holder lets go.
+func TestHeldRemotePort(t *testing.T) {
+	p := newPeer(t)
+	stranger, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := stranger.Addr().(*net.TCPAddr).Port
+	accepted := make(chan net.Conn, 10)
+	go func() {
+		for {
+			conn, err := stranger.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	listen := config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: port}
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Listen: listen, Target: target(t, echoBytes)}}})
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	eventually(t, "held", func() bool { return tun.Forwards()[0].LastError == errHeld.Error() })
+	watch := <-accepted
+	stranger.Close()
+	watch.Close()
+	began := time.Now()
+	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	t.Logf("bound %v after the holder let go", time.Since(began))
+	if back := exchangeAll(t, dialTo(t, tun.Forwards()[0].Bound[0]), []byte("mine")); string(back) != "mine" || s.Err() != nil {
+		t.Errorf("got %q; session %v", back, s.Err())
+	}
+	eventually(t, "no watch left", func() bool { return s.Open() == 0 })
+}
+
+func TestRemotePortThatTheServerForbids(t *testing.T) {
+	p := newPeer(t)
+	p.onListen = func(string, uint32) (uint32, bool) { return 0, false }
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	listen := config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: free.Addr().(*net.TCPAddr).Port}
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Listen: listen, Target: target(t, echoBytes)}}})
+	tun.Join(p.session(config.Echo{}))
+	eventually(t, "forbidden", func() bool { return tun.Forwards()[0].LastError == errNotPermitted.Error() })
+}

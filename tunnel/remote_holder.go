@@ -1,0 +1,92 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// Why the server does not listen for us. RFC 4254 §7.1 gives no reason with a refusal, so the port is dialled from
+// inside, through the session that was refused.
+var (
+	errHeld         = errors.New("held by another connection")
+	errHeldByUs     = errors.New("held by another connection of this tunnel, which is about to let go")
+	errNotPermitted = errors.New("not permitted by the server, where nothing listens on it")
+	errDeniedOnly   = errors.New("refused by the server: held by another connection, or not permitted")
+)
+
+const (
+	holderDialTime = 5 * time.Second        // for the connection from inside
+	holderOursTime = 300 * time.Millisecond // for it to arrive here, where the holder is ours
+	holderMinWait  = 250 * time.Millisecond // between two requests, even when the holder lets go at once
+)
+
+// holder is who has the port that we want.
+type holder struct {
+	why  error
+	gone chan struct{} // closed when the connection that waits at the holder has ended; nil: there is none
+	end  func()        // ends that connection; never nil
+}
+
+// findHolder dials the listener that f asked for from inside. The connection stays open as a watch: a stale session of
+// ours accepts it and never answers, and when the server gives that session up, it ends.
+func (f *remoteForward) findHolder(ctx context.Context, s *Session) holder {
+	listen := f.forward.Load().Listen
+	arrivals := f.count.total.Load()
+	ctx, cancel := context.WithTimeout(ctx, holderDialTime)
+	defer cancel()
+	kind, payload := openPayload(insideTarget(listen), nil)
+	ch, err := s.open(ctx, kind, payload)
+	var refused *ssh.OpenChannelError
+	switch {
+	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
+		return holder{why: errNotPermitted, end: func() {}}
+	case err != nil:
+		return holder{why: errDeniedOnly, end: func() {}}
+	}
+	h := holder{why: errHeld, gone: make(chan struct{}), end: func() { ch.Close() }}
+	go func() {
+		defer close(h.gone)
+		io.Copy(io.Discard, io.LimitReader(ch, 1<<20)) // what a stranger says is nothing to us
+		ch.Close()
+	}()
+	if s.stays(ctx, holderOursTime) && f.count.total.Load() > arrivals {
+		h.why = errHeldByUs
+	}
+	return h
+}
+
+// insideTarget is where a listener of ours would be found from the server itself.
+func insideTarget(listen config.Endpoint) config.Endpoint {
+	if listen.IsUnix() {
+		return listen
+	}
+	if host := rfwdHost(listen); host != "" && host != "0.0.0.0" && host != "::" {
+		return config.Endpoint{Host: host, Port: listen.Port}
+	}
+	return config.Endpoint{Host: "localhost", Port: listen.Port}
+}
+
+// await waits for d, or until the holder let go. It is false when the session is left or ctx is done before.
+func (h *holder) await(ctx context.Context, s *Session, d time.Duration) bool {
+	if !s.stays(ctx, holderMinWait) {
+		return false
+	}
+	timer := time.NewTimer(d - holderMinWait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-h.gone:
+		h.gone = nil // one that hangs up on everybody says nothing by it
+	case <-s.leaving:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
