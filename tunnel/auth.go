@@ -82,10 +82,12 @@ func (c *Credentials) passphrase(path string) (string, bool) {
 	return key.passphrase, ok
 }
 
-func (c *Credentials) remember(path string, key openedKey) {
+// remember keeps the key of path, whose file is as info says, and gives it back.
+func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer, passphrase string) ssh.Signer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.keys[path] = key
+	c.keys[path] = openedKey{signer: signer, passphrase: passphrase, modified: info.ModTime(), size: info.Size()}
+	return signer
 }
 
 // firstTime tells whether what has not been said before.

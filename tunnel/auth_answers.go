@@ -126,12 +126,7 @@ func (a *authentication) stored(method string) string {
 func (a *authentication) secretIsForKey() bool {
 	return a.encrypted || slices.ContainsFunc(a.options.IdentityFile, func(f config.IdentityFile) bool {
 		data, _, err := readKeyFile(f.Path)
-		if err != nil {
-			return false
-		}
-		_, err = ssh.ParsePrivateKey(data)
-		var missing *ssh.PassphraseMissingError
-		return errors.As(err, &missing)
+		return err == nil && isEncrypted(data)
 	})
 }
 

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -46,9 +46,8 @@ func (a *authentication) private(path string) (ssh.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	signer, err := ssh.ParsePrivateKey(data)
-	if missing := (*ssh.PassphraseMissingError)(nil); !errors.As(err, &missing) {
-		return signer, describeKeyError(err)
+	if !isEncrypted(data) {
+		return ssh.ParsePrivateKey(data)
 	}
 	a.encrypted = true
 	if signer := a.credentials.opened(path, info); signer != nil {
@@ -57,23 +56,21 @@ func (a *authentication) private(path string) (ssh.Signer, error) {
 	return a.unlock(path, data, info)
 }
 
-// describeKeyError says what to do about the formats that x/crypto can not read and ssh-keygen can rewrite.
-func describeKeyError(err error) error {
-	if err != nil && strings.HasPrefix(err.Error(), "ssh: unsupported key type") {
-		return fmt.Errorf("%w (rewrite it in OpenSSH's format: ssh-keygen -p -f FILE)", err)
+// isEncrypted tells whether a private key needs a passphrase.
+func isEncrypted(data []byte) bool {
+	if block, _ := pem.Decode(data); block != nil && block.Type == encryptedPKCS8 {
+		return true
 	}
-	return err
+	var missing *ssh.PassphraseMissingError
+	_, err := ssh.ParsePrivateKey(data)
+	return errors.As(err, &missing)
 }
 
 // unlock decrypts the key of path, whose file holds data.
 func (a *authentication) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
-	remember := func(signer ssh.Signer, passphrase string) ssh.Signer {
-		a.credentials.remember(path, openedKey{signer, passphrase, info.ModTime(), info.Size()})
-		return signer
-	}
 	if passphrase, ok := a.credentials.passphrase(path); ok {
 		if signer, err := decrypt(data, passphrase); err == nil {
-			return remember(signer, passphrase), nil
+			return a.credentials.remember(path, info, signer, passphrase), nil
 		}
 	}
 	result := fmt.Errorf("encrypted, and there is %w", errNoPassphrase)
@@ -83,57 +80,56 @@ func (a *authentication) unlock(path string, data []byte, info fs.FileInfo) (ssh
 	} else if file != "" {
 		signer, err := decrypt(data, passphrase)
 		if err == nil {
-			return remember(signer, passphrase), nil
+			return a.credentials.remember(path, info, signer, passphrase), nil
 		}
 		result = fmt.Errorf("%w in %s", err, file)
 		a.log.Warn("key not opened", "key", path, "err", result)
 	}
-	signer, passphrase, err := a.askPassphrase(path, data, info)
+	signer, err := a.askPassphrase(path, data, info)
 	if errors.Is(err, ErrNobody) {
 		return nil, result
 	}
-	if err != nil {
-		return nil, err
-	}
-	return remember(signer, passphrase), nil
+	return signer, err
 }
 
 // askPassphrase asks a person until the key opens, as load_identity_file of OpenSSH's sshconnect2.c: at most
 // NumberOfPasswordPrompts times, and an empty answer gives up.
-func (a *authentication) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh.Signer, string, error) {
+func (a *authentication) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
 	free, err := a.question()
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	defer free()
 	// Another session of the tunnel may have asked for the same key in the meantime.
 	if signer := a.credentials.opened(path, info); signer != nil {
-		passphrase, _ := a.credentials.passphrase(path)
-		return signer, passphrase, nil
+		return signer, nil
 	}
 	err = errNoPassphrase
 	for range max(1, a.options.NumberOfPasswordPrompts) {
 		passphrase, askErr := a.credentials.ask.Secret(a.ctx, fmt.Sprintf("Enter passphrase for key '%.100s': ", path))
 		if askErr != nil {
-			return nil, "", askErr
+			return nil, askErr
 		}
 		if passphrase == "" {
-			return nil, "", errNoPassphrase
+			return nil, errNoPassphrase
 		}
 		signer, decryptErr := decrypt(data, passphrase)
 		if decryptErr == nil {
-			return signer, passphrase, nil
+			return a.credentials.remember(path, info, signer, passphrase), nil
 		}
 		if err = decryptErr; !errors.Is(err, errWrongPassphrase) {
 			break
 		}
 		a.log.Warn("wrong passphrase", "key", path)
 	}
-	return nil, "", err
+	return nil, err
 }
 
 // decrypt parses an encrypted private key.
 func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
+	if block, _ := pem.Decode(data); block != nil && block.Type == encryptedPKCS8 {
+		return decryptPKCS8(block.Bytes, passphrase)
+	}
 	signer, err := ssh.ParsePrivateKeyWithPassphrase(data, []byte(passphrase))
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, errWrongPassphrase
