@@ -89,7 +89,7 @@ func (s *passwordServer) took() []string {
 	return tries
 }
 
-var errDenied = errors.New("denied")
+var errNotRight = errors.New("denied")
 
 // password takes the right one.
 func (s *passwordServer) password(_ ssh.ConnMetadata, got []byte) (*ssh.Permissions, error) {
@@ -97,7 +97,7 @@ func (s *passwordServer) password(_ ssh.ConnMetadata, got []byte) (*ssh.Permissi
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if string(got) != s.right {
-		return nil, errDenied
+		return nil, errNotRight
 	}
 	return nil, nil
 }
@@ -117,7 +117,7 @@ func (s *passwordServer) questions(prompts []string, echos []bool, right ...stri
 		}
 		s.note("keyboard-interactive: " + strings.Join(answers, ","))
 		if !slices.Equal(answers, right) {
-			return nil, errDenied
+			return nil, errNotRight
 		}
 		return nil, nil
 	}
@@ -282,7 +282,7 @@ func TestPartialSuccess(t *testing.T) {
 			return func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 				s.note("publickey: " + ssh.FingerprintSHA256(key))
 				if !sameKey(key, public) {
-					return nil, errDenied
+					return nil, errNotRight
 				}
 				return nil, nil
 			}

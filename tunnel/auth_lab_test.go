@@ -311,22 +311,6 @@ func (g *authAgent) add(t *testing.T, arguments ...string) {
 	run(t, "SSH_AUTH_SOCK="+g.socket, authTool(t, "ssh-add"), append([]string{"-q"}, arguments...)...)
 }
 
-// eventually waits until condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
-}
-
 // fakePerson answers questions from a list and keeps what it was asked.
 type fakePerson struct {
 	mu      sync.Mutex

@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -23,8 +22,7 @@ var errUnprotected = errors.New("unprotected private key file")
 
 // readKeyFile reads a whole key file. Only regular files are read, so that a pipe or a device can not block for ever.
 func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
-	// O_NONBLOCK matters for pipes alone: opening one for reading would wait for its writer.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := os.OpenFile(path, keyFileFlags, 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,11 +130,7 @@ func embeddedPublic(data []byte) ssh.PublicKey {
 // checkPrivate refuses a private key file that belongs to us and that others may read, as sshkey_perm_ok of OpenSSH's
 // authfile.c. A file of another owner is accepted, as secrets mounted into containers need it.
 func checkPrivate(info fs.FileInfo) error {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	if !ok || int(stat.Uid) != os.Getuid() {
-		return nil
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if mode := info.Mode().Perm(); ownedByUs(info) && mode&0o077 != 0 {
 		return fmt.Errorf("%w: mode %04o is too open", errUnprotected, mode)
 	}
 	return nil
