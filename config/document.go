@@ -1,17 +1,163 @@
 package config
 
-import "github.com/kevinburke/ssh_config"
+import (
+	"strings"
 
-// document holds the active options in ssh_config's own model and answers look-ups by keyword.
+	"github.com/kevinburke/ssh_config"
+)
+
+// everyone is a name for look-ups in a document, whose only block is "Host *".
+const everyone = "*"
+
+// document holds the active options in ssh_config's own model, one "Host *" with the options in the order obtained, and
+// answers look-ups by keyword: the first value wins, and of a keyword that may be repeated there are all values.
 type document struct {
-	config  *ssh_config.Config // one Host * with every active option in the order obtained; first value wins
-	sources map[string]Source  // by lower-case keyword: where the effective value came from
+	config  *ssh_config.Config
+	sources map[ssh_config.Node]Source // where each node came from
+	trace   *trace                     // what was read and not used, for Explain
 }
 
-// Source tells where the effective value of keyword came from; File is "default" where nobody set it.
-func (d *document) Source(keyword string) Source {
-	if s, ok := d.sources[keyword]; ok {
-		return s
+func newDocument() document {
+	return document{
+		config:  &ssh_config.Config{Hosts: []*ssh_config.Host{{Patterns: []*ssh_config.Pattern{anyHost()}}}},
+		sources: map[ssh_config.Node]Source{},
+		trace:   &trace{},
 	}
-	return Source{File: "default"}
+}
+
+func anyHost() *ssh_config.Pattern {
+	pattern, err := ssh_config.NewPattern(everyone)
+	if err != nil { // a constant pattern compiles
+		return &ssh_config.Pattern{}
+	}
+	return pattern
+}
+
+// Source tells where the effective value of keyword came from, the first one where it has several; File is "default" where
+// nobody set it. Case does not matter.
+func (d *document) Source(keyword string) Source {
+	for _, node := range d.nodes() {
+		if kv, ok := node.(*ssh_config.KV); ok && strings.EqualFold(kv.Key, keyword) {
+			return d.sources[node]
+		}
+	}
+	return Source{File: fromDefault}
+}
+
+// The names of sources that are not files.
+const (
+	fromDefault = "default"
+	fromFlags   = "command line"
+)
+
+func (d *document) nodes() []ssh_config.Node { return d.config.Hosts[0].Nodes }
+
+// value gives the first value of keyword, empty where it is unset.
+func (d *document) value(keyword string) string {
+	value, err := d.config.Get(everyone, keyword)
+	if err != nil { // only for kinds of node that a document never holds
+		return ""
+	}
+	return value
+}
+
+// values gives every value of keyword in the order obtained.
+func (d *document) values(keyword string) []string {
+	all, err := d.config.GetAll(everyone, keyword)
+	if err != nil {
+		return nil
+	}
+	return all
+}
+
+func (d *document) has(keyword string) bool { return len(d.values(keyword)) > 0 }
+
+// is tells whether the first value of keyword is one of words.
+func (d *document) is(keyword string, words ...string) bool {
+	value := d.value(keyword)
+	for _, word := range words {
+		if value == word {
+			return true
+		}
+	}
+	return false
+}
+
+// set stores value unless keyword has one already: the first value wins.
+func (d *document) set(keyword, value string, from Source) bool {
+	if d.has(keyword) {
+		return false
+	}
+	d.add(keyword, value, from)
+	return true
+}
+
+// add stores one more value of keyword.
+func (d *document) add(keyword, value string, from Source) {
+	node := &ssh_config.KV{Key: keyword, Value: value}
+	d.sources[node] = from
+	d.config.Hosts[0].Nodes = append(d.config.Hosts[0].Nodes, node)
+}
+
+// replace stores value in the place of all that keyword had.
+func (d *document) replace(keyword, value string, from Source) {
+	d.remove(keyword, nil)
+	d.add(keyword, value, from)
+}
+
+// rewrite changes each value of keyword in place; it keeps the sources. The first error ends it.
+func (d *document) rewrite(keyword string, change func(string) (string, error)) error {
+	for _, node := range d.nodes() {
+		kv, ok := node.(*ssh_config.KV)
+		if !ok || !strings.EqualFold(kv.Key, keyword) {
+			continue
+		}
+		value, err := change(kv.Value)
+		if err != nil {
+			return err
+		}
+		kv.Value = value
+	}
+	return nil
+}
+
+// remove drops the values of keyword for which drop is true, or all of them where drop is nil.
+func (d *document) remove(keyword string, drop func(string) bool) {
+	var kept []ssh_config.Node
+	for _, node := range d.nodes() {
+		kv, ok := node.(*ssh_config.KV)
+		if ok && strings.EqualFold(kv.Key, keyword) && (drop == nil || drop(kv.Value)) {
+			delete(d.sources, node)
+			continue
+		}
+		kept = append(kept, node)
+	}
+	d.config.Hosts[0].Nodes = kept
+}
+
+// entry is one stored option with its origin.
+type entry struct {
+	keyword, value string
+	source         Source
+}
+
+// entries lists the stored options of the given keywords in the order obtained; without keywords, all.
+func (d *document) entries(keywords ...string) []entry {
+	var all []entry
+	for _, node := range d.nodes() {
+		kv, ok := node.(*ssh_config.KV)
+		if ok && (len(keywords) == 0 || containsFold(keywords, kv.Key)) {
+			all = append(all, entry{kv.Key, kv.Value, d.sources[node]})
+		}
+	}
+	return all
+}
+
+func containsFold(words []string, word string) bool {
+	for _, w := range words {
+		if strings.EqualFold(w, word) {
+			return true
+		}
+	}
+	return false
 }

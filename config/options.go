@@ -9,7 +9,6 @@
 package config
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -33,20 +32,6 @@ type Warning struct {
 	Source  Source
 	Keyword string // as ssh_config(5) spells it
 	Text    string // one line, what and what to do
-}
-
-// Error is a configuration that can not be used. It is permanent: only an edit mends it.
-type Error struct {
-	Source Source // zero where no file is to blame
-	Text   string // one line: the word that is wrong and what is allowed
-	Hint   string // what to type; may be empty
-}
-
-func (e *Error) Error() string {
-	if e.Source.File == "" {
-		return e.Text
-	}
-	return fmt.Sprintf("%s: %s", e.Source, e.Text)
 }
 
 // Options are the effective settings of one destination, with tokens and defaults in place. They are plain data: nobody

@@ -9,8 +9,16 @@ type Flag struct {
 // Request is what a person typed.
 type Request struct {
 	Destination string // ALIAS, user@host, or ssh://[user@]host[:port]
-	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P
+	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P; others are refused
 	Environment Environment
+
+	// Inspect is for showing a configuration and not for using it. Resolve then follows `ssh -G` to the letter: what would
+	// only keep a tunnel from running becomes a Warning, and jump hosts that can not be resolved leave Via nil.
+	Inspect bool
+
+	// FlagsBefore is how many of Flags stood before Destination. Of user@host and -l, of ssh://host:port and -p, the one
+	// that came first wins.
+	FlagsBefore int
 }
 
 // Environment is what resolving reads besides files: who we are and where our files are. CurrentEnvironment fills it from

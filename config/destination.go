@@ -1,0 +1,142 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// readDestination takes ALIAS, user@host or ssh://[user@]host[:port].
+func (r *resolver) readDestination() {
+	text := r.req.Destination
+	uri, isURI, ok := parseURI(text)
+	if isURI && !ok {
+		r.problem(&Error{Source: commandLine, Text: fmt.Sprintf("%q: want ssh://[user@]host[:port]", text)})
+		return
+	}
+	if isURI {
+		if uri.userSet {
+			r.userFlag(uri.user)
+		}
+		if uri.port > 0 {
+			r.doc.set("Port", decimalText(uri.port), commandLine)
+		}
+		r.alias = uri.host
+		return
+	}
+	r.alias = text
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		if at == 0 {
+			r.problem(&Error{Source: commandLine, Text: fmt.Sprintf("%q: the user name before @ is missing", text)})
+		}
+		r.userFlag(text[:at])
+		r.alias = text[at+1:]
+	}
+	if r.alias == "" {
+		r.problem(&Error{Source: commandLine, Text: "the name of a host is missing"})
+	}
+}
+
+// place is a host with an optional user and port, as a destination or a jump host.
+type place struct {
+	user    string
+	userSet bool
+	host    string
+	port    int // 0: not given
+}
+
+// parseURI reads an ssh:// URI; isURI is false for all other texts.
+func parseURI(text string) (p place, isURI, ok bool) {
+	text, isURI = strings.CutPrefix(text, "ssh://")
+	if !isURI {
+		return place{}, false, false
+	}
+	if user, rest, at := strings.Cut(text, "@"); at {
+		user, _, _ = strings.Cut(user, ";") // connection parameters
+		if user == "" {
+			return place{}, true, false
+		}
+		if p.user, ok = percentDecoded(user); !ok {
+			return place{}, true, false
+		}
+		p.userSet, text = true, rest
+	}
+	host, rest, slash, ok := uriHost(text)
+	if !ok || domainProblem(withoutBrackets(host)) != "" {
+		return place{}, true, false
+	}
+	p.host = strings.TrimSuffix(withoutBrackets(host), ".")
+	if rest == "" {
+		return p, true, true
+	}
+	if slash {
+		return place{}, true, false // a path is not allowed
+	}
+	port, path, _ := strings.Cut(rest, "/")
+	if p.port, ok = portNumber(port); !ok || p.port == 0 || path != "" {
+		return place{}, true, false
+	}
+	return p, true, true
+}
+
+// uriHost splits at the first colon or slash after the host.
+func uriHost(text string) (host, rest string, slash, ok bool) {
+	end := strings.IndexAny(text, ":/")
+	if strings.HasPrefix(text, "[") {
+		if end = strings.IndexByte(text, ']'); end < 0 {
+			return "", "", false, false
+		}
+		end++
+	}
+	switch {
+	case end < 0 || end == len(text):
+		return text, "", false, text != ""
+	case text[end] != ':' && text[end] != '/':
+		return "", "", false, false
+	}
+	return text[:end], text[end+1:], text[end] == '/', end > 0
+}
+
+// percentDecoded decodes a part of a URI; "+" is a blank.
+func percentDecoded(text string) (string, bool) {
+	var out []byte
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '+':
+			out = append(out, ' ')
+		case '%':
+			if i+2 >= len(text) || digitValue(text[i+1]) > 15 || digitValue(text[i+2]) > 15 {
+				return "", false
+			}
+			c := byte(digitValue(text[i+1])<<4 | digitValue(text[i+2]))
+			if c == 0 {
+				return "", false
+			}
+			out = append(out, c)
+			i += 2
+		default:
+			out = append(out, text[i])
+		}
+	}
+	return string(out), true
+}
+
+// parsePlace reads [user@]host[:port].
+func parsePlace(text string) (p place, ok bool) {
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		if at == 0 {
+			return place{}, false
+		}
+		p.user, p.userSet, text = text[:at], true, text[at+1:]
+	}
+	host, port, _, ok := splitHostPort(text)
+	if !ok || host == "" {
+		return place{}, false
+	}
+	p.host = withoutBrackets(host)
+	if port != "" {
+		if p.port, ok = portNumber(port); !ok || p.port == 0 {
+			return place{}, false
+		}
+	}
+	return p, true
+}

@@ -1,0 +1,33 @@
+package config
+
+import (
+	"cmp"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+)
+
+// CurrentEnvironment is the environment of this process. A user whom the password database does not know, as in a container,
+// has $HOME and $USER.
+func CurrentEnvironment() (Environment, error) {
+	uid := os.Getuid()
+	home := cmp.Or(os.Getenv("HOME"), "/")
+	name := cmp.Or(os.Getenv("USER"), strconv.Itoa(uid))
+	if account, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		home, name = account.HomeDir, account.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return Environment{}, err
+	}
+	return Environment{
+		Home:       home,
+		LocalUser:  name,
+		UID:        uid,
+		HostName:   host,
+		Getenv:     os.LookupEnv,
+		UserFile:   filepath.Join(home, ".ssh", "config"),
+		SystemFile: filepath.Join(systemDirectory, "ssh_config"),
+	}, nil
+}

@@ -1,0 +1,90 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// execLimit is how long a command of "Match exec" may take.
+const execLimit = 10 * time.Second
+
+// exec runs the command of "Match exec" unless an earlier criterion has failed. Only files that nobody else can write to
+// may name commands.
+func (c *condition) exec(argument string) (bool, string, *Error) {
+	if _, err := c.r.matchedHost(); err != nil {
+		return false, "", c.fail("HostName %q: %v", c.r.doc.value("HostName"), err)
+	}
+	command, err := expand(argument, c.r.matchTokens(), nil)
+	if err != nil {
+		return false, "", c.fail("exec %q: %v", argument, err)
+	}
+	if !c.holds || c.file.never {
+		return true, "", nil
+	}
+	if !c.file.checked {
+		return false, "", c.fail("exec %q is not run: others can write to %s", argument, c.file.path)
+	}
+	status, err := c.r.shell(command)
+	if err != nil {
+		return false, "", c.fail("exec %q: %v", command, err)
+	}
+	return status == 0, fmt.Sprintf("exit status %d", status), nil
+}
+
+// shell runs a command as ssh does: by $SHELL, without input, its output thrown away. It gives the exit status.
+func (r *resolver) shell(command string) (int, error) {
+	shell, ok := r.env.Getenv("SHELL")
+	if !ok {
+		shell = "/bin/sh"
+	}
+	if err := unix.Access(shell, unix.X_OK); err != nil {
+		return 0, fmt.Errorf("the shell %q can not be run: %w", shell, err)
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, execLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, shell, "-c", command)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil && r.ctx.Err() == nil:
+		return 0, fmt.Errorf("it took longer than %v", execLimit)
+	case errors.As(err, &exit) && exit.Exited():
+		return exit.ExitCode(), nil
+	}
+	return 0, err
+}
+
+// hasAddressIn tells whether an interface of this machine that is up has an address in network; loopback does not count.
+func (r *resolver) hasAddressIn(network netip.Prefix) bool {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return false
+	}
+	for _, i := range interfaces {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		addresses, err := i.Addrs()
+		if err != nil {
+			continue
+		}
+		for _, a := range addresses {
+			prefix, err := netip.ParsePrefix(a.String())
+			if err == nil && network.Contains(prefix.Addr()) {
+				return true
+			}
+		}
+	}
+	return false
+}

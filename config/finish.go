@@ -1,0 +1,277 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// finish puts defaults in the place of what nobody set, expands what `ssh -G` shows expanded, and refuses what ssh refuses
+// before it connects. After it the document holds what Print shows.
+func (r *resolver) finish() error {
+	for _, step := range []func(){
+		r.defaults, r.keyFileDefaults, r.algorithmDefaults, r.clearNone, r.checkJumpAndCommand, r.hostKeyUpdates,
+		r.checkSession, r.expandPaths, r.expandForwards,
+	} {
+		step()
+		if len(r.problems) > 0 {
+			return asError(r.problems)
+		}
+	}
+	return nil
+}
+
+// defaultValues are OpenSSH 9.2's, in the form in which `ssh -G` prints them. Options that are not listed are unset.
+var defaultValues = []entry{
+	{keyword: "AddressFamily", value: "any"},
+	{keyword: "BatchMode", value: "no"},
+	{keyword: "CheckHostIP", value: "no"},
+	{keyword: "Compression", value: "no"},
+	{keyword: "ControlMaster", value: "false"},
+	{keyword: "EnableSSHKeysign", value: "no"},
+	{keyword: "ClearAllForwardings", value: "no"},
+	{keyword: "ExitOnForwardFailure", value: "no"},
+	{keyword: "FingerprintHash", value: "SHA256"},
+	{keyword: "ForwardX11", value: "no"},
+	{keyword: "ForwardX11Trusted", value: "yes"},
+	{keyword: "GatewayPorts", value: "no"},
+	{keyword: "GSSAPIAuthentication", value: "no"},
+	{keyword: "GSSAPIKeyExchange", value: "no"},
+	{keyword: "GSSAPIDelegateCredentials", value: "no"},
+	{keyword: "GSSAPITrustDNS", value: "no"},
+	{keyword: "GSSAPIRenewalForcesRekey", value: "no"},
+	{keyword: "GSSAPIKexAlgorithms", value: defaultGSSAPIKex},
+	{keyword: "HashKnownHosts", value: "no"},
+	{keyword: "HostbasedAuthentication", value: "no"},
+	{keyword: "IdentitiesOnly", value: "no"},
+	{keyword: "KbdInteractiveAuthentication", value: "yes"},
+	{keyword: "NoHostAuthenticationForLocalhost", value: "no"},
+	{keyword: "PasswordAuthentication", value: "yes"},
+	{keyword: "PermitLocalCommand", value: "no"},
+	{keyword: "ProxyUseFdpass", value: "no"},
+	{keyword: "PubkeyAuthentication", value: "true"},
+	{keyword: "RequestTTY", value: "auto"},
+	{keyword: "SessionType", value: "default"},
+	{keyword: "StdinNull", value: "no"},
+	{keyword: "ForkAfterAuthentication", value: "no"},
+	{keyword: "StreamLocalBindUnlink", value: "no"},
+	{keyword: "StrictHostKeyChecking", value: "ask"},
+	{keyword: "TCPKeepAlive", value: "yes"},
+	{keyword: "Tunnel", value: "false"},
+	{keyword: "VisualHostKey", value: "no"},
+	{keyword: "EnableEscapeCommandline", value: "no"},
+	{keyword: "ConnectionAttempts", value: "1"},
+	{keyword: "ForwardX11Timeout", value: "1200"},
+	{keyword: "NumberOfPasswordPrompts", value: "3"},
+	{keyword: "ServerAliveCountMax", value: "3"},
+	{keyword: "RequiredRSASize", value: "1024"},
+	{keyword: "LogLevel", value: "INFO"},
+	{keyword: "SecurityKeyProvider", value: "internal"},
+	{keyword: "XAuthLocation", value: "/usr/bin/xauth"},
+	{keyword: "AddKeysToAgent", value: "false"},
+	{keyword: "ForwardAgent", value: "no"},
+	{keyword: "TunnelDevice", value: "any:any"},
+	{keyword: "ControlPersist", value: "no"},
+	{keyword: "EscapeChar", value: "~"},
+	{keyword: "IPQoS", value: "lowdelay throughput"},
+	{keyword: "RekeyLimit", value: "0"},
+	{keyword: rekeyInterval, value: "0"},
+	{keyword: "StreamLocalBindMask", value: "0177"},
+	{keyword: "SyslogFacility", value: "USER"},
+}
+
+// defaultAliveInterval is ours: ssh sends no keepalives where nobody asks for them, and a tunnel that is left alone should
+// find out that its server is gone.
+const defaultAliveInterval = "15"
+
+func (r *resolver) defaults() {
+	r.defaultAlive()
+	for _, d := range defaultValues {
+		r.doc.set(d.keyword, d.value, Source{File: fromDefault})
+	}
+	r.doc.set("User", r.env.LocalUser, Source{File: fromDefault})
+	r.doc.set("Port", r.port(), Source{File: fromDefault})
+	for _, d := range ownDefaults {
+		r.doc.set(d.keyword, d.value, Source{File: fromDefault})
+	}
+	if r.doc.is("ClearAllForwardings", "yes") {
+		r.forwards = nil
+		for _, name := range []string{"LocalForward", "RemoteForward", "DynamicForward"} {
+			r.doc.remove(name, nil)
+		}
+		r.doc.replace("Tunnel", "false", r.doc.Source("ClearAllForwardings"))
+	}
+}
+
+// defaultAlive fills ServerAliveInterval. Somebody who wrote "none" gets what ssh makes of it.
+func (r *resolver) defaultAlive() {
+	from, none := r.none["ServerAliveInterval"]
+	switch {
+	case none && r.doc.is("BatchMode", "yes"): // of Debian's OpenSSH
+		r.doc.set("ServerAliveInterval", "300", from)
+	case none:
+		r.doc.set("ServerAliveInterval", "0", from)
+	default:
+		r.doc.set("ServerAliveInterval", defaultAliveInterval, Source{File: fromDefault})
+	}
+}
+
+// defaultKeyFiles are the private keys that ssh looks for where nobody names one.
+var defaultKeyFiles = []string{
+	"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss",
+	"~/.ssh/id_dsa",
+}
+
+const userHostKeys = "~/.ssh/known_hosts"
+
+// keyFileDefaults fills the lists of files. UpdateHostKeys is on only where the user's files are the usual ones.
+func (r *resolver) keyFileDefaults() {
+	from := Source{File: fromDefault}
+	if !r.doc.has("IdentityFile") {
+		for _, name := range defaultKeyFiles {
+			r.doc.add("IdentityFile", name, from)
+		}
+	}
+	if !r.doc.has("GlobalKnownHostsFile") {
+		r.doc.add("GlobalKnownHostsFile", "/etc/ssh/ssh_known_hosts", from)
+		r.doc.add("GlobalKnownHostsFile", "/etc/ssh/ssh_known_hosts2", from)
+	}
+	files := r.doc.values("UserKnownHostsFile")
+	usual := len(files) == 0 || len(files) == 1 && files[0] == userHostKeys
+	if usual && (!r.doc.has("VerifyHostKeyDNS") || r.doc.is("VerifyHostKeyDNS", "false")) {
+		r.doc.set("UpdateHostKeys", "true", from)
+	}
+	r.doc.set("UpdateHostKeys", "false", from)
+	r.doc.set("VerifyHostKeyDNS", "false", from)
+	if len(files) == 0 {
+		r.doc.add("UserKnownHostsFile", userHostKeys, from)
+		r.doc.add("UserKnownHostsFile", "~/.ssh/known_hosts2", from)
+	}
+}
+
+// algorithmDefaults replaces each list by the names that it stands for.
+func (r *resolver) algorithmDefaults() {
+	for name, kind := range map[string]*algorithms{
+		"Ciphers": &ciphers, "MACs": &macs, "KexAlgorithms": &keyExchanges, "HostKeyAlgorithms": &keyAlgorithms,
+		"HostbasedAcceptedAlgorithms": &keyAlgorithms, "PubkeyAcceptedAlgorithms": &keyAlgorithms,
+		"CASignatureAlgorithms": &signatureAlgorithms,
+	} {
+		list, from := r.doc.value(name), r.doc.Source(name)
+		names, ok := kind.assemble(list)
+		if !ok {
+			r.problem(&Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", name, list, kind.what, strings.Join(kind.all, ", "))})
+			continue
+		}
+		r.doc.replace(name, strings.Join(names, ","), from)
+	}
+}
+
+// clearNone removes the options for which "none" is the same as unset.
+func (r *resolver) clearNone() {
+	isNone := func(value string) bool { return lower(value) == "none" }
+	for _, name := range []string{
+		"LocalCommand", "RemoteCommand", "ProxyCommand", "ControlPath", "RevokedHostKeys", "PKCS11Provider",
+		"SecurityKeyProvider", "KnownHostsCommand",
+	} {
+		r.doc.remove(name, isNone)
+	}
+	r.doc.remove("ProxyJump", func(value string) bool { return value == "none" })
+	r.doc.remove("CanonicalizePermittedCNAMEs", func(value string) bool { return lower(value) == "none:" })
+	r.doc.remove("GlobalKnownHostsFile", isNone)
+	r.doc.remove("UserKnownHostsFile", isNone)
+}
+
+func (r *resolver) checkJumpAndCommand() {
+	r.doc.replace("HostName", r.host, r.doc.Source("HostName"))
+	r.checkJump(r.host)
+	if r.doc.has("ProxyJump") {
+		r.doc.replace("ProxyUseFdpass", "no", r.doc.Source("ProxyUseFdpass"))
+	}
+	if r.doc.is("ProxyUseFdpass", "yes") && r.doc.is("ProxyCommand", "-") {
+		r.problem(&Error{Source: r.doc.Source("ProxyUseFdpass"), Text: "ProxyUseFdpass: not together with ProxyCommand -"})
+	}
+	if r.doc.has("HostKeyAlias") {
+		r.doc.replace("HostKeyAlias", lower(r.doc.value("HostKeyAlias")), r.doc.Source("HostKeyAlias"))
+	}
+}
+
+// hostKeyUpdates turns "UpdateHostKeys ask" off where ssh sees that nobody can be asked.
+func (r *resolver) hostKeyUpdates() {
+	if !r.doc.is("UpdateHostKeys", "ask") {
+		return
+	}
+	persistent := !r.doc.is("ControlPersist", "no") && r.doc.has("ControlPath")
+	if persistent || r.doc.has("RemoteCommand") || r.doc.is("RequestTTY", "false") || r.doc.is("LogLevel", "QUIET", "FATAL", "ERROR") {
+		r.doc.replace("UpdateHostKeys", "false", r.doc.Source("UpdateHostKeys"))
+	}
+}
+
+func (r *resolver) checkSession() {
+	if attempts := r.doc.value("ConnectionAttempts"); attempts == "0" {
+		r.problem(&Error{Source: r.doc.Source("ConnectionAttempts"), Text: "ConnectionAttempts: 0 is not a number of attempts; want at least 1"})
+	}
+	// A tunnel has no session, so that only a look at the configuration can meet this.
+	if r.req.Inspect && r.doc.is("ForkAfterAuthentication", "yes") && !r.doc.has("RemoteCommand") && !r.doc.is("SessionType", "none") {
+		r.problem(&Error{
+			Source: r.doc.Source("ForkAfterAuthentication"),
+			Text:   "ForkAfterAuthentication: ssh needs a command to run, or SessionType none",
+		})
+	}
+	if user := r.doc.value("User"); r.userTyped && !validUser(user) {
+		r.problem(&Error{Source: commandLine, Text: fmt.Sprintf("the user name %q has characters that are not allowed", user)})
+	}
+}
+
+// keyAlias is %k: HostKeyAlias, or the host as typed.
+func (r *resolver) keyAlias() string {
+	if r.doc.has("HostKeyAlias") {
+		return r.doc.value("HostKeyAlias")
+	}
+	return r.alias
+}
+
+// expandPaths expands what `ssh -G` shows expanded. What ssh expands only when it uses it stays in the document as written.
+func (r *resolver) expandPaths() {
+	tokens := r.tokens(r.host, r.keyAlias())
+	withHome := func(value string) (string, error) {
+		value, err := expandTilde(value, r.env.Home)
+		if err != nil {
+			return "", err
+		}
+		return expand(value, tokens, r.env.Getenv)
+	}
+	r.rewrite("RemoteCommand", func(value string) (string, error) { return expand(value, tokens, nil) })
+	for _, name := range []string{"ControlPath", "IdentityAgent", forwardedSocket, "UserKnownHostsFile"} {
+		r.rewrite(name, withHome)
+	}
+	if path := r.doc.value(forwardedSocket); path != "" && r.doc.is("ExitOnForwardFailure", "yes") {
+		if _, err := os.Stat(path); err != nil {
+			r.problem(&Error{Source: r.doc.Source(forwardedSocket), Text: fmt.Sprintf("ForwardAgent: %s: %v", path, reason(err))})
+		}
+	}
+}
+
+func (r *resolver) rewrite(keyword string, change func(string) (string, error)) {
+	if err := r.doc.rewrite(keyword, change); err != nil {
+		name, _, _ := strings.Cut(keyword, " ")
+		r.problem(&Error{Source: r.doc.Source(keyword), Text: fmt.Sprintf("%s: %q: %v", name, r.doc.value(keyword), err)})
+	}
+}
+
+// expandForwards expands the tokens in the paths of sockets, and keeps the source of each forward.
+func (r *resolver) expandForwards() {
+	tokens := r.tokens(r.host, r.keyAlias())
+	sources := r.doc.entries("LocalForward", "RemoteForward", "DynamicForward")
+	for i := range r.forwards {
+		f := &r.forwards[i]
+		f.Source = sources[i].source
+		for _, path := range []*string{&f.Listen.Path, &f.Target.Path} {
+			expanded, err := expand(*path, tokens, nil)
+			if err != nil {
+				r.problem(&Error{Source: f.Source, Text: fmt.Sprintf("%s: %q: %v", f.keyword(), *path, err)})
+				continue
+			}
+			*path = expanded
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"os"
+	"slices"
+	"strings"
+)
+
+// glob finds the files that match a pattern as OpenSSH's own glob(3) does: "*", "?", "[a-z]", "[!a-z]", classes such as
+// "[[:digit:]]" and a backslash before a character that stands for itself; names that begin with a dot only where the
+// pattern has the dot. The result is sorted by bytes.
+func glob(pattern string) []string {
+	if pattern == "" {
+		return nil
+	}
+	files := globFrom("", strings.Split(pattern, "/"))
+	slices.Sort(files)
+	return files
+}
+
+// globFrom extends the path by the segments of a pattern.
+func globFrom(path string, segments []string) []string {
+	for i, segment := range segments {
+		if !strings.ContainsAny(segment, "*?[") {
+			path += unescaped(segment)
+			if i < len(segments)-1 {
+				path += "/"
+			}
+			continue
+		}
+		return globDirectory(path, segment, segments[i+1:])
+	}
+	if _, err := os.Lstat(path); err != nil {
+		return nil
+	}
+	return []string{path}
+}
+
+func globDirectory(path, segment string, rest []string) []string {
+	directory := path
+	if directory == "" {
+		directory = "."
+	}
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil
+	}
+	var files []string
+	for _, entry := range entries {
+		name := entry.Name()
+		if name[0] == '.' && segment[0] != '.' || !matchName(name, segment) {
+			continue
+		}
+		if len(rest) == 0 {
+			files = append(files, path+name)
+			continue
+		}
+		files = append(files, globFrom(path+name+"/", rest)...)
+	}
+	return files
+}
+
+func unescaped(segment string) string {
+	var b strings.Builder
+	for i := 0; i < len(segment); i++ {
+		if segment[i] == '\\' && i+1 < len(segment) {
+			i++
+		}
+		b.WriteByte(segment[i])
+	}
+	return b.String()
+}
+
+// matchName compares one file name with one segment of a pattern.
+func matchName(name, pattern string) bool {
+	for pattern != "" {
+		if pattern[0] == '*' {
+			pattern = strings.TrimLeft(pattern, "*")
+			for i := range len(name) + 1 {
+				if matchName(name[i:], pattern) {
+					return true
+				}
+			}
+			return false
+		}
+		if name == "" {
+			return false
+		}
+		matched, rest := matchByte(name[0], pattern)
+		if !matched {
+			return false
+		}
+		name, pattern = name[1:], rest
+	}
+	return name == ""
+}
+
+// matchByte compares one byte with the first element of a pattern and gives the rest of the pattern.
+func matchByte(c byte, pattern string) (bool, string) {
+	switch {
+	case pattern[0] == '?':
+		return true, pattern[1:]
+	case pattern[0] == '\\' && len(pattern) > 1:
+		return c == pattern[1], pattern[2:]
+	case pattern[0] != '[':
+		return c == pattern[0], pattern[1:]
+	}
+	set, negated := strings.CutPrefix(pattern[1:], "!")
+	if len(set) < 2 || strings.IndexByte(set[1:], ']') < 0 { // not closed: the bracket stands for itself
+		return c == '[', pattern[1:]
+	}
+	matched, rest := matchSet(c, set)
+	return matched != negated, rest
+}
+
+// matchSet compares one byte with what stands in brackets; a "]" that comes first is a member.
+func matchSet(c byte, set string) (matched bool, rest string) {
+	for first := true; first || set != "" && set[0] != ']'; first = false {
+		if name, after, ok := classAt(set); ok {
+			matched = matched || inClass(c, name)
+			set = after
+			continue
+		}
+		low := set[0]
+		high := low
+		set = set[1:]
+		if len(set) > 1 && set[0] == '-' && set[1] != ']' {
+			high = set[1]
+			set = set[2:]
+		}
+		matched = matched || low <= c && c <= high
+	}
+	return matched, strings.TrimPrefix(set, "]")
+}
+
+// classAt finds a class such as "[:alpha:]" at the start of set.
+func classAt(set string) (name, rest string, ok bool) {
+	inside, ok := strings.CutPrefix(set, "[:")
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(inside, ":]")
+}
+
+func inClass(c byte, name string) bool {
+	upper, small, digit := 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9'
+	switch name {
+	case "alnum":
+		return upper || small || digit
+	case "alpha":
+		return upper || small
+	case "blank":
+		return c == ' ' || c == '\t'
+	case "cntrl":
+		return c < ' ' || c == 0x7f
+	case "digit":
+		return digit
+	case "graph":
+		return '!' <= c && c <= '~'
+	case "lower":
+		return small
+	case "print":
+		return ' ' <= c && c <= '~'
+	case "punct":
+		return '!' <= c && c <= '~' && !upper && !small && !digit
+	case "space":
+		return strings.IndexByte(cSpace, c) >= 0
+	case "upper":
+		return upper
+	case "xdigit":
+		return digitValue(c) < 16
+	}
+	return false
+}

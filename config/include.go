@@ -1,0 +1,87 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os/user"
+	"strings"
+)
+
+// systemDirectory is where the system's files look for relative names.
+const systemDirectory = "/etc/ssh"
+
+// include reads other files at this place. What they set holds if this line is active, and a Host or Match in them ends
+// with them.
+func (l *line) include(active *bool) *Error {
+	for len(l.args) > 0 {
+		word := l.next()
+		if word == "" {
+			return l.fail("an argument is empty")
+		}
+		if word[0] == '~' && !l.file.user {
+			return l.fail("%q: \"~\" is not allowed in a system file", word)
+		}
+		before := *active
+		for _, path := range l.r.included(word, l.file.user) {
+			err := l.r.readFile(&file{
+				path:  path,
+				user:  l.file.user,
+				final: l.file.final,
+				never: l.file.never || !before,
+				depth: l.file.depth + 1,
+			}, true, active)
+			*active = before
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return l.fail("can not open %s: %v", path, reason(err))
+			}
+		}
+	}
+	return nil
+}
+
+// included finds the files that one word of Include means. Tokens and variables are expanded where nothing has the name as
+// it is written: OpenSSH does so since 9.9.
+func (r *resolver) included(word string, fromUser bool) []string {
+	if !strings.HasPrefix(word, "/") && word[0] != '~' {
+		if fromUser {
+			word = "~/.ssh/" + word
+		} else {
+			word = systemDirectory + "/" + word
+		}
+	}
+	if files := glob(r.globHome(word)); len(files) > 0 {
+		return files
+	}
+	if !strings.ContainsAny(word, "%$") {
+		return nil
+	}
+	expanded, err := expand(word, r.matchTokens(), r.env.Getenv)
+	if err != nil {
+		return nil
+	}
+	return glob(r.globHome(expanded))
+}
+
+// globHome replaces a leading "~" as glob(3) does: by $HOME before the password database.
+func (r *resolver) globHome(pattern string) string {
+	rest, ok := strings.CutPrefix(pattern, "~")
+	if !ok {
+		return pattern
+	}
+	name, below, slash := strings.Cut(rest, "/")
+	home, known := r.env.Getenv("HOME")
+	if !known {
+		home = r.env.Home
+	}
+	if name != "" {
+		account, err := user.Lookup(name)
+		if err != nil {
+			return pattern
+		}
+		home = account.HomeDir
+	}
+	if slash {
+		return home + "/" + below
+	}
+	return home
+}

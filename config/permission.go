@@ -1,0 +1,90 @@
+package config
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// securePermissions tells whether only its owner, who is us or root, can write to a file. A group may write to it where
+// nobody but the owner is in that group, which is how Debian's OpenSSH has it.
+func securePermissions(info fs.FileInfo, uid int) bool {
+	owner, group, ok := ownership(info)
+	if !ok {
+		return true
+	}
+	mode := info.Mode().Perm()
+	switch {
+	case owner != 0 && owner != uid, mode&0o002 != 0:
+		return false
+	case mode&0o020 != 0:
+		return onlyMember(owner, group, uid)
+	}
+	return true
+}
+
+func ownership(info fs.FileInfo) (owner, group int, ok bool) {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(stat.Uid), int(stat.Gid), true
+}
+
+// onlyMember tells whether group has exactly one member, the owner, going by the local files of users and groups.
+func onlyMember(owner, group, uid int) bool {
+	members, ownerName := 0, ""
+	for _, user := range accounts("/etc/passwd", 4) {
+		if user[2] == fmt.Sprint(owner) {
+			ownerName = user[0]
+		}
+		if user[3] != fmt.Sprint(group) {
+			continue
+		}
+		if user[2] != fmt.Sprint(uid) {
+			return false
+		}
+		members++
+	}
+	found := false
+	for _, g := range accounts("/etc/group", 4) {
+		if g[2] != fmt.Sprint(group) {
+			continue
+		}
+		found = true
+		if g[3] == "" {
+			break
+		}
+		if g[3] != ownerName {
+			return false
+		}
+		members++
+		break
+	}
+	return found && ownerName != "" && members > 0
+}
+
+// accounts reads a file of lines with fields between colons.
+func accounts(path string, fields int) [][]string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	var all [][]string
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= fields {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+func permissionError(path string, info fs.FileInfo) *Error {
+	return &Error{
+		Source: Source{File: path},
+		Text:   fmt.Sprintf("bad owner or permissions (%v): others could change the configuration", info.Mode().Perm()),
+		Hint:   "chmod go-w " + path,
+	}
+}

@@ -1,0 +1,186 @@
+package config
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// layout is how `ssh -G` prints one keyword.
+type layout struct {
+	keyword string
+	print   func(p *printer, keyword string)
+}
+
+// printer writes the options of one destination.
+type printer struct {
+	o   *Options
+	out *bufio.Writer
+}
+
+// Print writes the effective options in the format of `ssh -G` of OpenSSH 9.2: the keyword in lower case, a blank, and the
+// value. Options of newer versions stand after them where they are set, then tunneld's own. One value is never the same as
+// ssh's: ServerAliveInterval where nobody sets it.
+func (o *Options) Print(w io.Writer) error {
+	p := &printer{o: o, out: bufio.NewWriter(w)}
+	p.line("host", o.Alias)
+	for _, l := range layouts() {
+		l.print(p, l.keyword)
+	}
+	return p.out.Flush()
+}
+
+func (p *printer) line(keyword, value string) {
+	fmt.Fprintf(p.out, "%s %s\n", lower(keyword), value) //nolint:errcheck // Flush gives the error
+}
+
+// scalar prints the first value, and nothing where there is none.
+func scalar(p *printer, keyword string) {
+	if p.o.has(keyword) {
+		p.line(keyword, p.o.value(keyword))
+	}
+}
+
+// each prints a line for each value.
+func each(p *printer, keyword string) {
+	for _, value := range p.o.values(keyword) {
+		p.line(keyword, value)
+	}
+}
+
+// together prints all values on one line.
+func together(p *printer, keyword string) {
+	values := p.o.values(keyword)
+	if len(values) == 0 {
+		values = []string{"none"}
+	}
+	p.line(keyword, strings.Join(values, " "))
+}
+
+// otherwise prints word where the keyword is unset.
+func otherwise(word string) func(*printer, string) {
+	return func(p *printer, keyword string) {
+		if p.o.has(keyword) {
+			together(p, keyword)
+			return
+		}
+		p.line(keyword, word)
+	}
+}
+
+// layouts is the order of `ssh -G`.
+func layouts() []layout {
+	var all []layout
+	add := func(print func(*printer, string), keywords ...string) {
+		for _, keyword := range keywords {
+			all = append(all, layout{keyword, print})
+		}
+	}
+	add(scalar, "User", "HostName", "Port", "AddressFamily", "BatchMode", "CanonicalizeFallbackLocal",
+		"CanonicalizeHostname", "CheckHostIP", "Compression", "ControlMaster", "EnableSSHKeysign", "ClearAllForwardings",
+		"ExitOnForwardFailure", "FingerprintHash", "ForwardX11", "ForwardX11Trusted", "GatewayPorts",
+		"GSSAPIAuthentication", "GSSAPIKeyExchange", "GSSAPIDelegateCredentials", "GSSAPITrustDNS",
+		"GSSAPIRenewalForcesRekey", "GSSAPIClientIdentity", "GSSAPIServerIdentity", "GSSAPIKexAlgorithms",
+		"HashKnownHosts", "HostbasedAuthentication", "IdentitiesOnly", "KbdInteractiveAuthentication",
+		"NoHostAuthenticationForLocalhost", "PasswordAuthentication", "PermitLocalCommand", "ProxyUseFdpass",
+		"PubkeyAuthentication", "RequestTTY", "SessionType", "StdinNull", "ForkAfterAuthentication",
+		"StreamLocalBindUnlink", "StrictHostKeyChecking", "TCPKeepAlive", "Tunnel", "VerifyHostKeyDNS", "VisualHostKey",
+		"UpdateHostKeys", "EnableEscapeCommandline", "CanonicalizeMaxDots", "ConnectionAttempts", "ForwardX11Timeout",
+		"NumberOfPasswordPrompts", "ServerAliveCountMax", "ServerAliveInterval", "RequiredRSASize", "BindAddress",
+		"BindInterface", "Ciphers", "ControlPath", "HostKeyAlgorithms", "HostKeyAlias", "HostbasedAcceptedAlgorithms",
+		"IdentityAgent", "IgnoreUnknown", "KbdInteractiveDevices", "KexAlgorithms", "CASignatureAlgorithms",
+		"LocalCommand", "RemoteCommand")
+	add(printLogLevel, "LogLevel")
+	add(scalar, "MACs", "PKCS11Provider", "SecurityKeyProvider", "PreferredAuthentications", "PubkeyAcceptedAlgorithms",
+		"RevokedHostKeys", "XAuthLocation", "KnownHostsCommand")
+	add(printForwards, "DynamicForward", "LocalForward", "RemoteForward")
+	add(each, "IdentityFile")
+	add(together, "CanonicalDomains")
+	add(each, "CertificateFile")
+	add(together, "GlobalKnownHostsFile", "UserKnownHostsFile")
+	add(each, "SendEnv", "SetEnv")
+	add(together, "LogVerbose")
+	add(otherwise("any"), "PermitRemoteOpen")
+	add(scalar, "AddKeysToAgent")
+	add(printForwardAgent, "ForwardAgent")
+	add(otherwise("none"), "ConnectTimeout")
+	add(scalar, "TunnelDevice")
+	add(printCNAMEs, "CanonicalizePermittedCNAMEs")
+	add(scalar, "ControlPersist", "EscapeChar", "IPQoS")
+	add(printRekeyLimit, "RekeyLimit")
+	add(scalar, "StreamLocalBindMask", "SyslogFacility")
+	add(printProxy, "ProxyCommand")
+	add(scalar, "Tag", "ObscureKeystrokeTiming", "RefuseConnection", "VersionAddendum", "WarnWeakCrypto")
+	add(printSet, "ChannelTimeout")
+	for _, d := range ownDefaults {
+		add(scalar, d.keyword)
+	}
+	return all
+}
+
+// printLogLevel has the old name of QUIET, which Debian's ssh prints.
+func printLogLevel(p *printer, keyword string) {
+	value := p.o.value(keyword)
+	if value == "QUIET" {
+		value = "SILENT"
+	}
+	p.line(keyword, value)
+}
+
+// printForwards writes what listens and, but for -D, what it leads to. A forward to a socket counts as -D too, and one to a
+// host named "socks" as -D only: that is how `ssh -G` takes them.
+func printForwards(p *printer, keyword string) {
+	for _, f := range p.o.Forwards {
+		socks := f.IsSOCKS() || f.Target.Host == "socks"
+		switch {
+		case (keyword == "RemoteForward") != (f.Kind == Remote):
+			continue
+		case keyword == "LocalForward" && socks, keyword == "DynamicForward" && !socks && !f.Target.IsUnix():
+			continue
+		case keyword == "DynamicForward":
+			p.line(keyword, f.Listen.String())
+		case f.IsSOCKS():
+			p.line(keyword, f.Listen.String()+" [socks]:0")
+		default:
+			p.line(keyword, f.Listen.String()+" "+f.Target.String())
+		}
+	}
+}
+
+func printForwardAgent(p *printer, keyword string) {
+	value := p.o.value(keyword)
+	if p.o.has(forwardedSocket) {
+		value = p.o.value(forwardedSocket)
+	}
+	p.line(keyword, value)
+}
+
+// printCNAMEs has the capital letter that `ssh -G` has.
+func printCNAMEs(p *printer, keyword string) {
+	rules := p.o.values(keyword)
+	if len(rules) == 0 {
+		rules = []string{"none"}
+	}
+	fmt.Fprintf(p.out, "canonicalizePermittedcnames %s\n", strings.Join(rules, " ")) //nolint:errcheck // Flush gives the error
+}
+
+func printRekeyLimit(p *printer, keyword string) {
+	p.line(keyword, p.o.value(keyword)+" "+p.o.value(rekeyInterval))
+}
+
+// printProxy writes the one of ProxyJump and ProxyCommand that holds.
+func printProxy(p *printer, keyword string) {
+	if !p.o.has("ProxyJump") {
+		scalar(p, keyword)
+		return
+	}
+	j, _ := parseJump(p.o.value("ProxyJump"), false)
+	p.line("ProxyJump", j.text())
+}
+
+func printSet(p *printer, keyword string) {
+	if p.o.has(keyword) {
+		together(p, keyword)
+	}
+}
