@@ -275,3 +275,59 @@ func wantNoLeak(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
+
+// valve is a relay's: while it is shut, connections stay open and nothing passes.
+type valve struct {
+	mu     sync.Mutex
+	moved  sync.Cond
+	closed bool // guarded by mu
+}
+
+func newValve() *valve {
+	v := &valve{}
+	v.moved.L = &v.mu
+	return v
+}
+
+func (v *valve) shut() { v.set(true) }
+func (v *valve) open() { v.set(false) }
+
+func (v *valve) set(closed bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.closed = closed
+	v.moved.Broadcast()
+}
+
+// join connects c to a port of loopback until either side ends.
+func (v *valve) join(c net.Conn, port int) {
+	far, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
+	if err != nil {
+		c.Close()
+		return
+	}
+	var both sync.WaitGroup
+	for _, way := range [][2]net.Conn{{c, far}, {far, c}} {
+		both.Go(func() {
+			defer c.Close()
+			defer far.Close()
+			buf := make([]byte, 32<<10)
+			for {
+				n, err := way[0].Read(buf)
+				v.wait()
+				if _, werr := way[1].Write(buf[:n]); err != nil || werr != nil {
+					return
+				}
+			}
+		})
+	}
+	both.Wait()
+}
+
+func (v *valve) wait() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for v.closed {
+		v.moved.Wait()
+	}
+}

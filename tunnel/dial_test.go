@@ -117,7 +117,10 @@ func TestDialRefusedByPeer(t *testing.T) {
 		hint  string // in the hint
 	}{
 		{"nothing listens", nil, PhaseDial, "connection refused", "check Port"},
-		{"hangs up", func(c net.Conn) { c.Close() }, PhaseHandshake, "the server closed the connection", "MaxStartups"},
+		{"hangs up", func(c net.Conn) {
+			c.Read(make([]byte, 1000))
+			c.Close()
+		}, PhaseHandshake, "the server closed the connection", "MaxStartups"},
 		{"hangs up after its version", func(c net.Conn) {
 			io.WriteString(c, "SSH-2.0-OpenSSH_9.2\r\n")
 			c.Read(make([]byte, 1000))
