@@ -9,15 +9,16 @@ import (
 
 const (
 	firstEcho    = time.Second      // after a session is up: its forwards come first
-	echoTimeout  = 10 * time.Second // an echo that takes longer has failed; also at most one EchoInterval
+	echoTimeout  = 30 * time.Second // an echo that takes longer has failed; also at most one EchoInterval. Busy links are slow
 	echoFailures = 3                // failures in a row after which the session is replaced
 )
 
 // echo decides when to send an echo through the data path, and when that path has failed. It knows no goroutine and no
 // clock.
 //
-// Failures count only while the server answers otherwise, for else the transport is to blame, which is pulse's to find. A
-// session whose echo never came back is reported but not replaced: the next would be no better.
+// An echo that has failed is a doubt until a keepalive sent after it is answered: SSH keeps the order, so then it is the
+// data path. While that is not answered either it is the transport, which is pulse's to judge. A session whose echo never
+// came back is reported but not replaced: the next would be no better.
 type echo struct {
 	interval time.Duration // 0: no echo probes, or the server offers no way
 	timeout  time.Duration
@@ -25,6 +26,8 @@ type echo struct {
 	at     time.Time // of the next one
 	asked  time.Time // when the one on its way was sent; zero: none is
 	late   bool      // the one on its way has failed already
+	doubt  error     // of a failure that is not blamed on the data path yet; nil: none
+	since  time.Time // of the doubt
 	failed int       // failures in a row
 	worked bool      // one has come back on this session
 	cause  error     // of the last failure
@@ -67,7 +70,7 @@ func (e *echo) answered(err error) (failed bool) {
 	e.asked, e.late = time.Time{}, false
 	switch {
 	case err == nil:
-		e.failed, e.worked, e.cause = 0, true, nil
+		e.failed, e.worked, e.cause, e.doubt = 0, true, nil, nil
 		return false
 	case errors.Is(err, errors.ErrUnsupported):
 		e.interval, e.failed = 0, 0
@@ -76,8 +79,18 @@ func (e *echo) answered(err error) (failed bool) {
 	return !late
 }
 
-// fail counts a failure of the data path.
-func (e *echo) fail(cause error) { e.failed, e.cause = e.failed+1, cause }
+// suspect takes over a failure that may be the data path's or the transport's.
+func (e *echo) suspect(cause error, now time.Time) { e.doubt, e.since = cause, now }
+
+// confirmed takes over that a keepalive sent at that time was answered. It tells whether that makes a doubt a failure of
+// the data path.
+func (e *echo) confirmed(sent time.Time) bool {
+	if e.doubt == nil || sent.Before(e.since) {
+		return false
+	}
+	e.failed, e.cause, e.doubt = e.failed+1, e.doubt, nil
+	return true
+}
 
 // broken tells whether a new session is the way to mend the data path.
 func (e *echo) broken() bool { return e.worked && e.failed >= echoFailures }

@@ -18,9 +18,8 @@ import (
 
 // fakeTunnel makes fakeSessions by the rules of a test.
 type fakeTunnel struct {
-	connect func(ctx context.Context, attempt int) (*fakeSession, error) // attempt counts from 1; nil: always a new session
-
 	mu       sync.Mutex // guards all following fields
+	connect  connector
 	began    time.Time
 	attempts []time.Duration // when, since began
 	live     []*fakeSession
@@ -30,15 +29,30 @@ type fakeTunnel struct {
 	wanted   chan struct{}
 }
 
+// connector makes a session or an error. attempt counts from 1. nil always makes a session.
+type connector func(ctx context.Context, attempt int) (*fakeSession, error)
+
+// rule changes what attempts make from now on.
+func (f *fakeTunnel) rule(connect connector) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.connect = connect
+}
+
+// refuse makes every attempt fail with err.
+func refuse(err error) connector {
+	return func(context.Context, int) (*fakeSession, error) { return nil, err }
+}
+
 func (f *fakeTunnel) Connect(ctx context.Context) (Session, error) {
 	f.mu.Lock()
 	f.attempts = append(f.attempts, time.Since(f.began))
-	n := len(f.attempts)
+	n, connect := len(f.attempts), f.connect
 	f.mu.Unlock()
-	if f.connect == nil {
+	if connect == nil {
 		return newFakeSession(n), nil
 	}
-	s, err := f.connect(ctx, n)
+	s, err := connect(ctx, n)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +149,12 @@ func (s *fakeSession) set(change func(*fakeSession)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(s)
+}
+
+func (s *fakeSession) asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.probes)
 }
 
 func (s *fakeSession) freeze() { s.set(func(s *fakeSession) { s.frozen = true }) }

@@ -46,7 +46,7 @@ func TestLostConnectionIsRetriedAtOnce(t *testing.T) {
 // Two minutes and more of an outage: the first retry at once, then 0.5 s that doubles to BackoffMax, ±50 %.
 func TestBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down := &fakeTunnel{connect: func(context.Context, int) (*fakeSession, error) { return nil, refusedDial() }}
+		down := &fakeTunnel{connect: refuse(refusedDial())}
 		w := start(t, options(), down)
 		w.pass(10 * time.Minute)
 		w.expect(Waiting)
@@ -132,7 +132,7 @@ func TestPermanentErrorsEndAtOnce(t *testing.T) {
 	for name, err := range map[string]error{"host key": changedKey(), "authentication": refusedKey()} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := &fakeTunnel{connect: func(context.Context, int) (*fakeSession, error) { return nil, err }}
+				f := &fakeTunnel{connect: refuse(err)}
 				w := start(t, options(), f)
 				got := <-w.ended
 				if !errors.Is(got, err) || f.count() != 1 || time.Since(f.began) != 0 {
@@ -240,7 +240,7 @@ func TestSessionThatComesTooLate(t *testing.T) {
 
 func TestStopWhileWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTunnel{connect: func(context.Context, int) (*fakeSession, error) { return nil, refusedDial() }}
+		f := &fakeTunnel{connect: refuse(refusedDial())}
 		w := start(t, options(), f)
 		w.pass(time.Minute)
 		w.expect(Waiting)
@@ -252,7 +252,7 @@ func TestStopWhileWaiting(t *testing.T) {
 
 func TestDecideSetsALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTunnel{connect: func(context.Context, int) (*fakeSession, error) { return nil, refusedDial() }}
+		f := &fakeTunnel{connect: refuse(refusedDial())}
 		w := start(t, options(), f, func(c *Config) {
 			c.Decide = func(e Ended) (time.Duration, error) {
 				if e.Starts == 3 {

@@ -10,7 +10,7 @@ import (
 
 const (
 	longestLead = 30 * time.Second       // before the end of an interval a probe is sent, at most
-	patience    = 5 * time.Second        // after a kick, before the server counts as silent
+	patience    = 5 * time.Second        // with a server that is silent, before a better connection is looked for
 	stale       = 500 * time.Millisecond // bytes read so soon after a kick may have been sent before it
 	overslept   = time.Second            // a turn this late means that we did not run, so that silence proves nothing
 )

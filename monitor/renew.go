@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/tunneld/tunneld/config"
@@ -46,7 +47,7 @@ func (w *watch) reason(now time.Time) string {
 		return "TunneldMaxLifetime reached"
 	case !w.replace.IsZero() && !now.Before(w.replace):
 		return "certificate ends " + w.expires.Format(time.RFC3339)
-	case w.echo.broken(), w.missed > 0, w.pulse.unanswered(now):
+	case w.echo.broken(), w.pulse.unanswered(now), w.missed > 0 && now.Sub(w.pulse.heard) >= patience:
 		return w.doubt
 	}
 	return ""
@@ -61,7 +62,11 @@ func (w *watch) renew(ctx context.Context, now time.Time) {
 		w.backoff.failures, w.earliest = 0, time.Time{}
 		l.log.Info("no new connection needed any more")
 	case why != "" && l.attempt == nil && !now.Before(w.earliest):
-		l.log.Info("making a new connection beside the old", "why", why)
+		level := slog.LevelInfo
+		if why == w.why {
+			level = slog.LevelDebug // once more
+		}
+		l.log.Log(ctx, level, "making a new connection beside the old", "why", why)
 		l.begin(ctx)
 	}
 	if why != w.why {

@@ -3,6 +3,8 @@ package monitor
 import (
 	"context"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 // retiree is a session that serves its open connections to their end.
@@ -47,8 +49,9 @@ func (l *lane) guard(ctx context.Context, s Session) {
 		}
 		now := time.Now()
 		p.hear(s.LastRead(), now)
-		if p.dead(now) != nil {
-			s.Close()
+		if err := p.dead(now); err != nil {
+			l.log.Warn("connection lost", "err", err, "phase", tunnel.PhaseSession, "why", "it was being retired")
+			s.CloseWith(err)
 			return
 		}
 		if p.send(now) {

@@ -33,7 +33,7 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			return lived, err
 		case w.pulse.unanswered(time.Now()):
 			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
-			l.log.Warn("old connection given up", "err", s.Err(), "lived", round(lived))
+			l.log.Warn("connection lost", "err", s.Err(), "phase", tunnel.PhaseSession, "lived", round(lived))
 		default:
 			l.retire(ctx, s)
 		}
@@ -165,7 +165,9 @@ func (w *watch) kicked(ctx context.Context, k kick) {
 func (w *watch) beat(a answer) error {
 	switch {
 	case a.err == nil:
+		sent := w.pulse.asked
 		w.pulse.answered(time.Now())
+		w.confirm(sent)
 		w.l.m.answered(w.l, keepalive, a.rtt)
 		w.l.log.Debug("probe answered", "probe", keepalive, "rtt", round(a.rtt))
 		return nil
@@ -197,17 +199,22 @@ func (w *watch) echoed(a answer) {
 	}
 }
 
-// pathFailed counts a failure of the data path if the server has answered otherwise since the echo was sent. If it has not,
-// it is asked whether it lives, for then it may be the transport.
+// pathFailed asks the server whether it lives: then it is the data path that has failed, else it may be the transport.
 func (w *watch) pathFailed(cause error) {
 	now := time.Now()
-	w.pulse.hear(w.s.LastRead(), now)
-	if !w.pulse.heard.After(now.Add(-w.echo.timeout)) {
-		w.pulse.kick("echo: "+cause.Error(), false, now)
-		return
+	w.echo.suspect(cause, now)
+	w.pulse.kick("echo: "+cause.Error(), false, now)
+}
+
+// confirm takes over that a keepalive sent at that time was answered. One that was sent before the echo failed proves
+// nothing, so the next is sent.
+func (w *watch) confirm(sent time.Time) {
+	switch {
+	case w.echo.confirmed(sent):
+		w.l.m.unanswered(echoProbe, 1)
+	case w.echo.doubt != nil:
+		w.pathFailed(w.echo.doubt)
 	}
-	w.echo.fail(cause)
-	w.l.m.unanswered(echoProbe, 1)
 }
 
 // judge sets Up or Suspect.

@@ -70,8 +70,8 @@ func TestSlowButAliveIsLeftAlone(t *testing.T) {
 				if s.Err() != nil {
 					t.Fatalf("given up:\n%s", w.log)
 				}
-				if most := int(time.Hour/o.ServerAliveInterval) * 2; len(s.probes) > most+1 {
-					t.Errorf("%d probes in an hour", len(s.probes))
+				if most := int(time.Hour/o.ServerAliveInterval) * 2; s.asked() > most+1 {
+					t.Errorf("%d probes in an hour", s.asked())
 				}
 				w.finish()
 			})
@@ -155,13 +155,13 @@ func TestNoKeepalivesUnlessKicked(t *testing.T) {
 		w := start(t, o, onlyOnce())
 		s := w.tunnel.session(t)
 		w.pass(24 * time.Hour)
-		if len(s.probes) != 0 {
-			t.Errorf("%d probes", len(s.probes))
+		if s.asked() != 0 {
+			t.Errorf("%d probes", s.asked())
 		}
 		w.Kick("network changed")
 		w.pass(time.Second)
-		if len(s.probes) != 1 {
-			t.Errorf("%d probes after a kick", len(s.probes))
+		if s.asked() != 1 {
+			t.Errorf("%d probes after a kick", s.asked())
 		}
 		w.expect(Up)
 		w.finish()

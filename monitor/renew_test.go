@@ -1,0 +1,288 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+func fakeForwards(open, total int64) []tunnel.ForwardStatus {
+	return []tunnel.ForwardStatus{{
+		Kind: config.Dynamic, Spec: "localhost:1080", State: tunnel.ForwardListening,
+		Bound: []string{"127.0.0.1:1080", "[::1]:1080"}, Target: "SOCKS", Open: open, Total: total,
+	}}
+}
+
+func TestReconnectMakesBeforeItBreaks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 2 })
+		since := w.Status().Since
+		if err := w.Reconnect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		w.expect(Up)
+		s := w.Status()
+		if !s.Since.Equal(since) || s.Replacements != 1 || s.Reconnects != 0 {
+			t.Errorf("status %+v", s)
+		}
+		if len(s.Sessions) != 2 || !s.Sessions[1].Retiring || old.Err() != nil {
+			t.Errorf("the old session does not drain: %+v", s.Sessions)
+		}
+		w.pass(10*time.Second + time.Millisecond)
+		if s := w.Status(); len(s.Sessions) != 1 || old.Err() == nil {
+			t.Errorf("the old session is still there: %+v", s.Sessions)
+		}
+		w.finish()
+	})
+}
+
+func TestReconnectThatFailsKeepsTheOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, failure := range []error{refusedDial(), refusedKey(), changedKey()} {
+			f := &fakeTunnel{}
+			w := start(t, options(), f)
+			w.pass(time.Minute)
+			f.rule(refuse(failure))
+			if err := w.Reconnect(t.Context()); !errors.Is(err, failure) {
+				t.Errorf("Reconnect gave %v", err)
+			}
+			w.pass(time.Hour)
+			w.expect(Up)
+			if n := f.count(); n != 2 {
+				t.Errorf("%d attempts: it asks again by itself", n)
+			}
+			w.finish()
+		}
+	})
+}
+
+func TestReconnectWhileWaitingAndConnecting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{}
+		f.rule(refuse(refusedDial()))
+		w := start(t, options(), f)
+		w.pass(10 * time.Minute)
+		w.expect(Waiting)
+		before := f.count()
+		f.rule(func(_ context.Context, n int) (*fakeSession, error) {
+			<-time.After(3 * time.Second)
+			return newFakeSession(n), nil
+		})
+		first := make(chan error, 1)
+		go func() { first <- w.Reconnect(t.Context()) }()
+		w.pass(time.Second)
+		w.expect(Connecting)
+		if err := w.Reconnect(t.Context()); err != nil { // joins the attempt that runs
+			t.Error(err)
+		}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		w.pass(time.Minute)
+		w.expect(Up)
+		if n := f.count() - before; n != 1 {
+			t.Errorf("%d attempts for two requests", n)
+		}
+		w.finish()
+	})
+}
+
+func TestReconnectGivesUpWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), onlyOnce())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := w.Reconnect(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("gave %v", err)
+		}
+		w.expect(Up)
+		w.finish()
+	})
+}
+
+func TestMaxLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.MaxLifetime = time.Hour
+		f := &fakeTunnel{}
+		w := start(t, o, f)
+		w.pass(59 * time.Minute)
+		if f.count() != 1 {
+			t.Fatal("replaced too soon")
+		}
+		w.pass(2 * time.Minute)
+		w.expect(Up)
+		if f.count() != 2 || w.Status().Replacements != 1 || len(w.log.lines("replaced", "TunneldMaxLifetime")) != 1 {
+			t.Errorf("%d attempts\n%s", f.count(), w.log)
+		}
+		w.pass(10 * time.Hour)
+		if n := f.count(); n != 12 {
+			t.Errorf("%d sessions in eleven hours", n)
+		}
+		w.finish()
+	})
+}
+
+// A replacement that can not be had is tried for again, ever more slowly, and the old session goes on.
+func TestMaxLifetimeWhileTheServerRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.MaxLifetime = time.Hour
+		f := &fakeTunnel{}
+		w := start(t, o, f)
+		w.pass(time.Minute)
+		f.rule(refuse(refusedDial()))
+		w.pass(2 * time.Hour)
+		w.expect(Up)
+		if n := f.count(); n < 60 || n > 200 {
+			t.Errorf("%d attempts in an hour", n)
+		}
+		f.rule(nil)
+		w.pass(time.Minute)
+		if w.Status().Replacements != 1 {
+			t.Errorf("not replaced when it could be\n%s", w.log)
+		}
+		w.finish()
+	})
+}
+
+func TestExpiringCertificate(t *testing.T) {
+	for name, c := range map[string]struct {
+		renewed bool
+		want    int // sessions in ten hours
+	}{"renewed": {true, 2}, "not renewed": {false, 3}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeTunnel{}
+				end := time.Now().Add(8 * time.Hour).Round(0)
+				f.connect = func(_ context.Context, n int) (*fakeSession, error) {
+					s := newFakeSession(n)
+					s.expires = end
+					if c.renewed && n > 1 {
+						s.expires = end.Add(8 * time.Hour)
+					}
+					return s, nil
+				}
+				w := start(t, options(), f)
+				w.pass(8*time.Hour - expiryLead - time.Minute)
+				if f.count() != 1 {
+					t.Error("replaced too soon")
+				}
+				w.pass(2 * time.Hour)
+				w.expect(Up)
+				if n := f.count(); n != c.want {
+					t.Errorf("%d sessions, want %d\n%s", n, c.want, strings.Join(w.log.lines("replaced"), ""))
+				}
+				w.finish()
+			})
+		})
+	}
+}
+
+// The data path fails while keepalives are answered: said at once, replaced after three failures.
+func TestEchoFails(t *testing.T) {
+	for name, failure := range map[string]error{"refused": errors.New("connect failed"), "silent": errHang} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := start(t, options(), &fakeTunnel{})
+				w.pass(30 * time.Second)
+				s := w.tunnel.session(t)
+				s.set(func(s *fakeSession) { s.badEcho = failure })
+				w.pass(70 * time.Second)
+				w.expect(Suspect)
+				if why := w.Status().Why; !strings.Contains(why, "data path") {
+					t.Errorf("why %q", why)
+				}
+				if s.Err() != nil {
+					t.Fatal("given up at the first failure")
+				}
+				w.pass(2 * time.Minute)
+				w.expect(Up)
+				if w.tunnel.session(t) == s || w.Status().Replacements != 1 {
+					t.Errorf("not replaced\n%s", w.log)
+				}
+				w.finish()
+			})
+		})
+	}
+}
+
+func TestEchoRecovers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(30 * time.Second)
+		s := w.tunnel.session(t)
+		s.set(func(s *fakeSession) { s.badEcho = errors.New("connect failed") })
+		w.pass(45 * time.Second)
+		w.expect(Suspect)
+		s.set(func(s *fakeSession) { s.badEcho = nil })
+		w.pass(time.Minute)
+		w.expect(Up)
+		if w.tunnel.count() != 1 {
+			t.Error("replaced for one failure")
+		}
+		w.finish()
+	})
+}
+
+// An echo that never worked is reported; a new session would do no better.
+func TestEchoThatNeverWorkedDoesNotReplace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+			s := newFakeSession(n)
+			s.badEcho = errHang
+			return s, nil
+		}}
+		w := start(t, options(), f)
+		w.pass(time.Hour)
+		w.expect(Suspect)
+		if n := f.count(); n != 1 {
+			t.Errorf("%d sessions", n)
+		}
+		w.finish()
+	})
+}
+
+func TestEchoUnsupportedIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+			s := newFakeSession(n)
+			s.badEcho = tunnel.ErrEchoUnavailable
+			return s, nil
+		}}
+		w := start(t, options(), f)
+		w.pass(time.Hour)
+		w.expect(Up)
+		w.finish()
+	})
+}
+
+// An echo that is not answered because nothing is, is the transport's failure.
+func TestEchoOverAFrozenLink(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.ServerAliveInterval, o.EchoInterval = 300*time.Second, 20*time.Second
+		w := start(t, o, onlyOnce())
+		w.pass(time.Minute)
+		s := w.tunnel.session(t)
+		s.freeze()
+		w.pass(40 * time.Second)
+		w.expect(Suspect)
+		if why := w.Status().Why; strings.Contains(why, "data path") {
+			t.Errorf("why %q", why)
+		}
+		s.thaw()
+		w.pass(21 * time.Second)
+		w.finish()
+	})
+}
