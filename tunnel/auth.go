@@ -119,7 +119,7 @@ type authentication struct {
 	prepared bool             // keys are listed
 	keys     []*candidate     // in the order in which they are offered next
 	skipped  []string         // keys that are not offered, each with the reason
-	failures []error          // why identity files are of no use
+	failures []keyFailure     // identity files that are of no use
 	offers   []*offer         // what x/crypto put before the server, in order
 	current  *offer           // the key that was offered last; nil after other methods
 

@@ -23,8 +23,8 @@ const manyKeys = 3
 // agent nor the network had a part in it.
 func (a *authentication) failure(err error) error {
 	where := a.options.User + "@" + a.options.Address()
-	if !a.began {
-		return &Error{Phase: PhaseHandshake, Where: where, Err: err}
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
+		err = inner // the words say less than ours
 	}
 	result := &Error{Phase: PhaseAuth, Where: where}
 	number, text, disconnected := disconnectReason(err)
@@ -45,11 +45,13 @@ func (a *authentication) failure(err error) error {
 		result.Hint = a.hint()
 	case disconnected:
 		result.Err = fmt.Errorf("server hung up during authentication: %s", text)
+	case errors.Is(err, errConnectionLost):
+		result.Err = fmt.Errorf("%w during authentication", err)
 	default:
 		result.Err = fmt.Errorf("connection lost during authentication: %w", err)
-		if a.refusals() >= manyKeys {
-			result.Hint = a.tooManyHint()
-		}
+	}
+	if result.Hint == "" && !result.Permanent && a.refusals() >= manyKeys {
+		result.Hint = a.tooManyHint()
 	}
 	return result
 }
@@ -169,8 +171,8 @@ func (a *authentication) hint() string {
 	if err := a.agentFault(); err != nil {
 		return a.agentHint()
 	}
-	for _, err := range a.reasons() {
-		if text := keyHint(err); text != "" {
+	for _, failure := range a.reasons() {
+		if text := failure.hint(); text != "" {
 			return text
 		}
 	}
@@ -187,26 +189,33 @@ func (a *authentication) hint() string {
 		"; or name another key with -i FILE"
 }
 
+// keyFailure is why the private key of a file could not be used.
+type keyFailure struct {
+	path string
+	err  error
+}
+
 // reasons gives everything that went wrong with keys.
-func (a *authentication) reasons() []error {
+func (a *authentication) reasons() []keyFailure {
 	reasons := slices.Clone(a.failures)
 	for _, offer := range a.offers {
 		if offer.err != nil {
-			reasons = append(reasons, offer.err)
+			reasons = append(reasons, keyFailure{offer.candidate.path, offer.err})
 		}
 	}
 	return reasons
 }
 
-// keyHint is the advice for one key that could not be used.
-func keyHint(err error) string {
+// hint is the advice for one key.
+func (f keyFailure) hint() string {
 	switch {
-	case errors.Is(err, errUnprotected):
-		return "take the key away from others: chmod 600 FILE"
-	case errors.Is(err, errWrongPassphrase):
-		return "check the passphrase: ssh-keygen -y -f FILE asks for it"
-	case errors.Is(err, errNoPassphrase):
-		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add, or run tunneld at a terminal"
+	case errors.Is(f.err, errUnprotected):
+		return "take the key away from others: chmod 600 " + f.path
+	case errors.Is(f.err, errWrongPassphrase):
+		return "check the passphrase: ssh-keygen -y -f " + f.path + " asks for it"
+	case errors.Is(f.err, errNoPassphrase):
+		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add " + f.path +
+			", or run tunneld at a terminal"
 	}
 	return ""
 }

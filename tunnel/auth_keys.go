@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func (a *authentication) prepare() {
 	files := a.identities()
 	var others []*candidate
 	for _, held := range a.agentKeys() {
-		if !a.fits(held.comment, held.public) {
+		if !a.fits(printable(held.comment), held.public, false) {
 			continue
 		}
 		if i := indexOfKey(files, held.public); i >= 0 {
@@ -59,7 +60,7 @@ func (a *authentication) prepare() {
 	keys = append(keys, others...)
 	for _, file := range files {
 		if file.public != nil && isHardware(file.public) {
-			a.skip(file.name, "its private half is in a token, and only an agent can use it: ssh-add "+file.path)
+			a.skip(file.name, "its private half is in a token, and only an agent can use it: ssh-add "+file.path, file.explicit)
 			continue
 		}
 		keys = append(keys, file)
@@ -85,10 +86,10 @@ func (a *authentication) certificates() []*candidate {
 	for _, path := range a.options.CertificateFile {
 		certificate, err := readCertificate(path)
 		if err != nil {
-			a.skip(path, reason(err))
+			a.skip(path, reason(err), true)
 			continue
 		}
-		if a.fits(path, certificate) {
+		if a.fits(path, certificate, true) {
 			keys = append(keys, &candidate{name: path, path: path, explicit: true, public: certificate})
 		}
 	}
@@ -107,14 +108,14 @@ func (a *authentication) identities() []*candidate {
 		if public, err := readPublicHalf(file.Path); err == nil {
 			key.public = public
 		}
-		if key.public == nil || a.fits(file.Path, key.public) {
+		if key.public == nil || a.fits(file.Path, key.public, file.Explicit) {
 			keys = append(keys, key)
 		}
 		if len(a.options.CertificateFile) > 0 {
 			continue
 		}
 		certificate, err := readCertificate(file.Path + "-cert")
-		if err == nil && a.fits(file.Path+"-cert.pub", certificate) {
+		if err == nil && a.fits(file.Path+"-cert.pub", certificate, true) {
 			keys = append(keys, &candidate{
 				name: file.Path + "-cert.pub", path: file.Path, explicit: file.Explicit, public: certificate,
 			})
@@ -146,10 +147,10 @@ func (a *authentication) agentKeys() []agentKey {
 
 // fits tells whether a key may be offered at all: RequiredRSASize, PubkeyAcceptedAlgorithms, and for a certificate that
 // it is one for users and good now.
-func (a *authentication) fits(name string, public ssh.PublicKey) bool {
+func (a *authentication) fits(name string, public ssh.PublicKey, explicit bool) bool {
 	why := a.unfit(public)
 	if why != "" {
-		a.skip(name, why)
+		a.skip(name, why, explicit)
 	}
 	return why == ""
 }
@@ -182,13 +183,15 @@ func certTime(seconds uint64) time.Time {
 	return time.Unix(int64(min(seconds, 1<<40)), 0)
 }
 
-// skip notes a key that is not offered and why: a warning the first time, and a part of the message should the attempt
-// fail.
-func (a *authentication) skip(name, why string) {
+// skip notes a key that is not offered and why: a part of the message should the attempt fail and, where somebody asked
+// for the key, a warning the first time.
+func (a *authentication) skip(name, why string, explicit bool) {
 	a.skipped = append(a.skipped, name+": "+why)
-	if a.credentials.firstTime("skip " + name + why) {
-		a.log.Warn("key not offered", "key", name, "why", why)
+	level := slog.LevelDebug
+	if explicit && a.credentials.firstTime("skip "+name+why) {
+		level = slog.LevelWarn
 	}
+	a.log.Log(a.ctx, level, "key not offered", "key", name, "why", why)
 }
 
 // publicKey offers the next key, or nothing when all have been offered.
@@ -224,7 +227,7 @@ func (a *authentication) offerable(key *candidate) bool {
 			a.skipFile(key, err)
 			return false
 		}
-		if !a.fits(key.name, signer.PublicKey()) {
+		if !a.fits(key.name, signer.PublicKey(), key.explicit) {
 			return false
 		}
 		key.signer, key.public = signer, signer.PublicKey()
@@ -242,8 +245,8 @@ func (a *authentication) skipFile(key *candidate, err error) {
 	if errors.Is(err, errMissingKey) && !key.explicit {
 		return
 	}
-	a.failures = append(a.failures, err)
-	a.skip(key.name, reason(err))
+	a.failures = append(a.failures, keyFailure{key.path, err})
+	a.skip(key.name, reason(err), key.explicit)
 }
 
 // reason is err without the path that the message names already.
