@@ -130,12 +130,25 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	case h.trusted:
 		return h.auth.failure(err)
 	case broken:
-		return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", lost(cause)), Hint: lostHint(cause)})
+		return h.orNotSSH(h.brokenOff(cause))
 	}
 	if inner := errors.Unwrap(err); inner != nil {
 		err = inner // without "ssh: handshake failed"
 	}
 	return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", err)})
+}
+
+// brokenOff says that the connection ended before the host key was known.
+func (h *handshake) brokenOff(cause error) error {
+	e := &Error{Phase: PhaseHandshake, Where: h.link.info.name(), Err: fmt.Errorf("key exchange: %w", lost(cause))}
+	var proxy *proxyError
+	switch {
+	case errors.As(cause, &proxy):
+		e.Phase, e.Err = PhaseDial, cause
+	case h.link.proxy == nil && (cause == io.EOF || errors.Is(cause, syscall.ECONNRESET) || errors.Is(cause, syscall.EPIPE)):
+		e.Hint = busyHint
+	}
+	return e
 }
 
 // doing names what runs.
@@ -160,13 +173,6 @@ func lost(cause error) error {
 
 // busyHint says what may be behind a connection that ends before anything was agreed upon.
 const busyHint = "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
-
-func lostHint(cause error) string {
-	if cause == io.EOF || errors.Is(cause, syscall.ECONNRESET) || errors.Is(cause, syscall.EPIPE) {
-		return busyHint
-	}
-	return ""
-}
 
 // orNotSSH gives err, or where the server's first words are not SSH's, an error that shows them.
 func (h *handshake) orNotSSH(err error) error {

@@ -18,7 +18,8 @@ import (
 
 const (
 	proxyGrace = 300 * time.Millisecond // between asking a ProxyCommand to end and killing it
-	proxyWords = 200 * time.Millisecond // what its exit status and last words may take after its end was seen
+	proxyWords = 200 * time.Millisecond // what its exit status may take after its output has ended
+	proxyHeirs = 100 * time.Millisecond // what a child that holds its standard error open may add to it
 )
 
 // proxyProcess is a running ProxyCommand: its standard input and output are the connection.
@@ -56,7 +57,7 @@ func startProxy(shell, command string, log *slog.Logger) (*proxyProcess, error) 
 	p := &proxyProcess{in: in, out: out, stderr: &lineLogger{log: log}, exited: make(chan struct{})}
 	p.cmd = exec.Command(shell, "-c", "exec "+command)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.stderr
-	p.cmd.WaitDelay = proxyWords // a child that it left behind may hold its standard error open
+	p.cmd.WaitDelay = proxyHeirs
 	ownGroup(p.cmd)
 	err = p.cmd.Start()
 	theirIn.Close()
@@ -97,7 +98,7 @@ func (p *proxyProcess) explain(err error) error {
 	case <-p.exited:
 		return &proxyError{p.cmd.ProcessState.String(), p.stderr.last(), err}
 	case <-late.C:
-		return err
+		return fmt.Errorf("ProxyCommand closed the connection: %w", err)
 	}
 }
 

@@ -78,6 +78,7 @@ func TestProxyCommandThatFails(t *testing.T) {
 		{"is content", "true", "ProxyCommand ended (exit status 0)"},
 		{"not installed", "no-such-command-here", "(exit status 127)"},
 		{"killed", "sh -c 'kill -9 $$'", "ProxyCommand ended (signal: killed)"},
+		{"ends its output alone", "sh -c 'exec >/dev/null; sleep 2'", "key exchange: ProxyCommand closed the connection"},
 		{"leaves a child behind", "sh -c 'sleep 2 >/dev/null </dev/null & exit 4'", "ProxyCommand ended (exit status 4)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -85,7 +86,11 @@ func TestProxyCommandThatFails(t *testing.T) {
 			o := peerOptions(t, 22, keys.public, keys.file)
 			o.ProxyCommand = c.command
 			_, err := peerDialer(t).dial(t.Context(), o)
-			wantDialError(t, err, PhaseHandshake, false, c.text, "")
+			phase := PhaseDial
+			if strings.HasPrefix(c.text, "key exchange") {
+				phase = PhaseHandshake
+			}
+			wantDialError(t, err, phase, false, c.text, "")
 		})
 	}
 	t.Run("no shell", func(t *testing.T) {
