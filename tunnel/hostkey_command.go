@@ -107,18 +107,19 @@ func output(ctx context.Context, words []string) (string, error) {
 	ownGroup(command)
 	command.Cancel = func() error { kill(command); return nil }
 	command.WaitDelay = time.Second // for children that keep the pipes open
-	stdout, stderr := &boundedBuffer{limit: maxCommandOutput}, &boundedBuffer{limit: maxCommandErrors}
+	stdout := &boundedBuffer{limit: maxCommandOutput, full: fmt.Errorf("more than %d bytes of output", maxCommandOutput)}
+	stderr := &boundedBuffer{limit: maxCommandErrors}
 	command.Stdout, command.Stderr = stdout, stderr
 	err := command.Run()
 	switch {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
+	case stdout.cut:
+		return "", stdout.full
 	case err != nil && stderr.Len() > 0:
 		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
 	case err != nil:
 		return "", err
-	case stdout.cut:
-		return "", fmt.Errorf("more than %d bytes of output", maxCommandOutput)
 	}
 	return stdout.String(), nil
 }
@@ -127,13 +128,17 @@ func output(ctx context.Context, words []string) (string, error) {
 type boundedBuffer struct {
 	bytes.Buffer
 	limit int
-	cut   bool // there were more
+	full  error // what a write beyond the limit gives; nil drops its bytes silently
+	cut   bool  // there was one
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
 	room := b.limit - b.Len()
-	b.cut = b.cut || len(p) > room
 	b.Buffer.Write(p[:min(len(p), room)])
+	if len(p) > room {
+		b.cut = true
+		return len(p), b.full
+	}
 	return len(p), nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -96,22 +97,24 @@ func (h *hostKeys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
 	return keys, nil
 }
 
-// replace writes the keys to the first file; the other files of the user lose the host's lines.
+// replace writes the keys to the first file; then the other files of the user lose the host's lines, as with ssh. Where the
+// first can not take them, the others stay as they are, so that the host does not become unknown.
 func (h *hostKeys) replace(ctx context.Context, a *announcement, files []string) error {
-	var errs []error
+	if _, err := os.Stat(files[0]); err != nil && len(files) > 1 {
+		h.log.Debug("host keys of the server not learned", "err", err)
+		return nil
+	}
 	for i, file := range files {
 		r := replacement{host: a.host, address: a.address, hash: h.options.HashKnownHosts}
 		if i == 0 {
 			r.keys = a.keys
 		}
 		if err := replaceKnownHosts(ctx, file, r); err != nil {
-			errs = append(errs, fmt.Errorf("host keys of the server not written down: %w", err))
+			return fmt.Errorf("host keys of the server not written down: %w", err)
 		}
 	}
-	if len(errs) == 0 {
-		h.log.Info("host keys of the server changed", "host", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
-	}
-	return errors.Join(errs...)
+	h.log.Info("host keys of the server changed", "host", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
+	return nil
 }
 
 func describeKeys(keys []ssh.PublicKey) string {

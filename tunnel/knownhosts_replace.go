@@ -53,7 +53,7 @@ func replaceKnownHosts(ctx context.Context, path string, r replacement) error {
 	if !modified {
 		return nil
 	}
-	return supersede(real, info, strings.Join(lines, "\n")+"\n")
+	return supersede(real, info, strings.Join(append(lines, ""), "\n"))
 }
 
 // apply takes the lines of the host that hold other keys away and adds what is missing at the end. Lines with a marker
