@@ -87,6 +87,9 @@ func (l *lab) open(p program, routes []route, flags ...string) *child {
 		flags = append(flags, r.flags...)
 	}
 	c := l.start(p, flags...)
+	if p == tunneld {
+		waitUp(l.t, c, 0) // its local listeners accept before that
+	}
 	l.waitCarrying(c, routes...)
 	return c
 }

@@ -10,33 +10,43 @@ import (
 	"syscall"
 )
 
-// pids is a set of processes, parents before children.
-type pids []int
+// process is one process: the number alone may belong to another by the time it is used.
+type process struct {
+	pid     int
+	parent  int
+	started string // since boot, in clock ticks
+}
 
-// processTree gives pid and all that descend from it now.
-func processTree(pid int) pids {
-	children := make(map[int][]int)
+// processes is a set of processes, parents before children.
+type processes []process
+
+// processTree gives pid and all that descend from it now; nothing when it has ended.
+func processTree(pid int) processes {
+	children := make(map[int]processes)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, stat := range stats {
-		if child, parent, ok := readStat(stat); ok {
-			children[parent] = append(children[parent], child)
+		if p, ok := readStat(stat); ok {
+			children[p.parent] = append(children[p.parent], p)
 		}
 	}
-	tree := pids{pid}
+	root, ok := readStat(fmt.Sprintf("/proc/%d/stat", pid))
+	if !ok {
+		return nil
+	}
+	tree := processes{root}
 	for i := 0; i < len(tree); i++ {
-		tree = append(tree, children[tree[i]]...)
+		tree = append(tree, children[tree[i].pid]...)
 	}
 	return tree
 }
 
 // stopTree stops pid and all that descend from it with SIGSTOP. It looks again until it finds nobody new, because
 // a process may have forked while the others were being stopped.
-func stopTree(pid int) pids {
-	var stopped pids
+func stopTree(pid int) processes {
+	var stopped processes
 	for {
-		tree := processTree(pid)
-		var fresh pids
-		for _, p := range tree {
+		var fresh processes
+		for _, p := range processTree(pid) {
 			if !slices.Contains(stopped, p) {
 				fresh = append(fresh, p)
 			}
@@ -49,27 +59,36 @@ func stopTree(pid int) pids {
 	}
 }
 
+// below gives all but the first.
+func (ps processes) below() processes { return ps[min(1, len(ps)):] }
+
 // signal sends s to all of them; who has ended is passed over.
-func (p pids) signal(s syscall.Signal) {
-	for _, pid := range p {
-		syscall.Kill(pid, s)
+func (ps processes) signal(s syscall.Signal) {
+	for _, p := range ps {
+		if now, ok := readStat(fmt.Sprintf("/proc/%d/stat", p.pid)); ok && now.started == p.started {
+			syscall.Kill(p.pid, s)
+		}
 	}
 }
 
-// readStat reads pid and parent of /proc/PID/stat. The name in parentheses may hold blanks and parentheses.
-func readStat(path string) (pid, parent int, ok bool) {
+// readStat reads /proc/PID/stat; false for a process that has ended. The name in parentheses may hold blanks and
+// parentheses.
+func readStat(path string) (p process, ok bool) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return 0, 0, false
+		return p, false
 	}
 	text := string(data)
-	pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path)))
-	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	if err != nil || len(fields) < 2 || fields[0] == "Z" {
-		return 0, 0, false
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:]) // from the third on: state, parent, ...
+	if len(fields) < 20 || fields[0] == "Z" {
+		return p, false
 	}
-	parent, err = strconv.Atoi(fields[1])
-	return pid, parent, err == nil
+	p.started = fields[19]
+	if p.pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path))); err != nil {
+		return p, false
+	}
+	p.parent, err = strconv.Atoi(fields[1])
+	return p, err == nil
 }
 
 // descriptors counts the open files of a process, by what they are: socket, pipe, or a path.

@@ -22,9 +22,9 @@ type sshd struct {
 	dir      string
 	port     int
 	hostKey  ssh.PublicKey
-	prefix   []string // words before the command line, for example to enter a network namespace
-	process  *child   // nil while it is down
-	sessions pids     // all processes of earlier runs that may still live
+	prefix   []string  // words before the command line, for example to enter a network namespace
+	process  *child    // nil while it is down
+	sessions processes // of earlier runs that may still live
 }
 
 // newSSHD prepares a server without starting it. The lines are of sshd_config(5) and win over the defaults.
@@ -119,14 +119,15 @@ func (s *sshd) kill() {
 		s.sessions.signal(syscall.SIGKILL)
 		<-s.process.done
 		s.process = nil
+	} else {
+		s.sessions.signal(syscall.SIGKILL)
 	}
-	s.sessions.signal(syscall.SIGKILL)
 	s.sessions = nil
 }
 
 // killListener ends the listening process alone: sessions live on, new connections are refused.
 func (s *sshd) killListener() {
-	s.sessions = append(s.sessions, processTree(s.process.pid())[1:]...)
+	s.sessions = append(s.sessions, processTree(s.process.pid()).below()...)
 	s.process.signal(syscall.SIGKILL)
 	<-s.process.done
 	s.process = nil
@@ -134,14 +135,14 @@ func (s *sshd) killListener() {
 
 // killSessions ends the sessions and leaves the listening process alone.
 func (s *sshd) killSessions() {
-	processTree(s.process.pid())[1:].signal(syscall.SIGKILL)
+	processTree(s.process.pid()).below().signal(syscall.SIGKILL)
 }
 
 // freeze stops the server and all sessions without closing anything, until thaw.
-func (s *sshd) freeze() pids { return stopTree(s.process.pid()) }
+func (s *sshd) freeze() processes { return stopTree(s.process.pid()) }
 
 // thaw lets the frozen go on.
-func (s *sshd) thaw(frozen pids) { frozen.signal(syscall.SIGCONT) }
+func (s *sshd) thaw(frozen processes) { frozen.signal(syscall.SIGCONT) }
 
 // address is host:port.
 func (s *sshd) address() string { return loopback(s.port) }

@@ -53,7 +53,7 @@ func (a *account) noRaces(c *child) {
 
 // What tunneld's log says of a tunnel's life.
 var (
-	isUp     = said("connected", "reconnected", "replaced")
+	isUp     = func(l line) bool { return l.field("state") == "up" && l.field("was") != "suspect" }
 	isLost   = said("connection lost")
 	isFailed = said("connecting failed")
 )
