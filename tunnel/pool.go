@@ -13,6 +13,7 @@ const maxHeld = 4096
 
 var (
 	errNoSession   = errors.New("the tunnel is down")
+	errStopping    = errors.New("the tunnel is being stopped")
 	errTooManyHeld = fmt.Errorf("%d connections already wait for the tunnel", maxHeld)
 )
 
@@ -22,6 +23,7 @@ type pool struct {
 	live    []*Session
 	queue   []chan *Session // of one element each, served first come, first served
 	changed chan struct{}   // closed and forgotten when a session joins; nil while nobody watches
+	closed  bool            // no session will join any more
 }
 
 // join adds s and hands it to everybody who waits, in the order in which they came.
@@ -44,6 +46,17 @@ func (p *pool) leave(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live = slices.DeleteFunc(p.live, func(other *Session) bool { return other == s })
+}
+
+// close ends all waiting, now and from now on: no session will join any more. Live sessions are still given out.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, waiter := range p.queue {
+		waiter <- nil
+	}
+	p.queue = nil
 }
 
 // sessions gives the live sessions.
@@ -81,6 +94,10 @@ func (p *pool) take(ctx context.Context, wait func()) (*Session, error) {
 		p.mu.Unlock()
 		return nil, errNoSession
 	}
+	if p.closed {
+		p.mu.Unlock()
+		return nil, errStopping
+	}
 	if len(p.queue) >= maxHeld {
 		p.mu.Unlock()
 		return nil, errTooManyHeld
@@ -91,6 +108,9 @@ func (p *pool) take(ctx context.Context, wait func()) (*Session, error) {
 	wait()
 	select {
 	case s := <-turn:
+		if s == nil {
+			return nil, errStopping
+		}
 		return s, nil
 	case <-ctx.Done():
 		p.giveUp(turn)

@@ -111,13 +111,14 @@ func (t *Tunnel) forwards() ([]*localForward, []*remoteForward) {
 	return slices.Clone(t.locals), slices.Clone(t.remotes)
 }
 
-// Shutdown stops accepting, lets open connections go on until they end or ctx is done, and closes everything. Nothing of
-// the tunnel runs afterwards. The error is ctx's, where connections were cut.
+// Shutdown stops accepting, resets the connections that wait for a session, lets open ones go on until they end or ctx
+// is done, and closes everything. Nothing of the tunnel runs afterwards. The error is ctx's, where connections were cut.
 func (t *Tunnel) Shutdown(ctx context.Context) error {
 	locals, remotes := t.forwards()
 	for _, f := range locals {
 		f.stop()
 	}
+	t.pool.close()
 	t.mu.Lock()
 	locals = append(locals, t.parting...)
 	t.locals, t.remotes, t.parting = nil, nil, nil
