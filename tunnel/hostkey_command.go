@@ -116,25 +116,26 @@ func output(ctx context.Context, words []string) (string, error) {
 		return "", context.Cause(ctx)
 	case stdout.cut:
 		return "", stdout.full
-	case err != nil && stderr.Len() > 0:
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
+	case err != nil && stderr.kept.Len() > 0:
+		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.kept.String()))
 	case err != nil:
 		return "", err
 	}
-	return stdout.String(), nil
+	return stdout.kept.String(), nil
 }
 
-// boundedBuffer keeps the first bytes that are written to it.
+// boundedBuffer keeps the first bytes that are written to it. The buffer is not embedded, lest io.Copy find its ReadFrom
+// and get around the limit.
 type boundedBuffer struct {
-	bytes.Buffer
+	kept  bytes.Buffer
 	limit int
 	full  error // what a write beyond the limit gives; nil drops its bytes silently
 	cut   bool  // there was one
 }
 
 func (b *boundedBuffer) Write(p []byte) (int, error) {
-	room := b.limit - b.Len()
-	b.Buffer.Write(p[:min(len(p), room)])
+	room := b.limit - b.kept.Len()
+	b.kept.Write(p[:min(len(p), room)])
 	if len(p) > room {
 		b.cut = true
 		return len(p), b.full
