@@ -37,14 +37,14 @@ type stranger struct {
 }
 
 // startPeer listens until the test ends. serve may return before the connection's end; it is closed with the test.
-func startPeer(t *testing.T, serve func(net.Conn)) *stranger {
+func startPeer(t testing.TB, serve func(net.Conn)) *stranger {
 	t.Helper()
 	p := &stranger{serve: serve}
 	p.start(t)
 	return p
 }
 
-func (p *stranger) start(t *testing.T) {
+func (p *stranger) start(t testing.TB) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -115,7 +115,7 @@ type peerKeys struct {
 	public ssh.PublicKey
 }
 
-func newPeerKeys(t *testing.T) *peerKeys {
+func newPeerKeys(t testing.TB) *peerKeys {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -135,14 +135,27 @@ func newPeerKeys(t *testing.T) *peerKeys {
 	return k
 }
 
-func peerWrite(t *testing.T, path string, content []byte) {
+func (k *peerKeys) signer(t testing.TB) ssh.Signer {
+	t.Helper()
+	text, err := os.ReadFile(k.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.ParsePrivateKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return signer
+}
+
+func peerWrite(t testing.TB, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func peerTool(t *testing.T, names ...string) string {
+func peerTool(t testing.TB, names ...string) string {
 	t.Helper()
 	for _, name := range names {
 		for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/usr/local/sbin") {
@@ -158,7 +171,7 @@ func peerTool(t *testing.T, names ...string) string {
 }
 
 // inetd serves each connection by a process of its own, as inetd does, so that the server needs no port of its own.
-func inetd(t *testing.T, argv ...string) *stranger {
+func inetd(t testing.TB, argv ...string) *stranger {
 	t.Helper()
 	p := &stranger{}
 	p.serve = func(conn net.Conn) {
@@ -190,7 +203,7 @@ type sshd struct {
 	host, client *peerKeys
 }
 
-func startSSHD(t *testing.T, settings ...string) *sshd {
+func startSSHD(t testing.TB, settings ...string) *sshd {
 	t.Helper()
 	path := peerTool(t, "sshd")
 	s := &sshd{host: newPeerKeys(t), client: newPeerKeys(t)}
@@ -206,20 +219,16 @@ func startSSHD(t *testing.T, settings ...string) *sshd {
 }
 
 // options are for a person who has everything right.
-func (s *sshd) options(t *testing.T) *config.Options {
+func (s *sshd) options(t testing.TB) *config.Options {
 	return peerOptions(t, s.port(), s.host.public, s.client.file)
 }
 
-func peerOptions(t *testing.T, port int, host ssh.PublicKey, identity string) *config.Options {
+func peerOptions(t testing.TB, port int, host ssh.PublicKey, identity string) *config.Options {
 	t.Helper()
-	who, err := user.Current()
-	if err != nil {
-		t.Fatal(err)
-	}
 	known := filepath.Join(t.TempDir(), "known_hosts")
 	peerWrite(t, known, fmt.Appendf(nil, "[127.0.0.1]:%d %s", port, ssh.MarshalAuthorizedKey(host)))
 	return &config.Options{
-		Alias: "peer", Matched: true, HostName: "127.0.0.1", Port: port, User: who.Username,
+		Alias: "peer", Matched: true, HostName: "127.0.0.1", Port: port, User: userName(t),
 		AddressFamily: config.AnyFamily, ConnectTimeout: 20 * time.Second, ConnectionAttempts: 1, IPQoSInteractive: -1,
 		StrictHostKeyChecking: config.StrictYes, UserKnownHostsFile: []string{known},
 		IdentityFile: []config.IdentityFile{{Path: identity, Explicit: true}}, IdentityAgent: "none",
@@ -228,8 +237,17 @@ func peerOptions(t *testing.T, port int, host ssh.PublicKey, identity string) *c
 	}
 }
 
+func userName(t testing.TB) string {
+	t.Helper()
+	who, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return who.Username
+}
+
 // peerDialer gives a Dialer whose log and steps go to the test's log.
-func peerDialer(t *testing.T) *Dialer {
+func peerDialer(t testing.TB) *Dialer {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return &Dialer{
 		Credentials: NewCredentials(nil, log),
@@ -241,7 +259,7 @@ func peerDialer(t *testing.T) *Dialer {
 }
 
 // serveLink does what a session does with the requests and channels of l, and closes it with the test.
-func serveLink(t *testing.T, l *link) {
+func serveLink(t testing.TB, l *link) {
 	t.Helper()
 	go ssh.DiscardRequests(l.reqs)
 	go rejectChannels(l.chans)
@@ -249,7 +267,7 @@ func serveLink(t *testing.T, l *link) {
 }
 
 // echoThrough sends a word through l to an echo server and wants it back.
-func echoThrough(t *testing.T, l *link) {
+func echoThrough(t testing.TB, l *link) {
 	t.Helper()
 	echo := startPeer(t, func(conn net.Conn) {
 		io.Copy(conn, conn)
@@ -271,7 +289,7 @@ func echoThrough(t *testing.T, l *link) {
 }
 
 // wantNoLeak fails the test if it leaves goroutines. Call it first.
-func wantNoLeak(t *testing.T) {
+func wantNoLeak(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() { goleak.VerifyNone(t, before) })
 }
