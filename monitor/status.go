@@ -113,7 +113,7 @@ type SessionStatus struct {
 // ForwardStatus is one -L, -R or -D.
 type ForwardStatus struct {
 	Kind      string              `json:"kind"` // L, R or D
-	Spec      string              `json:"spec"` // as in ssh_config
+	Spec      string              `json:"spec"` // as a person types it: -L 8080:db:5432
 	State     tunnel.ForwardState `json:"state"`
 	Bound     []string            `json:"bound"`  // addresses that listen
 	Target    string              `json:"target"` // SOCKS where the client says it
@@ -154,7 +154,7 @@ func (s Status) Unready() []string {
 		if f.State == tunnel.ForwardListening {
 			continue
 		}
-		reason := fmt.Sprintf("%s: -%s %s: %s", s.Name, f.Kind, f.Spec, f.State)
+		reason := fmt.Sprintf("%s: %s: %s", s.Name, f.Spec, f.State)
 		if f.LastError != "" {
 			reason += ": " + f.LastError
 		}

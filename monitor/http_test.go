@@ -1,0 +1,147 @@
+package monitor
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+)
+
+func fetch(t *testing.T, h http.Handler, method, path string) (int, string, http.Header) {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	h.ServeHTTP(answer, httptest.NewRequest(method, path, nil))
+	return answer.Code, answer.Body.String(), answer.Header()
+}
+
+func TestHandler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{}
+		w := start(t, options(), f)
+		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
+		use(f, 2, 17)
+		w.pass(time.Minute)
+		for path, want := range map[string]string{
+			"/": "<!doctype html>", "/status": `"version": 1`, "/metrics": "tunneld_up", "/livez": "ok", "/readyz": "ok",
+		} {
+			if code, body, _ := fetch(t, h, "GET", path); code != 200 || !strings.Contains(body, want) {
+				t.Errorf("GET %s: %d %s", path, code, body)
+			}
+			for _, method := range []string{"POST", "PUT", "DELETE"} {
+				if code, _, _ := fetch(t, h, method, path); code != 405 {
+					t.Errorf("%s %s: %d", method, path, code)
+				}
+			}
+		}
+		if code, _, _ := fetch(t, h, "GET", "/nothing"); code != 404 {
+			t.Errorf("GET /nothing: %d", code)
+		}
+		_, body, _ := fetch(t, h, "GET", "/status")
+		var r Report
+		if err := json.Unmarshal([]byte(body), &r); err != nil || r.Tunnels[0].State != Up || r.Tunnels[0].Forwards[0].Total != 17 {
+			t.Errorf("%v: %+v", err, r)
+		}
+
+		f.rule(refuse(refusedDial()))
+		f.session(t).Close()
+		w.pass(time.Minute)
+		if code, body, _ := fetch(t, h, "GET", "/livez"); code != 200 {
+			t.Errorf("/livez while reconnecting: %d %s", code, body)
+		}
+		if code, body, _ := fetch(t, h, "GET", "/readyz"); code != 503 || !strings.Contains(body, "db: waiting") {
+			t.Errorf("/readyz while reconnecting: %d %s", code, body)
+		}
+		w.finish()
+		if code, _, _ := fetch(t, h, "GET", "/livez"); code != 200 {
+			t.Error("/livez is red after the end")
+		}
+	})
+}
+
+// A loop that does not turn any more is what /livez is for.
+func TestLivezWhenStuck(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w := start(t, options(), &fakeTunnel{}, func(c *Config) {
+			c.OnChange = func() { <-release }
+		})
+		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
+		w.pass(alive + time.Second)
+		if code, body, _ := fetch(t, h, "GET", "/livez"); code != 503 || !strings.Contains(body, "db:") {
+			t.Errorf("%d %s", code, body)
+		}
+		close(release)
+		w.pass(time.Second)
+		if code, body, _ := fetch(t, h, "GET", "/livez"); code != 200 {
+			t.Errorf("%d %s", code, body)
+		}
+		w.finish()
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{}
+		w := start(t, options(), f)
+		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
+		use(f, 2, 17)
+		w.pass(time.Minute)
+		f.rule(refuse(refusedDial()))
+		f.session(t).set(func(s *fakeSession) { s.in, s.out = 5000, 300 })
+		f.session(t).Close()
+		w.pass(10 * time.Second)
+		f.rule(nil)
+		w.within(20*time.Second, Up)
+		_, body, _ := fetch(t, h, "GET", "/metrics")
+		for _, line := range []string{
+			`tunneld_up{tunnel="db"} 1`,
+			`tunneld_state{state="up",tunnel="db"} 1`,
+			`tunneld_state{state="waiting",tunnel="db"} 0`,
+			`tunneld_connects_total{phase="",result="ok",tunnel="db"} 2`,
+			`tunneld_connects_total{phase="dial",result="error",tunnel="db"} `,
+			`tunneld_reconnects_total{tunnel="db"} 1`,
+			`tunneld_probe_rtt_seconds_bucket{probe="keepalive",tunnel="db",le="0.025"} `,
+			`tunneld_probe_rtt_seconds_bucket{probe="keepalive",tunnel="db",le="0.01"} 0`,
+			`tunneld_wire_bytes_total{direction="in",tunnel="db"} 5000`,
+			`tunneld_forward_listening{forward="-D localhost:1080",tunnel="db"} 1`,
+			`tunneld_forward_connections_total{forward="-D localhost:1080",tunnel="db"} 17`,
+			`go_goroutines `,
+		} {
+			if !strings.Contains(body, line) {
+				t.Errorf("%s is not there", line)
+			}
+		}
+		if t.Failed() {
+			t.Log(body)
+		}
+		problems, err := promlint.New(strings.NewReader(body)).Lint()
+		if err != nil {
+			t.Error(err)
+		}
+		for _, p := range problems {
+			if strings.HasPrefix(p.Metric, "tunneld_") {
+				t.Errorf("%s: %s", p.Metric, p.Text)
+			}
+		}
+		w.finish()
+	})
+}
+
+// The page loads nothing from anywhere, and no text of a server can become markup.
+func TestPageIsSelfContained(t *testing.T) {
+	_, body, header := fetch(t, Handler(func() []*Monitor { return nil }), "GET", "/")
+	rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", "") // a name, not an address
+	for _, word := range []string{"http:", "https:", "//cdn", "@import", "url(", "<img", " src=", "innerHTML", "eval("} {
+		if strings.Contains(rest, word) {
+			t.Errorf("the page contains %q", word)
+		}
+	}
+	if !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
+		t.Error("no policy")
+	}
+}
