@@ -16,6 +16,8 @@ func (r *resolver) readDestination() {
 	if isURI {
 		if uri.userSet {
 			r.userFlag(uri.user)
+		} else if !r.doc.has("User") {
+			r.userTyped = true // ssh then checks the user of a file as if it had been typed
 		}
 		if uri.port > 0 {
 			r.doc.set("Port", decimalText(uri.port), commandLine)

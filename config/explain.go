@@ -1,8 +1,186 @@
 package config
 
 import (
+	"bytes"
+	"fmt"
 	"io"
+	"strings"
+	"text/tabwriter"
 )
 
-// Explain is written below.
-func (o *Options) Explain(w io.Writer) error { return o.Print(w) }
+// Explain writes for people what a destination comes to: where it leads, each value that somebody set with its place, the
+// blocks that were skipped and the options that had no effect, with the reason. Options that nobody set are left out, but
+// for tunneld's own.
+func (o *Options) Explain(w io.Writer) error {
+	e := &explanation{o: o}
+	e.way()
+	e.settings()
+	e.forwards()
+	e.own()
+	e.blocks()
+	e.withoutEffect()
+	e.warnings()
+	_, err := w.Write(e.out.Bytes())
+	return err
+}
+
+// explanation is built in memory, where writing does not fail.
+type explanation struct {
+	o   *Options
+	out bytes.Buffer
+}
+
+// way tells in the first lines where the tunnel leads.
+func (e *explanation) way() {
+	o := e.o
+	fmt.Fprintf(&e.out, "%s leads to %s@%s", o.Alias, o.User, o.Address())
+	switch {
+	case o.Via != nil:
+		var hops []string
+		for hop := o.Via; hop != nil; hop = hop.Via {
+			hops = append([]string{hop.User + "@" + hop.Address()}, hops...)
+		}
+		fmt.Fprintf(&e.out, "\nthrough %s", strings.Join(hops, ", then "))
+	case o.ProxyCommand != "":
+		fmt.Fprintf(&e.out, "\nthrough the command %s", o.ProxyCommand)
+	}
+	e.out.WriteString("\n")
+	if len(o.trace.files) == 0 {
+		e.out.WriteString("no configuration file was read\n")
+		return
+	}
+	fmt.Fprintf(&e.out, "read from %s\n", strings.Join(o.trace.files, ", "))
+	if !o.Matched {
+		fmt.Fprintf(&e.out, "no Host or Match names %s\n", o.Alias)
+	}
+}
+
+// table writes rows in columns under a heading; nothing where there are none.
+func (e *explanation) table(heading string, rows [][]string) {
+	if len(rows) == 0 {
+		return
+	}
+	fmt.Fprintf(&e.out, "\n%s\n", heading)
+	columns := tabwriter.NewWriter(&e.out, 0, 8, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = printable(cell)
+		}
+		fmt.Fprintln(columns, "  "+strings.Join(row, "\t")) //nolint:errcheck // the buffer takes all
+	}
+	columns.Flush() //nolint:errcheck // the same
+}
+
+// printable keeps a cell on its line and in its column.
+func printable(cell string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, cell)
+}
+
+// settings lists what somebody set, in the order in which `ssh -G` prints.
+func (e *explanation) settings() {
+	var rows [][]string
+	seen := map[string]bool{}
+	for _, l := range layouts() {
+		if seen[l.keyword] || strings.HasPrefix(l.keyword, "Tunneld") || strings.HasSuffix(l.keyword, "Forward") {
+			continue
+		}
+		seen[l.keyword] = true
+		for _, keyword := range []string{l.keyword, l.keyword + " interval", l.keyword + " socket"} {
+			rows = append(rows, e.set(keyword)...)
+		}
+		if l.keyword == "ProxyCommand" {
+			rows = append(rows, e.set("ProxyJump")...)
+		}
+	}
+	e.table("settings", rows)
+}
+
+// set gives a row for each value of keyword that is no default.
+func (e *explanation) set(keyword string) [][]string {
+	var rows [][]string
+	for _, entry := range e.o.entries(keyword) {
+		if entry.source.File == fromDefault {
+			continue
+		}
+		rows = append(rows, []string{keyword, entry.value, entry.source.String()})
+	}
+	return rows
+}
+
+func (e *explanation) forwards() {
+	var rows [][]string
+	for _, f := range e.o.Forwards {
+		target := f.Target.String()
+		if f.IsSOCKS() {
+			target = "wherever the client says"
+		}
+		rows = append(rows, []string{"-" + string(f.Kind), f.Listen.String() + " to " + target, f.Source.String()})
+	}
+	e.table("forwards", rows)
+	if len(rows) == 0 {
+		e.out.WriteString("\nno forwards\n")
+	}
+}
+
+func (e *explanation) own() {
+	var rows [][]string
+	for _, d := range ownDefaults {
+		rows = append(rows, []string{d.keyword, e.o.value(d.keyword), e.o.Source(d.keyword).String()})
+	}
+	if from := e.o.Source("ServerAliveInterval"); from.File == fromDefault { // not ssh's default
+		rows = append(rows, []string{"ServerAliveInterval", e.o.value("ServerAliveInterval"), from.String()})
+	}
+	e.table("tunneld", rows)
+}
+
+func (e *explanation) blocks() {
+	var rows [][]string
+	for _, b := range e.o.trace.blocks {
+		if !b.active {
+			rows = append(rows, []string{b.source.String(), b.header, b.reason})
+		}
+	}
+	e.table("blocks that were skipped", rows)
+}
+
+func (e *explanation) withoutEffect() {
+	var rows [][]string
+	for _, u := range e.o.trace.unused {
+		if e.isEffective(u) {
+			continue
+		}
+		text := u.keyword
+		if u.value != "" {
+			text += " " + u.value
+		}
+		rows = append(rows, []string{u.source.String(), text, u.reason})
+	}
+	e.table("options without effect", rows)
+}
+
+// isEffective tells whether the second pass read again what the first pass took.
+func (e *explanation) isEffective(u unused) bool {
+	for _, entry := range e.o.entries(u.keyword) {
+		if entry.source == u.source {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *explanation) warnings() {
+	var rows [][]string
+	for _, w := range e.o.Warnings {
+		text := w.Text
+		if w.Keyword != "" {
+			text = w.Keyword + ": " + text
+		}
+		rows = append(rows, []string{w.Source.String(), text})
+	}
+	e.table("warnings", rows)
+}

@@ -149,26 +149,50 @@ func (r *resolver) keyFileDefaults() {
 	}
 }
 
-// algorithmDefaults replaces each list by the names that it stands for.
+// algorithmKeywords are the lists of algorithms in the order in which OpenSSH completes them; HostKeyAlgorithms it completes
+// only when it uses them.
+var algorithmKeywords = []struct {
+	keyword string
+	kind    *algorithms
+}{
+	{"Ciphers", &ciphers}, {"MACs", &macs}, {"KexAlgorithms", &keyExchanges},
+	{"HostbasedAcceptedAlgorithms", &keyAlgorithms}, {"PubkeyAcceptedAlgorithms", &keyAlgorithms},
+	{"CASignatureAlgorithms", &signatureAlgorithms}, {"HostKeyAlgorithms", &keyAlgorithms},
+}
+
+// algorithmDefaults replaces each list by the names that it stands for. A list that stands for none is no trouble to
+// `ssh -G`, which then leaves the ones after it as they are, and so all that it had still to do with defaults.
 func (r *resolver) algorithmDefaults() {
-	for name, kind := range map[string]*algorithms{
-		"Ciphers": &ciphers, "MACs": &macs, "KexAlgorithms": &keyExchanges, "HostKeyAlgorithms": &keyAlgorithms,
-		"HostbasedAcceptedAlgorithms": &keyAlgorithms, "PubkeyAcceptedAlgorithms": &keyAlgorithms,
-		"CASignatureAlgorithms": &signatureAlgorithms,
-	} {
-		list, from := r.doc.value(name), r.doc.Source(name)
-		names, ok := kind.assemble(list)
-		if !ok {
-			r.problem(&Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", name, list, kind.what, strings.Join(kind.all, ", "))})
+	for _, a := range algorithmKeywords {
+		last := a.keyword == "HostKeyAlgorithms"
+		if r.incomplete && !last {
 			continue
 		}
-		r.doc.replace(name, strings.Join(names, ","), from)
+		list, from := r.doc.value(a.keyword), r.doc.Source(a.keyword)
+		names, ok := a.kind.assemble(list)
+		if ok {
+			r.doc.replace(a.keyword, strings.Join(names, ","), from)
+			continue
+		}
+		problem := &Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", a.keyword, list, a.kind.what, strings.Join(a.kind.all, ", "))}
+		if last {
+			r.problem(problem)
+			return
+		}
+		r.unusable(problem)
+		r.doc.remove(a.keyword, nil)
+		r.incomplete = true
 	}
 }
 
 // clearNone removes the options for which "none" is the same as unset.
 func (r *resolver) clearNone() {
 	isNone := func(value string) bool { return lower(value) == "none" }
+	r.doc.remove("GlobalKnownHostsFile", isNone)
+	r.doc.remove("UserKnownHostsFile", isNone)
+	if r.incomplete {
+		return
+	}
 	for _, name := range []string{
 		"LocalCommand", "RemoteCommand", "ProxyCommand", "ControlPath", "RevokedHostKeys", "PKCS11Provider",
 		"SecurityKeyProvider", "KnownHostsCommand",
@@ -177,8 +201,6 @@ func (r *resolver) clearNone() {
 	}
 	r.doc.remove("ProxyJump", func(value string) bool { return value == "none" })
 	r.doc.remove("CanonicalizePermittedCNAMEs", func(value string) bool { return lower(value) == "none:" })
-	r.doc.remove("GlobalKnownHostsFile", isNone)
-	r.doc.remove("UserKnownHostsFile", isNone)
 }
 
 func (r *resolver) checkJumpAndCommand() {

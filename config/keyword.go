@@ -19,7 +19,7 @@ var (
 	hostKeyChecking   = append(yesNoAsk[:len(yesNoAsk):len(yesNoAsk)], state{"off", "false"}, state{"accept-new", "accept-new"})
 	families          = []state{{"any", "any"}, {"inet", "inet"}, {"inet6", "inet6"}}
 	masters           = append(yesNoAsk[:len(yesNoAsk):len(yesNoAsk)], state{"auto", "auto"}, state{"autoask", "autoask"})
-	tunnels           = []state{{"yes", "true"}, {"no", "false"}, {"point-to-point", "point-to-point"}, {"ethernet", "ethernet"}, {"true", "true"}, {"false", "false"}}
+	tunnels           = []state{{"yes", "point-to-point"}, {"no", "false"}, {"point-to-point", "point-to-point"}, {"ethernet", "ethernet"}, {"true", "point-to-point"}, {"false", "false"}}
 	terminals         = []state{{"yes", "true"}, {"no", "false"}, {"force", "force"}, {"auto", "auto"}, {"true", "true"}, {"false", "false"}}
 	sessionTypes      = []state{{"none", "none"}, {"subsystem", "subsystem"}, {"default", "default"}}
 	canonicalizations = []state{{"yes", "true"}, {"no", "false"}, {"always", "always"}, {"true", "true"}, {"false", "false"}}

@@ -176,6 +176,9 @@ func printProxy(p *printer, keyword string) {
 		return
 	}
 	j, _ := parseJump(p.o.value("ProxyJump"), false)
+	if j.none {
+		j.host = "none"
+	}
 	p.line("ProxyJump", j.text())
 }
 

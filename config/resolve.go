@@ -29,6 +29,7 @@ type resolver struct {
 	verbose    int    // how often -v was given
 	wantFinal  bool   // a file asked for the second pass
 	userTyped  bool   // the user came from the destination or -l
+	incomplete bool   // a list of algorithms stands for none; see algorithmDefaults
 
 	forwards  []Forward         // as in the document, for the search of duplicates
 	seenFiles map[string]bool   // key files by origin, for the search of duplicates
@@ -126,6 +127,9 @@ func (r *resolver) checkDestination() error {
 	}
 	if !validHost(r.alias) {
 		return &Error{Source: Source{File: fromFlags}, Text: fmt.Sprintf("the host name %q has characters that are not allowed", r.alias)}
+	}
+	if r.doc.is("SessionType", "subsystem") {
+		return &Error{Source: r.doc.Source("SessionType"), Text: "SessionType: a tunnel has no subsystem to ask for"}
 	}
 	return nil
 }
