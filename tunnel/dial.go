@@ -118,7 +118,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 	defer auth.close()
 	auth.onHuman, auth.dead = limit.human, l.wire.dead
 
-	h := &handshake{dialer: d, options: o, link: l, auth: auth, begun: time.Now()}
+	h := &handshake{dialer: d, options: o, link: l, auth: auth, log: log, begun: time.Now()}
 	client := &ssh.ClientConfig{
 		Config:            settings,
 		User:              o.User,
@@ -143,54 +143,6 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 	l.describe(log)
 	l.guard()
 	return nil
-}
-
-// handshake is one run of ssh.NewClientConn. Its methods follow each other, called by the SSH library or after it.
-type handshake struct {
-	dialer  *Dialer
-	options *config.Options
-	link    *link
-	auth    *authentication
-	begun   time.Time // of the step that runs now
-	trusted bool      // the host key was good, so that authentication runs
-	refused error     // what the check of the host key said; nil: nothing against it, or not checked
-}
-
-// hostKey is the end of the key exchange and the beginning of authentication.
-func (h *handshake) hostKey(ctx context.Context, known *hostKeys, key ssh.PublicKey) error {
-	h.step("key exchange", "", nil)
-	fingerprint := ssh.FingerprintSHA256(key)
-	h.link.info.Fingerprint = fingerprint
-	var remote net.Addr
-	if h.link.info.Address != "" {
-		remote = h.link.wire.RemoteAddr()
-	}
-	h.refused = known.check(ctx, remote, key)
-	h.step("host key", key.Type()+" "+fingerprint, h.refused)
-	h.trusted = h.refused == nil
-	return h.refused
-}
-
-// end turns the library's error into ours, and reports the step that it ended.
-func (h *handshake) end(ctx context.Context, err error) error {
-	if h.refused != nil { // already reported; kept aside because the library wraps it
-		if over := ended(ctx, PhaseHostKey, h.link.info.name(), "checking the host key"); over != nil {
-			return over
-		}
-		return h.refused
-	}
-	err = h.explain(ctx, err)
-	if h.trusted {
-		h.step("authentication", "", err)
-	} else {
-		h.step("key exchange", "", err)
-	}
-	return err
-}
-
-func (h *handshake) step(name, detail string, err error) {
-	h.dialer.trace(name, h.link.info.name(), h.begun, detail, err)
-	h.begun = time.Now()
 }
 
 // describe notes what was agreed upon.

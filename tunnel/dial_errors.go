@@ -107,59 +107,7 @@ type plainError struct {
 func (e *plainError) Error() string { return e.text }
 func (e *plainError) Unwrap() error { return e.err }
 
-// explain turns what ssh.NewClientConn returned into an *Error; nil for nil.
-func (h *handshake) explain(ctx context.Context, err error) error {
-	if err == nil {
-		return nil
-	}
-	phase, name := PhaseHandshake, h.link.info.name()
-	if h.trusted {
-		phase = PhaseAuth
-	}
-	if over := ended(ctx, phase, name, h.doing()); over != nil {
-		return h.orNotSSH(over)
-	}
-	cause := h.link.wire.err()
-	broken := cause != nil && cause != net.ErrClosed && (errors.Is(err, cause) || errors.Is(err, errConnectionLost))
-	var none *ssh.AlgorithmNegotiationError
-	switch {
-	case errors.As(err, &none):
-		return noCommon(name, none)
-	case h.trusted && broken:
-		return h.auth.failure(lost(cause))
-	case h.trusted:
-		return h.auth.failure(err)
-	case broken:
-		return h.orNotSSH(h.brokenOff(cause))
-	}
-	if inner := errors.Unwrap(err); inner != nil {
-		err = inner // without "ssh: handshake failed"
-	}
-	return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", err)})
-}
-
-// brokenOff says that the connection ended before the host key was known.
-func (h *handshake) brokenOff(cause error) error {
-	e := &Error{Phase: PhaseHandshake, Where: h.link.info.name(), Err: fmt.Errorf("key exchange: %w", lost(cause))}
-	var proxy *proxyError
-	switch {
-	case errors.As(cause, &proxy):
-		e.Phase, e.Err = PhaseDial, cause
-	case h.link.proxy == nil && (cause == io.EOF || errors.Is(cause, syscall.ECONNRESET) || errors.Is(cause, syscall.EPIPE)):
-		e.Hint = busyHint
-	}
-	return e
-}
-
-// doing names what runs.
-func (h *handshake) doing() string {
-	if h.trusted {
-		return "authentication"
-	}
-	return "key exchange"
-}
-
-// lost puts the end of the wire in words.
+// lost puts the end of a wire in words; nil for nil.
 func lost(cause error) error {
 	if cause == io.EOF {
 		return &plainError{"the server closed the connection", cause}
@@ -173,25 +121,6 @@ func lost(cause error) error {
 
 // busyHint says what may be behind a connection that ends before anything was agreed upon.
 const busyHint = "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
-
-// orNotSSH gives err, or where the server's first words are not SSH's, an error that shows them.
-func (h *handshake) orNotSSH(err error) error {
-	words := h.link.wire.firstWords()
-	if h.trusted || len(words) == 0 || speaksSSH(words) {
-		return err
-	}
-	e := &Error{
-		Phase: PhaseHandshake,
-		Where: h.link.info.name(),
-		Err:   &plainError{fmt.Sprintf("not an SSH server: it said %q", firstLine(words)), err},
-		Hint:  "check HostName and Port: another service answers there",
-	}
-	if sendsAway(words) {
-		e.Err = &plainError{fmt.Sprintf("the server takes no connection now: it said %q", firstLine(words)), err}
-		e.Hint = busyHint
-	}
-	return e
-}
 
 // sendsAway knows the words of sshd under MaxStartups and PerSourcePenalties (sshd.c). They decide about a hint alone.
 func sendsAway(words []byte) bool {

@@ -1,9 +1,7 @@
 package tunnel
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -13,10 +11,8 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-const (
-	stagger      = 250 * time.Millisecond // RFC 8305 §5, Connection Attempt Delay
-	attemptPause = time.Second            // ssh_config(5), ConnectionAttempts
-)
+// attemptPause lies between ConnectionAttempts (ssh_config(5)).
+const attemptPause = time.Second
 
 // dialTCP looks the name up anew, connects to whichever of its addresses answers first, and sets the socket's options.
 func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logger) (net.Conn, error) {
@@ -85,29 +81,6 @@ func suits(ip netip.Addr, family config.AddressFamily) bool {
 		family != config.IPv4 && family != config.IPv6
 }
 
-// interleave keeps the resolver's order within each family, begins with its first address, and drops duplicates.
-func interleave(found []netip.Addr) []netip.Addr {
-	var first, second []netip.Addr
-	seen := make(map[netip.Addr]bool)
-	for _, ip := range found {
-		if ip = ip.Unmap(); seen[ip] {
-			continue
-		}
-		seen[ip] = true
-		if len(first) == 0 || ip.Is4() == first[0].Is4() {
-			first = append(first, ip)
-		} else {
-			second = append(second, ip)
-		}
-	}
-	var mixed []netip.Addr
-	for i := range max(len(first), len(second)) {
-		mixed = append(mixed, first[min(i, len(first)):min(i+1, len(first))]...)
-		mixed = append(mixed, second[min(i, len(second)):min(i+1, len(second))]...)
-	}
-	return mixed
-}
-
 // tcpAttempts tries all addresses ConnectionAttempts times, a second apart.
 func tcpAttempts(ctx context.Context, o *config.Options, addresses []netip.AddrPort, log *slog.Logger) (net.Conn, error) {
 	connect := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
@@ -129,56 +102,6 @@ func tcpAttempts(ctx context.Context, o *config.Options, addresses []netip.AddrP
 		case <-time.After(attemptPause):
 		}
 	}
-}
-
-// race connects to the addresses, each a quarter of a second after the one before or as soon as one has failed, and gives
-// the first connection there is. The others are ended and closed. The error joins what each address had to say.
-func race(ctx context.Context, addresses []netip.AddrPort, connect func(context.Context, netip.AddrPort) (net.Conn, error)) (net.Conn, error) {
-	type result struct {
-		conn net.Conn
-		err  error
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	results := make(chan result)
-	next, running := 0, 0
-	start := func() {
-		to := addresses[next]
-		next++
-		running++
-		go func() {
-			conn, err := connect(ctx, to)
-			results <- result{conn, err}
-		}()
-	}
-	defer func() {
-		cancel()
-		for ; running > 0; running-- {
-			if r := <-results; r.conn != nil {
-				r.conn.Close()
-			}
-		}
-	}()
-
-	start()
-	pace := time.NewTicker(stagger)
-	defer pace.Stop()
-	var all []error
-	for running > 0 {
-		select {
-		case r := <-results:
-			running--
-			if r.err == nil {
-				return r.conn, nil
-			}
-			all = append(all, r.err)
-		case <-pace.C:
-		}
-		if next < len(addresses) && ctx.Err() == nil {
-			start()
-			pace.Reset(stagger)
-		}
-	}
-	return nil, errors.Join(all...)
 }
 
 // connectTCP makes one TCP connection as Options say.
@@ -207,70 +130,6 @@ func familyOf(ip netip.Addr) config.AddressFamily {
 		return config.IPv4
 	}
 	return config.IPv6
-}
-
-// bindAddress gives the source address for a connection to remote: BindAddress, or else an address of BindInterface, as
-// ssh_create_socket of OpenSSH does. The zero address leaves it to the kernel.
-func bindAddress(ctx context.Context, o *config.Options, remote netip.Addr) (netip.Addr, error) {
-	switch {
-	case o.BindAddress != "":
-		found, err := net.DefaultResolver.LookupNetIP(ctx, network("ip", familyOf(remote)), o.BindAddress)
-		if err != nil {
-			return netip.Addr{}, &sourceError{"BindAddress " + o.BindAddress, err}
-		}
-		return found[0].Unmap(), nil
-	case o.BindInterface != "":
-		ip, err := interfaceAddress(o.BindInterface, remote)
-		if err != nil {
-			return netip.Addr{}, &sourceError{"BindInterface " + o.BindInterface, err}
-		}
-		return ip, nil
-	}
-	return netip.Addr{}, nil
-}
-
-// sourceError is a source address that can not be used.
-type sourceError struct {
-	option string
-	err    error
-}
-
-func (e *sourceError) Error() string { return e.option + ": " + e.err.Error() }
-func (e *sourceError) Unwrap() error { return e.err }
-
-// interfaceAddress gives the first address of the interface that is of remote's family, those that are neither loopback
-// nor link-local first (check_ifaddrs of OpenSSH).
-func interfaceAddress(name string, remote netip.Addr) (netip.Addr, error) {
-	device, err := net.InterfaceByName(name)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	if device.Flags&net.FlagUp == 0 {
-		return netip.Addr{}, errors.New("the interface is down")
-	}
-	list, err := device.Addrs()
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	var second netip.Addr
-	for _, a := range list {
-		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil || familyOf(prefix.Addr()) != familyOf(remote) {
-			continue
-		}
-		ip := prefix.Addr()
-		if !ip.IsLoopback() && !ip.IsLinkLocalUnicast() {
-			return ip, nil
-		}
-		if ip.IsLinkLocalUnicast() && ip.Is6() {
-			ip = ip.WithZone(name)
-		}
-		second = cmp.Or(second, ip)
-	}
-	if !second.IsValid() {
-		return netip.Addr{}, errors.New("no suitable address")
-	}
-	return second, nil
 }
 
 func joined(addresses []netip.AddrPort) string {

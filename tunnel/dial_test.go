@@ -244,11 +244,7 @@ func TestDialPassesADeadAddress(t *testing.T) {
 	server := startSSHD(t)
 	o := server.options(t)
 	o.HostName = "two.example"
-	peerWrite(t, o.UserKnownHostsFile[0], append([]byte("[two.example]:* "), ssh.MarshalAuthorizedKey(server.host.public)...))
-	d := peerDialer(t)
-	d.lookup = func(context.Context, string, string) ([]netip.Addr, error) {
-		return []netip.Addr{netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1")}, nil
-	}
+	d := dialerFor(t, o, server, netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("127.0.0.1"))
 	l, err := d.dial(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -257,6 +253,15 @@ func TestDialPassesADeadAddress(t *testing.T) {
 	if l.info.Address != server.listener.Addr().String() {
 		t.Errorf("connected to %s", l.info.Address)
 	}
+}
+
+// dialerFor gives a Dialer that finds these addresses for every name, and has o's known_hosts trust the server there.
+func dialerFor(t *testing.T, o *config.Options, server *sshd, found ...netip.Addr) *Dialer {
+	t.Helper()
+	peerWrite(t, o.UserKnownHostsFile[0], append([]byte("["+o.HostName+"]:* "), ssh.MarshalAuthorizedKey(server.host.public)...))
+	d := peerDialer(t)
+	d.lookup = func(context.Context, string, string) ([]netip.Addr, error) { return found, nil }
+	return d
 }
 
 func TestDialEndsWithItsContext(t *testing.T) {

@@ -49,9 +49,9 @@ func (l *link) close() error {
 	return nil
 }
 
-// err tells why the connection ended, nil while it is alive. It is the first error met on the wire; a disconnect message
-// of the server is only known to conn.Wait.
-func (l *link) err() error { return l.wire.err() }
+// err tells why the connection ended, in words for people, nil while it is alive. It is the first error met on the wire;
+// a disconnect message of the server is only known to conn.Wait.
+func (l *link) err() error { return lost(l.wire.err()) }
 
 // guard makes the death of the wire known to the SSH library's writers before its reader learns of it: the write fails,
 // and the library refuses every later one. Without it an OpenChannel that comes between the library's clearing of its
