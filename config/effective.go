@@ -100,6 +100,7 @@ func (r *resolver) fillAlgorithms(o *Options) {
 			*to = strings.Split(r.doc.value(keyword), ",")
 		}
 	}
+	o.HostKeyAlgorithmsExact = r.exactHostKeys
 	o.RequiredRSASize = r.integer("RequiredRSASize")
 }
 

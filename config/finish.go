@@ -169,6 +169,7 @@ func (r *resolver) algorithmDefaults() {
 			continue
 		}
 		list, from := r.doc.value(a.keyword), r.doc.Source(a.keyword)
+		r.exactHostKeys = last && list != "" && list[0] != '+' && list[0] != '-'
 		names, ok := a.kind.assemble(list)
 		if ok {
 			r.doc.replace(a.keyword, strings.Join(names, ","), from)

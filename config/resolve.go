@@ -31,6 +31,8 @@ type resolver struct {
 	userTyped  bool   // the user came from the destination or -l
 	incomplete bool   // a list of algorithms stands for none; see algorithmDefaults
 
+	exactHostKeys bool // HostKeyAlgorithms was written out or begins with ^
+
 	forwards  []Forward         // as in the document, for the search of duplicates
 	seenFiles map[string]bool   // key files by origin, for the search of duplicates
 	none      map[string]Source // times that were set to "none", which leaves them unset

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
 )
 
 // The occasions on which KnownHostsCommand is run; %I.
@@ -33,17 +35,17 @@ const (
 // A command that can not be started is warned about and gives nothing, one that fails ends the attempt; ssh does the same.
 // The failure is transient, because such commands ask directories over the network.
 func (h *hostKeys) runCommand(ctx context.Context, occasion, name string, key ssh.PublicKey) (knownHosts, error) {
-	words, err := splitCommand(h.options.KnownHostsCommand)
+	words, err := config.SplitWords(h.options.KnownHostsCommand)
+	values := commandValues(occasion, name, key)
+	for i := range words {
+		words[i] = config.ExpandRuntimeTokens(words[i], values)
+	}
 	if err == nil {
 		err = executable(words)
 	}
 	if err != nil {
 		h.log.Warn("KnownHostsCommand not run", "err", err)
 		return nil, nil
-	}
-	values := commandValues(occasion, name, key)
-	for i := range words[1:] {
-		words[i+1] = expandTokens(words[i+1], values)
 	}
 	output, err := output(ctx, words)
 	if err != nil {
@@ -65,26 +67,6 @@ func commandValues(occasion, name string, key ssh.PublicKey) map[byte]string {
 		values['K'] = base64.StdEncoding.EncodeToString(key.Marshal())
 	}
 	return values
-}
-
-// expandTokens puts values in the place of %-tokens, and % in the place of %%. The configuration has expanded the others.
-func expandTokens(template string, values map[byte]string) string {
-	var b strings.Builder
-	for i := 0; i < len(template); i++ {
-		if template[i] != '%' || i+1 == len(template) {
-			b.WriteByte(template[i])
-			continue
-		}
-		i++
-		if value, ok := values[template[i]]; ok {
-			b.WriteString(value)
-		} else if template[i] == '%' {
-			b.WriteByte('%')
-		} else {
-			b.WriteString(template[i-1 : i+1])
-		}
-	}
-	return b.String()
 }
 
 func executable(words []string) error {
@@ -141,44 +123,4 @@ func (b *boundedBuffer) Write(p []byte) (int, error) {
 		return len(p), b.full
 	}
 	return len(p), nil
-}
-
-// splitCommand cuts a command into words by the rules of argv_split in OpenSSH's misc.c: quotes of both kinds, and a
-// backslash only before quotes, backslashes and, outside of quotes, blanks.
-func splitCommand(command string) ([]string, error) {
-	var words []string
-	rest := strings.TrimLeft(command, " \t")
-	for rest != "" {
-		word, after, err := cutWord(rest)
-		if err != nil {
-			return nil, err
-		}
-		words = append(words, word)
-		rest = strings.TrimLeft(after, " \t")
-	}
-	return words, nil
-}
-
-func cutWord(s string) (word, rest string, err error) {
-	var b strings.Builder
-	var quote byte
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\' && i+1 < len(s) && (strings.IndexByte(`'"\`, s[i+1]) >= 0 || quote == 0 && s[i+1] == ' '):
-			i++
-			b.WriteByte(s[i])
-		case quote == 0 && (c == ' ' || c == '\t'):
-			return b.String(), s[i:], nil
-		case quote == 0 && (c == '"' || c == '\''):
-			quote = c
-		case quote != 0 && c == quote:
-			quote = 0
-		default:
-			b.WriteByte(c)
-		}
-	}
-	if quote != 0 {
-		return "", "", errors.New("it ends inside of quotes")
-	}
-	return b.String(), "", nil
 }

@@ -6,35 +6,12 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 )
-
-func TestSplitCommand(t *testing.T) {
-	tests := map[string][]string{
-		"":                      nil,
-		" \t ":                  nil,
-		"/bin/x a  b\tc ":       {"/bin/x", "a", "b", "c"},
-		`/bin/x "a b" 'c "d'`:   {"/bin/x", "a b", `c "d`},
-		`/bin/x a\ b "a\ b"`:    {"/bin/x", "a b", `a\ b`},
-		`/bin/x \" \' \\ \n \`:  {"/bin/x", `"`, `'`, `\`, `\n`, `\`},
-		`/bin/x "" a"b c"d # x`: {"/bin/x", "", "ab cd", "#", "x"},
-	}
-	for command, want := range tests {
-		if got, err := splitCommand(command); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%q: %q, %v", command, got, err)
-		}
-	}
-	for _, command := range []string{`"a`, `a 'b`, `a "b\"`} {
-		if got, err := splitCommand(command); err == nil {
-			t.Errorf("%q: %q", command, got)
-		}
-	}
-}
 
 // script writes a program of /bin/sh and gives its path.
 func script(t *testing.T, lines ...string) string {
