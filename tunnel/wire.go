@@ -11,6 +11,7 @@ import (
 const (
 	wireReadSize  = 256 << 10 // largest read buffer; one read then empties most of a receive buffer
 	wireReadFirst = 16 << 10  // read buffer of a connection that was never busy
+	quickAckSize  = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
 	wireBatch     = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
 
 	flushTime    = 100 * time.Millisecond // what Close gives to bytes that are still queued
@@ -40,6 +41,7 @@ type wire struct {
 	buf    []byte // only Read touches these three
 	unread []byte // the part of buf that was not handed out
 	filled bool   // the last read filled buf
+	ackNow func() // has the kernel acknowledge what was read
 
 	received, sent atomic.Uint64
 	heard          atomic.Int64 // when bytes last arrived, since started
@@ -63,6 +65,7 @@ func newWire(conn net.Conn) *wire {
 	w := &wire{
 		conn:    conn,
 		started: time.Now(),
+		ackNow:  quickAcker(conn),
 		buf:     make([]byte, wireReadFirst),
 		gone:    make(chan struct{}),
 		written: make(chan struct{}),
@@ -101,6 +104,9 @@ func (w *wire) fill() (int, error) {
 				w.remember(w.buf[:n])
 			}
 			w.filled = n == len(w.buf)
+			if n < quickAckSize {
+				w.ackNow()
+			}
 			return n, nil // an error that came with bytes comes again
 		}
 		if err != nil {
