@@ -133,7 +133,7 @@ func peerOf(conn net.Conn) string {
 // status is a snapshot. Local listeners stand as long as the Tunnel.
 func (f *localForward) status() ForwardStatus {
 	forward := *f.forward.Load()
-	s := ForwardStatus{Kind: forward.Kind, Spec: Spec(forward), State: ForwardListening, Bound: f.bound, Target: targetText(forward)}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound, Target: targetText(forward)}
 	f.count.fill(&s)
 	return s
 }

@@ -236,7 +236,7 @@ func refusalText(err error) string {
 func (f *remoteForward) status() ForwardStatus {
 	forward := *f.forward.Load()
 	f.mu.Lock()
-	s := ForwardStatus{Kind: forward.Kind, Spec: Spec(forward), State: f.state, Target: targetText(forward)}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: f.state, Target: targetText(forward)}
 	if f.bound != "" {
 		s.Bound = []string{f.bound}
 	}

@@ -9,8 +9,11 @@ import (
 )
 
 // Spec gives a forward as a person types it: "-L 8080:db:5432".
-func Spec(f config.Forward) string {
-	text := "-" + string(rune(f.Kind)) + " " + listenText(f.Listen)
+func Spec(f config.Forward) string { return "-" + string(rune(f.Kind)) + " " + argument(f) }
+
+// argument gives a forward as the argument of its option.
+func argument(f config.Forward) string {
+	text := listenText(f.Listen)
 	if f.IsSOCKS() {
 		return text
 	}

@@ -19,7 +19,7 @@ const (
 // ForwardStatus is a snapshot of one forward. The counters are read one by one: they are each exact, not one instant.
 type ForwardStatus struct {
 	Kind      config.Kind  // L, R or D
-	Spec      string       // as ssh_config would print it
+	Spec      string       // as the argument of -L, -R or -D
 	State     ForwardState //
 	Bound     []string     // addresses that listen; for Remote as the server reads them; empty while not bound
 	Target    string       // host:port or path; "SOCKS" where the client says it
