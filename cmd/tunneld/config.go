@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+func configCommand() *cobra.Command {
+	var flags sshFlags
+	cmd := &cobra.Command{
+		Use:   "config ALIAS [ssh options]",
+		Short: "Print the effective options as `ssh -G` does, and tunneld's own",
+		Long: "Prints the effective options of ALIAS in the format of `ssh -G`: a keyword in lower case, a blank and the value on each\n" +
+			"line, tunneld's own keywords among them.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := resolveOne(cmd, &flags, args)
+			if err != nil {
+				return err
+			}
+			return o.Print(cmd.OutOrStdout())
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+func explainCommand() *cobra.Command {
+	var flags sshFlags
+	cmd := &cobra.Command{
+		Use:   "explain ALIAS [ssh options]",
+		Short: "Say where each option of an alias comes from, and what is ignored",
+		Long:  "Prints every option of ALIAS with the file and line that it comes from, what was skipped or ignored, and why.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := resolveOne(cmd, &flags, args)
+			if err != nil {
+				return err
+			}
+			return o.Explain(cmd.OutOrStdout())
+		},
+	}
+	flags.register(cmd)
+	return cmd
+}
+
+// resolveOne resolves the one alias of a command.
+func resolveOne(cmd *cobra.Command, flags *sshFlags, args []string) (*config.Options, error) {
+	if len(args) != 1 {
+		return nil, usageError(cmd, errors.New("exactly one ALIAS is needed"))
+	}
+	environment, err := config.CurrentEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	return config.Resolve(cmd.Context(), config.Request{Destination: args[0], Flags: flags.given, Environment: environment})
+}

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// sshFlags collects the options of ssh(1) in the order in which they were typed, because ssh's rule is that the first
+// value wins.
+type sshFlags struct {
+	given []config.Flag
+}
+
+// The options of ssh(1) that take an argument, and those that take none.
+const (
+	sshFlagsWithValue = "LRDFiJlpobBcmP"
+	sshFlagsAlone     = "g46CqvNnTakxXyAtY"
+)
+
+// sshFlagsHelp stands in the help of each command that takes them.
+const sshFlagsHelp = `
+Options of ssh(1), before or after ALIAS:
+  -L -R -D   forwards           -F FILE    configuration file    -o KEY=VALUE
+  -i FILE    identity file      -l USER    -p PORT               -J JUMP
+  -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v   (-N -n -T change nothing)`
+
+// register makes cmd take ssh's options.
+func (f *sshFlags) register(cmd *cobra.Command) {
+	for _, letter := range sshFlagsWithValue {
+		f.flag(cmd.Flags(), byte(letter), "")
+	}
+	for _, letter := range sshFlagsAlone {
+		f.flag(cmd.Flags(), byte(letter), "yes")
+	}
+	cmd.Long += "\n" + sshFlagsHelp
+}
+
+func (f *sshFlags) flag(set *pflag.FlagSet, letter byte, alone string) {
+	flag := set.VarPF(&sshFlag{f, letter, alone != ""}, "ssh-"+string(rune(letter)), string(rune(letter)), "")
+	flag.NoOptDefVal = alone
+	flag.Hidden = true
+}
+
+// sshFlag is one letter; all of them write to the same list.
+type sshFlag struct {
+	list   *sshFlags
+	letter byte
+	alone  bool
+}
+
+func (f *sshFlag) String() string { return "" }
+func (f *sshFlag) Type() string   { return "string" }
+
+func (f *sshFlag) Set(value string) error {
+	if f.alone {
+		value = ""
+	}
+	f.list.given = append(f.list.given, config.Flag{Letter: f.letter, Value: value})
+	return nil
+}
+
+// verbose counts -v.
+func (f *sshFlags) verbose() int {
+	n := 0
+	for _, flag := range f.given {
+		if flag.Letter == 'v' {
+			n++
+		}
+	}
+	return n
+}

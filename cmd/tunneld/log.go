@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lmittmann/tint"
+	"golang.org/x/term"
+)
+
+// logFlags are --log-format and --log-level.
+type logFlags struct {
+	format string // text, json; empty: text, coloured on a terminal
+	level  string // error, warn, info, debug; empty: info, or debug with -v
+}
+
+// logger gives the process's logger on w.
+func (f *logFlags) logger(w io.Writer, verbose int) (*slog.Logger, error) {
+	level, err := f.slogLevel(verbose)
+	if err != nil {
+		return nil, err
+	}
+	switch f.format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+	case "", "text":
+	default:
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--log-format %q: allowed are text and json", f.format)}
+	}
+	if file, ok := w.(*os.File); ok && f.format == "" && term.IsTerminal(int(file.Fd())) {
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})), nil
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
+}
+
+func (f *logFlags) slogLevel(verbose int) (slog.Level, error) {
+	switch strings.ToLower(f.level) {
+	case "":
+		if verbose > 0 {
+			return slog.LevelDebug, nil
+		}
+		return slog.LevelInfo, nil
+	case "error":
+		return slog.LevelError, nil
+	case "warn", "warning":
+		return slog.LevelWarn, nil
+	case "info":
+		return slog.LevelInfo, nil
+	case "debug":
+		return slog.LevelDebug, nil
+	}
+	return 0, &exitError{code: exitUsage, err: fmt.Errorf("--log-level %q: allowed are error, warn, info and debug", f.level)}
+}

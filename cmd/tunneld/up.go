@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// upFlags are the flags of `tunneld up` besides those of ssh(1).
+type upFlags struct {
+	ssh     sshFlags
+	log     logFlags
+	name    string // of the one tunnel; empty: the alias
+	listen  string // host:port of the HTTP server; empty: none
+	pidFile string // empty: none
+}
+
+func upCommand() *cobra.Command {
+	var flags upFlags
+	cmd := &cobra.Command{
+		Use:   "up ALIAS... [ssh options]",
+		Short: "Run the tunnels of these aliases until told to stop",
+		Long: `Runs the tunnels of these ssh_config aliases in the foreground until told to stop. ALIAS may be user@host,
+ssh://user@host:port, any host, or a quoted pattern ('sshproxy-*') for all aliases that match.
+
+SIGTERM and SIGINT stop it (a second one at once), SIGHUP re-reads the configuration, SIGUSR1 reconnects.
+Exit codes: 0 asked to stop, 1 gave up, 2 usage, configuration or a local port, 3 refused: host key, authentication,
+no common algorithm.`,
+		RunE: func(cmd *cobra.Command, aliases []string) error {
+			if len(aliases) == 0 {
+				return usageError(cmd, errors.New("which alias? `tunneld up ALIAS`"))
+			}
+			return up(cmd, &flags, aliases)
+		},
+	}
+	flags.ssh.register(cmd)
+	set := cmd.Flags()
+	set.StringVar(&flags.name, "name", "", "name of the tunnel in status, logs and the control socket (one ALIAS)")
+	set.StringVar(&flags.log.format, "log-format", "", "text or json (default text, coloured on a terminal)")
+	set.StringVar(&flags.log.level, "log-level", "", "error, warn, info or debug (default info)")
+	set.StringVar(&flags.listen, "listen", "", "`ADDR` of the HTTP server with /status, /metrics, /livez, /readyz; off by default")
+	set.StringVar(&flags.pidFile, "pidfile", "", "`FILE` that holds the process ID while it runs")
+	return cmd
+}
+
+func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
+	log, err := flags.log.logger(cmd.ErrOrStderr(), flags.ssh.verbose())
+	if err != nil {
+		return err
+	}
+	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
+	return newProcess(log, read, nil).run(cmd.Context())
+}
+
+// tunnelPlan is one tunnel to run.
+type tunnelPlan struct {
+	name    string
+	options *config.Options
+}
+
+// plan resolves what was typed. Every error in it is reported, not only the first.
+func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tunnelPlan, error) {
+	environment, err := config.CurrentEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	aliases, err := expand(environment, ssh, typed)
+	if err != nil {
+		return nil, err
+	}
+	if name != "" && len(aliases) > 1 {
+		return nil, &exitError{code: exitUsage, err: errors.New("--name goes with one alias only")}
+	}
+	var plans []tunnelPlan
+	var failures []error
+	for _, alias := range aliases {
+		p, err := planOne(ctx, environment, ssh, alias)
+		failures = append(failures, err)
+		plans = append(plans, p)
+	}
+	if name != "" {
+		plans[0].name = name
+	}
+	return plans, errors.Join(failures...)
+}
+
+func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags, alias string) (tunnelPlan, error) {
+	o, err := config.Resolve(ctx, config.Request{Destination: alias, Flags: ssh.given, Environment: environment})
+	if err != nil {
+		return tunnelPlan{}, err
+	}
+	if len(o.Forwards) == 0 {
+		return tunnelPlan{}, nothingToForward(environment, ssh, o)
+	}
+	return tunnelPlan{name: alias, options: o}, nil
+}
+
+// expand replaces patterns by the aliases of ssh_config that match.
+func expand(environment config.Environment, ssh *sshFlags, typed []string) ([]string, error) {
+	var list []string
+	for _, word := range typed {
+		if !strings.ContainsAny(word, "*?") {
+			list = append(list, word)
+			continue
+		}
+		known, err := config.Aliases(environment, ssh.file())
+		if err != nil {
+			return nil, err
+		}
+		matching := slices.DeleteFunc(known, func(alias string) bool {
+			ok, err := filepath.Match(word, alias)
+			return !ok || err != nil
+		})
+		if len(matching) == 0 {
+			return nil, &exitError{code: exitUsage, err: fmt.Errorf("no alias in ssh_config matches %q", word)}
+		}
+		list = append(list, matching...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// file gives the argument of -F, or "".
+func (f *sshFlags) file() string {
+	for _, flag := range f.given {
+		if flag.Letter == 'F' {
+			return flag.Value
+		}
+	}
+	return ""
+}
+
+// nothingToForward says why there is no work: the alias is unknown, or it has no forwards.
+func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.Options) error {
+	switch {
+	case o.ClearAllForwardings:
+		return &config.Error{
+			Text: fmt.Sprintf("%s: nothing to forward: ClearAllForwardings yes (%s) removes every forward", o.Alias, o.Source("clearallforwardings")),
+			Hint: "take it out, or set it to no for this alias",
+		}
+	case o.Matched:
+		return &config.Error{
+			Text: fmt.Sprintf("%s: nothing to forward: the alias has no LocalForward, RemoteForward or DynamicForward", o.Alias),
+			Hint: fmt.Sprintf("add one to its Host block, or type one: `tunneld up %s -D 1080`", o.Alias),
+		}
+	}
+	e := &config.Error{
+		Text: fmt.Sprintf("%s: nothing to forward: no Host block matches the alias, and no -L, -R or -D was given", o.Alias),
+		Hint: fmt.Sprintf("type a forward: `tunneld up %s -D 1080`, or add a Host block with one to ~/.ssh/config", o.Alias),
+	}
+	if known, err := config.Aliases(environment, ssh.file()); err == nil {
+		if near := nearest(o.Alias, known); near != "" {
+			e.Hint = fmt.Sprintf("did you mean %s?", near)
+		}
+	}
+	return e
+}
+
+// warn says what was read and can not be honoured.
+func (p tunnelPlan) warn(log *slog.Logger) {
+	for _, w := range p.options.Warnings {
+		log.Warn(w.Text, "tunnel", p.name, "option", w.Keyword, "at", w.Source.String())
+	}
+}
