@@ -3,11 +3,8 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -28,76 +25,6 @@ var errRefused = errors.New("refused")
 
 // errConnectionLost ends an attempt whose connection died: x/crypto keeps that to itself and asks for another method.
 var errConnectionLost = errors.New("connection lost")
-
-// Credentials is what a tunnel has learned about proving who it is: decrypted keys, passphrases and passwords. It lives as
-// long as the Tunnel, so that only the first connection may need a person, and serves all its sessions and jump hosts.
-// It is safe for concurrent use.
-type Credentials struct {
-	// Getenv looks up SSH_AUTH_SOCK and the $VAR of IdentityAgent, as os.LookupEnv. It may be set before first use; nil:
-	// only an IdentityAgent that is a path is found.
-	Getenv func(string) (string, bool)
-
-	// PassphraseFile is read where a host has no TunneldPassphraseFile, for example systemd's credential "passphrase". It
-	// may be set before first use; empty: none.
-	PassphraseFile string
-
-	ask    Asker
-	log    *slog.Logger
-	asking chan struct{} // held by the one who puts a question to a person
-
-	mu      sync.Mutex           // guards all following fields
-	keys    map[string]openedKey // keys that needed a passphrase, by path
-	answers map[string]string    // passwords and answers to prompts, by user, server and prompt
-	said    map[string]bool      // warnings that have been given and need no repeating
-}
-
-// NewCredentials makes an empty memory. ask may be nil: then nobody is asked.
-func NewCredentials(ask Asker, log *slog.Logger) *Credentials {
-	return &Credentials{
-		ask:     ask,
-		log:     log,
-		asking:  make(chan struct{}, 1),
-		keys:    map[string]openedKey{},
-		answers: map[string]string{},
-		said:    map[string]bool{},
-	}
-}
-
-// opened gives the decrypted key of path unless its file changed since; nil: not known.
-func (c *Credentials) opened(path string, info fs.FileInfo) ssh.Signer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key, ok := c.keys[path]
-	if !ok || !key.modified.Equal(info.ModTime()) || key.size != info.Size() {
-		return nil
-	}
-	return key.signer
-}
-
-// passphrase gives what last opened the key of path.
-func (c *Credentials) passphrase(path string) (string, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key, ok := c.keys[path]
-	return key.passphrase, ok
-}
-
-// remember keeps the key of path, whose file is as info says, and gives it back.
-func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer, passphrase string) ssh.Signer {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.keys[path] = openedKey{signer: signer, passphrase: passphrase, modified: info.ModTime(), size: info.Size()}
-	return signer
-}
-
-// firstTime tells whether what has not been said before.
-func (c *Credentials) firstTime(what string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	first := !c.said[what]
-	c.said[what] = true
-	return first
-}
 
 // authentication is one attempt to log in to one server. It is used by one handshake at a time.
 type authentication struct {
@@ -128,7 +55,6 @@ type authentication struct {
 	partial   int             // methods that the server took and found not enough
 	used      []string        // methods other than publickey that were tried, in order
 	exhausted map[string]bool // methods with nothing left to try
-	encrypted bool            // an identity file needs a passphrase, so the stored one is not sent as a password
 	answering answering
 }
 
@@ -243,17 +169,9 @@ func (a *authentication) try(method string) (ssh.AuthMethod, error) {
 	return nil, nil
 }
 
-// banner logs what the server says before it lets anybody in (RFC 4252 §5.4): once, as it comes again with each reconnect.
+// banner logs what the server says before it lets anybody in (RFC 4252 §5.4).
 func (a *authentication) banner(message string) error {
-	text := strings.TrimSpace(printable(message))
-	if text == "" {
-		return nil
-	}
-	level := slog.LevelDebug
-	if a.credentials.firstTime("banner " + a.options.Address() + text) {
-		level = slog.LevelInfo
-	}
-	a.log.Log(a.ctx, level, "banner of the server", "text", text)
+	a.tell("banner of the server", message)
 	return nil
 }
 

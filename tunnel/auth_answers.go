@@ -3,6 +3,7 @@ package tunnel
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"unicode"
@@ -26,27 +27,6 @@ type answering struct {
 
 // fresh begins a new try.
 func (s *answering) fresh() { s.given = nil }
-
-// answer gives what was remembered under key.
-func (c *Credentials) answer(key string) (string, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	text, ok := c.answers[key]
-	return text, ok
-}
-
-func (c *Credentials) rememberAnswer(key, text string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answers[key] = text
-}
-
-// forget drops a remembered answer that the server refused.
-func (c *Credentials) forget(key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.answers, key)
-}
 
 // password gives the next password: a remembered one, the stored one, or one that a person types, at most
 // NumberOfPasswordPrompts times. A password that the server takes is used for every later connection.
@@ -101,10 +81,9 @@ func (a *authentication) askSecret(key, prompt string) (string, error) {
 	return secret, nil
 }
 
-// stored gives the secret of TunneldPassphraseFile as an answer, once for each method. Where an identity file is
-// encrypted the secret is that key's and stays here: it must not travel to a server.
+// stored gives the secret of TunneldPassphraseFile as an answer, once for each method.
 func (a *authentication) stored(method string) string {
-	if a.answering.storedUsed[method] || a.secretIsForKey() {
+	if a.answering.storedUsed[method] {
 		return ""
 	}
 	file, secret, err := a.storedSecret()
@@ -112,7 +91,7 @@ func (a *authentication) stored(method string) string {
 		a.log.Warn("passphrase file not read", "err", err)
 		return ""
 	}
-	if file == "" {
+	if file == "" || a.secretIsForKey(secret) {
 		return ""
 	}
 	if a.answering.storedUsed == nil {
@@ -122,11 +101,23 @@ func (a *authentication) stored(method string) string {
 	return secret
 }
 
-// secretIsForKey tells whether one of the identity files is encrypted.
-func (a *authentication) secretIsForKey() bool {
-	return a.encrypted || slices.ContainsFunc(a.options.IdentityFile, func(f config.IdentityFile) bool {
+// secretIsForKey tells whether the stored secret is a key's, and must not travel to a server: an identity file that
+// somebody named is encrypted, a default one opens with it, or it was given to the whole process, maybe for another hop's
+// key, and there are keys for this server.
+func (a *authentication) secretIsForKey(secret string) bool {
+	if a.options.PassphraseFile == "" && len(a.offers) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(a.options.IdentityFile, func(f config.IdentityFile) bool {
 		data, _, err := readKeyFile(f.Path)
-		return err == nil && isEncrypted(data)
+		if err != nil || !isEncrypted(data) {
+			return false
+		}
+		if f.Explicit {
+			return true
+		}
+		_, err = decrypt(data, secret)
+		return err == nil
 	})
 }
 
@@ -150,28 +141,15 @@ func (a *authentication) canAnswer() bool {
 	if a.credentials.hasAnswers(a.answerKey("prompt")) {
 		return true
 	}
-	file := a.options.PassphraseFile + a.credentials.PassphraseFile
-	return file != "" && !a.answering.storedUsed["keyboard-interactive"] && !a.secretIsForKey()
-}
-
-func (c *Credentials) hasAnswers(prefix string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for key := range c.answers {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	return false
+	file, secret, err := a.storedSecret()
+	return err == nil && file != "" && !a.answering.storedUsed["keyboard-interactive"] && !a.secretIsForKey(secret)
 }
 
 // challenge answers one set of questions of the server.
 func (a *authentication) challenge(name, instruction string, questions []string, echos []bool) ([]string, error) {
 	a.answering.questioned = true
 	for _, text := range []string{name, instruction} {
-		if text = strings.TrimSpace(printable(text)); text != "" {
-			a.log.Info("the server says", "text", text)
-		}
+		a.tell("the server says", text)
 	}
 	answers := make([]string, len(questions))
 	for i, question := range questions {
@@ -218,6 +196,18 @@ func (a *authentication) serverName() string {
 		return a.options.HostKeyAlias
 	}
 	return a.options.HostName
+}
+
+// tell logs what a server wants a person to read: once, as it comes again with each reconnect.
+func (a *authentication) tell(message, text string) {
+	if text = strings.TrimSpace(printable(text)); text == "" {
+		return
+	}
+	level := slog.LevelDebug
+	if a.credentials.firstTime(a.answerKey(message) + text) {
+		level = slog.LevelInfo
+	}
+	a.log.Log(a.ctx, level, message, "text", text)
 }
 
 // printable drops what a server could use to write over the terminal: control characters except line ends and tabs.

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
 )
 
 // passwordServer is an SSH server in this process, for what sshd does only with PAM.
@@ -218,6 +220,10 @@ func TestStoredSecretAsPassword(t *testing.T) {
 		s.config.PasswordCallback, s.right = s.password, "stored"
 		s.config.KeyboardInteractiveCallback = s.questions([]string{"Password: "}, []bool{false}, "stored")
 	})
+	keyed := startPasswordServer(t, func(s *passwordServer) {
+		s.config.PasswordCallback, s.right = s.password, "stored"
+		s.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errNotRight }
+	})
 	directory := t.TempDir()
 	file := filepath.Join(directory, "secret")
 	os.WriteFile(file, []byte("stored\n"), 0o600)
@@ -234,6 +240,14 @@ func TestStoredSecretAsPassword(t *testing.T) {
 	}
 	server.wantTries(t, "password: stored")
 
+	c.PassphraseFile = file // as from $CREDENTIALS_DIRECTORY
+	o.PassphraseFile = ""
+	if _, err := login(t, c, o); err != nil {
+		t.Fatal(err)
+	}
+	server.wantTries(t, "password: stored")
+	c.PassphraseFile = ""
+
 	// The passphrase of a key is nothing for a server to see.
 	key := authKeygen(t, filepath.Join(directory, "key"), "-N", "stored")
 	o = authOptions("bob", server.address, key)
@@ -241,6 +255,23 @@ func TestStoredSecretAsPassword(t *testing.T) {
 	_, err := login(t, c, o)
 	wantAuthError(t, err, true)
 	server.wantTries(t)
+
+	// A default key that happens to be there has no say, unless the secret is its own.
+	for passphrase, want := range map[string][]string{"stored": nil, "another": {"keyboard-interactive: stored"}} {
+		key := authKeygen(t, filepath.Join(directory, passphrase), "-N", passphrase)
+		o = authOptions("bob", server.address)
+		o.BatchMode, o.PassphraseFile = true, file
+		o.IdentityFile = []config.IdentityFile{{Path: key}}
+		login(t, c, o)
+		server.wantTries(t, want...)
+	}
+
+	// Nor is one that may be for the key of another hop.
+	elsewhere, _ := credentials(nil)
+	elsewhere.PassphraseFile = file
+	_, err = login(t, elsewhere, authOptions("bob", keyed.address, authKeygen(t, filepath.Join(directory, "plain"))))
+	wantAuthError(t, err, true)
+	keyed.wantTries(t)
 
 	o = authOptions("bob", server.address)
 	o.BatchMode, o.PassphraseFile = true, file

@@ -16,6 +16,9 @@ const (
 	disconnectIllegalUserName = 15
 )
 
+// maxNamed is the number of keys that a message names.
+const maxNamed = 8
+
 // manyKeys is the number of refused keys from which on a server's limit on tries is the likely cause of a hang-up.
 const manyKeys = 3
 
@@ -113,7 +116,11 @@ func (a *authentication) ownKeyOffered() bool {
 func (a *authentication) story() string {
 	var parts []string
 	if keys := a.offered(); len(keys) > 0 {
-		parts = append(parts, fmt.Sprintf("publickey (offered %s: %s)", count(len(keys), "key"), strings.Join(keys, ", ")))
+		number := count(len(keys), "key")
+		if len(keys) > maxNamed {
+			keys = append(keys[:maxNamed], fmt.Sprintf("and %d more", len(keys)-maxNamed))
+		}
+		parts = append(parts, fmt.Sprintf("publickey (offered %s: %s)", number, strings.Join(keys, ", ")))
 	} else if slices.Contains(a.allowed, "publickey") && a.options.PubkeyAuthentication {
 		parts = append(parts, "publickey (no key to offer)")
 	}
@@ -158,87 +165,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return strconv.Itoa(n) + " " + what + "s"
-}
-
-// tooManyHint is for servers that end the connection after a number of tries (sshd_config(5), MaxAuthTries).
-func (a *authentication) tooManyHint() string {
-	return "the server limits the number of tries: offer only the right key, " +
-		"with IdentitiesOnly yes and IdentityFile FILE (or -o IdentitiesOnly=yes -i FILE)"
-}
-
-// hint says what a person can do, for the most telling of the reasons.
-func (a *authentication) hint() string {
-	if err := a.agentFault(); err != nil {
-		return a.agentHint()
-	}
-	for _, failure := range a.reasons() {
-		if text := failure.hint(); text != "" {
-			return text
-		}
-	}
-	switch {
-	case a.options.PubkeyAuthentication && slices.ContainsFunc(a.offers, func(o *offer) bool { return !o.sent }):
-		return "the server takes this RSA key with SHA-1 only: use an ed25519 key, " +
-			"or allow it with PubkeyAcceptedAlgorithms +ssh-rsa"
-	case !slices.Contains(a.allowed, "publickey"):
-		return "the server wants a password: run tunneld at a terminal once, set SSH_ASKPASS, or put it into a file and name that with TunneldPassphraseFile"
-	case len(a.offers) == 0:
-		return "name a key with IdentityFile (or -i FILE), or load one with ssh-add; ssh-keygen makes one"
-	}
-	return "add the public key to the account's authorized_keys: " + a.copyCommand() +
-		"; or name another key with -i FILE"
-}
-
-// keyFailure is why the private key of a file could not be used.
-type keyFailure struct {
-	path string
-	err  error
-}
-
-// reasons gives everything that went wrong with keys.
-func (a *authentication) reasons() []keyFailure {
-	reasons := slices.Clone(a.failures)
-	for _, offer := range a.offers {
-		if offer.err != nil {
-			reasons = append(reasons, keyFailure{offer.candidate.path, offer.err})
-		}
-	}
-	return reasons
-}
-
-// hint is the advice for one key.
-func (f keyFailure) hint() string {
-	switch {
-	case errors.Is(f.err, errUnprotected):
-		return "take the key away from others: chmod 600 " + f.path
-	case errors.Is(f.err, errWrongPassphrase):
-		return "check the passphrase: ssh-keygen -y -f " + f.path + " asks for it"
-	case errors.Is(f.err, errNoPassphrase):
-		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add " + f.path +
-			", or run tunneld at a terminal"
-	}
-	return ""
-}
-
-func (a *authentication) agentHint() string {
-	if a.agentErr != nil {
-		return "start the agent, or correct SSH_AUTH_SOCK or IdentityAgent; IdentityAgent none does without"
-	}
-	return "the agent holds the key and did not sign: confirm or touch when it asks, or load the key without ssh-add -c"
-}
-
-// copyCommand is ssh-copy-id for the first key that was offered from a file.
-func (a *authentication) copyCommand() string {
-	file := "FILE.pub"
-	for _, offer := range a.offers {
-		if offer.candidate.path != "" {
-			file = strings.TrimSuffix(offer.candidate.path, ".pub") + ".pub"
-			break
-		}
-	}
-	port := ""
-	if a.options.Port != 22 {
-		port = " -p " + strconv.Itoa(a.options.Port)
-	}
-	return fmt.Sprintf("ssh-copy-id -i %s%s %s@%s", file, port, a.options.User, a.options.HostName)
 }

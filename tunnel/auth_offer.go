@@ -65,7 +65,7 @@ func (o *offer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string)
 		err = fmt.Errorf("signature of type %s where %s was asked for", printable(signature.Format), algorithm)
 	}
 	o.signed, o.err = err == nil, err
-	if err != nil {
+	if err != nil { // x/crypto drops it and asks for the next method (client_auth.go, clientAuthenticate)
 		a.log.Warn("key not used", "key", o.candidate.String(), "err", err)
 		return nil, err
 	}

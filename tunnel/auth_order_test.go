@@ -25,7 +25,7 @@ func TestKeysAreOfferedAsSSHDoes(t *testing.T) {
 	noLeaks(t)
 	server := startAuthServer(t)
 	pool := newKeyPool(t)
-	for seed := range uint64(30) {
+	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			o, added := pool.entry(t, rand.New(rand.NewPCG(seed, 3)), server)
 			theirs := server.offersTo(func() {
@@ -46,6 +46,34 @@ func TestKeysAreOfferedAsSSHDoes(t *testing.T) {
 					strings.Join(ours, "\n  "), strings.Join(theirs, "\n  "), text, added, log)
 			}
 		})
+	}
+}
+
+// TestKeysAfterPartialSuccess compares the offers to a server that wants two keys.
+func TestKeysAfterPartialSuccess(t *testing.T) {
+	program := authTool(t, "ssh")
+	noLeaks(t)
+	server := startAuthServer(t, "AuthenticationMethods publickey,publickey")
+	pool := &keyPool{dir: t.TempDir()}
+	var keys []string
+	for _, name := range strings.Fields("a b c d e") {
+		keys = append(keys, authKeygen(t, filepath.Join(pool.dir, name)))
+	}
+	server.authorize(t, keys[1], keys[3])
+	o := server.options(keys...)
+	theirs := server.offersTo(func() {
+		if output, err := exec.Command(program, "-F", pool.write(t, o), "-v", "lab", "true").CombinedOutput(); err != nil {
+			t.Fatalf("ssh: %v\n%s", err, output)
+		}
+	})
+	c, _ := credentials(nil)
+	ours := server.offersTo(func() {
+		if _, err := login(t, c, o); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if !slices.Equal(ours, theirs) {
+		t.Errorf("offered\n  %s\nssh offers\n  %s", strings.Join(ours, "\n  "), strings.Join(theirs, "\n  "))
 	}
 }
 

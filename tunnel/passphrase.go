@@ -49,7 +49,6 @@ func (a *authentication) private(path string) (ssh.Signer, error) {
 	if !isEncrypted(data) {
 		return ssh.ParsePrivateKey(data)
 	}
-	a.encrypted = true
 	if signer := a.credentials.opened(path, info); signer != nil {
 		return signer, nil
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // maxPBKDF2Iterations bounds the time that a key file can cost: a few seconds.
-const maxPBKDF2Iterations = 20_000_000
+const maxPBKDF2Iterations = 10_000_000
 
 // encryptedPKCS8 is the type of PEM block that OpenSSL and ssh-keygen -m PKCS8 write, and x/crypto does not read.
 const encryptedPKCS8 = "ENCRYPTED PRIVATE KEY"
