@@ -23,12 +23,11 @@ type runner struct {
 func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker) *runner {
 	with := log.With("tunnel", plan.name)
 	dialer := &tunnel.Dialer{
-		Credentials: tunnel.NewCredentials(ask, with),
+		Credentials: newCredentials(ask, with),
 		Ask:         ask,
 		Log:         with,
 		Shell:       os.Getenv("SHELL"),
 	}
-	dialer.Credentials.Getenv = os.LookupEnv
 	r := &runner{name: plan.name, plan: plan, log: with, tunnel: tunnel.New(plan.options, dialer, with)}
 	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log}, monitor.Of(r.tunnel))
 	return r

@@ -57,7 +57,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 		return err
 	}
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
-	return newProcess(log, read, nil).run(cmd.Context())
+	return newProcess(log, read, newAsker()).run(cmd.Context())
 }
 
 // tunnelPlan is one tunnel to run.
