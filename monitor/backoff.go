@@ -22,12 +22,22 @@ const (
 	firstWait = 500 * time.Millisecond // the wait that doubles
 )
 
+// Backoff gives the default for Config.Decide, for one lane: what permanent errors and waits of at most max make of an end.
+// max is asked each time.
+func Backoff(max func() time.Duration) func(Ended) (time.Duration, error) {
+	b := &backoff{}
+	return func(e Ended) (time.Duration, error) {
+		b.max = max()
+		return b.decide(e)
+	}
+}
+
 // backoff spaces attempts: the first retry comes at once, then after half a second that doubles up to max, each ±50 %, for
-// ever. A session that settled starts it anew, and so does a kick. The zero value of failures and a positive max are ready.
+// ever. A session that settled starts it anew, and so does a kick; one that lived shorter does so in proportion, and its time
+// counts towards the wait. The zero value of failures and a positive max are ready.
 type backoff struct {
-	max      time.Duration  // longest wait
-	failures int            // attempts in a row without a settled session
-	random   func() float64 // in [0, 1); nil: math/rand
+	max      time.Duration // longest wait
+	failures int           // attempts in a row without a settled session
 }
 
 // decide gives the wait before the next attempt, or the error that ends the lane. A refused authentication is final only
@@ -40,8 +50,10 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 		return b.jitter(b.longest()), nil
 	case permanent:
 		return 0, e.Err
-	case e.Lived >= settled || e.Kicked:
+	case e.Kicked:
 		b.failures = 0
+	default:
+		b.failures -= int(float64(b.failures) * min(1, e.Lived.Seconds()/settled.Seconds()))
 	}
 	b.failures++
 	return max(0, b.wait()-e.Lived), nil
@@ -60,9 +72,5 @@ func (b *backoff) wait() time.Duration {
 func (b *backoff) longest() time.Duration { return b.max * 2 / 3 }
 
 func (b *backoff) jitter(d time.Duration) time.Duration {
-	random := b.random
-	if random == nil {
-		random = rand.Float64
-	}
-	return time.Duration(float64(d) * (0.5 + random()))
+	return time.Duration(float64(d) * (0.5 + rand.Float64()))
 }

@@ -2,6 +2,8 @@ package monitor
 
 import (
 	"context"
+	"net"
+	"strconv"
 	"time"
 )
 
@@ -118,7 +120,8 @@ func (l *lane) finish(r made, why string) (Session, error) {
 // announce logs a session that is up.
 func (l *lane) announce(r made, why string, outage time.Duration) {
 	server := r.session.Server()
-	attrs := []any{"state", Up, "host", server.Host, "user", server.User, "took", round(r.took)}
+	host := net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
+	attrs := []any{"state", Up, "host", host, "user", server.User, "took", round(r.took)}
 	switch {
 	case why != "":
 		l.log.Info("replaced", append(attrs, "why", why)...)

@@ -15,6 +15,7 @@
 // Lanes after the first begin when the first session of the tunnel is up, so that a refused key is refused once, and a
 // person is asked once.
 //
-// The time a session lived counts towards the wait before the next: attempts are spaced all the same, and a server that
-// accepts and hangs up can not make us spin, but a session cut after seconds comes back at once.
+// A session shorter than ten seconds settles the backoff in proportion, and its time counts towards the wait before the next:
+// attempts are spaced all the same, and a server that accepts and hangs up can not make us spin, but a session that is cut
+// every few seconds comes back at once each time.
 package monitor

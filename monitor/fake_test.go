@@ -267,21 +267,26 @@ func options() *config.Options {
 	}
 }
 
-// start runs a monitor until the test ends, and checks that nothing of it is left then: synctest does.
+// start runs a monitor until the test ends. That nothing of it is left then is checked by synctest.
 func start(t *testing.T, o *config.Options, f *fakeTunnel, change ...func(*Config)) *world {
 	t.Helper()
+	w := newWorld(t, o, f, change...)
+	ctx, stop := context.WithCancel(t.Context())
+	w.stop = stop
+	go func() { w.ended <- w.Run(ctx) }()
+	t.Cleanup(stop)
+	synctest.Wait()
+	return w
+}
+
+func newWorld(t *testing.T, o *config.Options, f *fakeTunnel, change ...func(*Config)) *world {
 	book := &logBook{}
 	cfg := Config{Name: "db", Options: o, Log: slog.New(slog.NewTextHandler(book, &slog.HandlerOptions{Level: slog.LevelDebug}))}
 	for _, c := range change {
 		c(&cfg)
 	}
 	f.began, f.wanted = time.Now(), make(chan struct{}, 1)
-	ctx, stop := context.WithCancel(t.Context())
-	w := &world{Monitor: New(cfg, f), t: t, tunnel: f, log: book, stop: stop, ended: make(chan error, 1)}
-	go func() { w.ended <- w.Run(ctx) }()
-	t.Cleanup(stop)
-	synctest.Wait()
-	return w
+	return &world{Monitor: New(cfg, f), t: t, tunnel: f, log: book, ended: make(chan error, 1)}
 }
 
 // pass lets so much time go by.

@@ -42,11 +42,7 @@ func newLane(m *Monitor, number int, now time.Time) *lane {
 		l.log = m.log.With("session", number)
 	}
 	if l.decide == nil {
-		b := &backoff{random: m.random}
-		l.decide = func(e Ended) (time.Duration, error) {
-			b.max = m.options().BackoffMax
-			return b.decide(e)
-		}
+		l.decide = Backoff(func() time.Duration { return m.options().BackoffMax })
 	}
 	return l
 }
@@ -160,7 +156,11 @@ func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
 
 // report logs the end of an attempt or of a session, and what comes next.
 func (l *lane) report(e Ended, wait time.Duration) {
-	attrs := []any{"err", e.Err, "phase", tunnel.PhaseOf(e.Err), "retry_in", round(wait)}
+	next := Waiting
+	if wait <= 0 {
+		next = Connecting
+	}
+	attrs := []any{"state", next, "err", e.Err, "phase", tunnel.PhaseOf(e.Err), "retry_in", round(wait)}
 	if e.Lived > 0 {
 		l.m.update(func(now time.Time) { l.m.failLocked(e.Err, now) })
 		l.log.Warn("connection lost", append(attrs, "lived", round(e.Lived))...)

@@ -116,7 +116,7 @@ func TestLongSessionResetsBackoff(t *testing.T) {
 func TestLivedTimeCountsTowardsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{})
-		for i := range 4 {
+		for i := range 50 {
 			w.pass(5 * time.Second)
 			w.tunnel.session(t).Close()
 			synctest.Wait()

@@ -47,7 +47,6 @@ type Monitor struct {
 	gate   *gate
 	first  chan struct{}  // closed when the first session of all is up
 	wg     sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
-	random func() float64 // jitter; nil: math/rand
 
 	mu       sync.Mutex // guards all following fields, and the record of each lane
 	state    State

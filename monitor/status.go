@@ -144,6 +144,18 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// Summary gives the state in one line without the name, as systemd's STATUS= shows it.
+func (s Status) Summary() string {
+	who := fmt.Sprintf("%s@%s:%d", s.Server.User, s.Server.Host, s.Server.Port)
+	switch {
+	case s.Why == "":
+		return fmt.Sprintf("%s, %s", s.State, who)
+	case s.State == Waiting && !s.RetryAt.IsZero():
+		return fmt.Sprintf("%s: %s; attempt %d at %s", s.State, s.Why, s.Attempts+1, s.RetryAt.Format(time.TimeOnly))
+	}
+	return fmt.Sprintf("%s: %s", s.State, s.Why)
+}
+
 // Unready gives what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready.
 func (s Status) Unready() []string {
 	var reasons []string

@@ -118,6 +118,18 @@ func TestReportRoundTrip(t *testing.T) {
 	}
 }
 
+func TestSummary(t *testing.T) {
+	r := report()
+	for i, want := range []string{
+		"up, bob@db.example:22",
+		"waiting: bob@web.example:22: connection refused; attempt 5 at 12:00:03",
+	} {
+		if got := r.Tunnels[i].Summary(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestUnready(t *testing.T) {
 	r := report()
 	if got := r.Tunnels[0].Unready(); len(got) != 1 || got[0] != "db: -R 8080:localhost:80: failed: refused by the server" {
