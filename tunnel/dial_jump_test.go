@@ -55,6 +55,29 @@ func TestJumpHosts(t *testing.T) {
 	}
 }
 
+func TestJumpHostBehindAProxyCommand(t *testing.T) {
+	wantNoLeak(t)
+	peerTool(t, "socat")
+	jump, server := startSSHD(t), startSSHD(t)
+	o := server.options(t)
+	o.Via = jump.throughTool(t, "socat - TCP:127.0.0.1:PORT")
+	l, err := peerDialer(t).dial(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveLink(t, l)
+	echoThrough(t, l)
+	if len(l.info.Via) != 2 || l.info.Via[0] != "proxy command" {
+		t.Errorf("via %v", l.info.Via)
+	}
+	l.close()
+	select {
+	case <-l.via.proxy.exited:
+	default:
+		t.Error("close did not wait for the command of the jump host")
+	}
+}
+
 func TestJumpHostsDeathIsNoticedAtOnce(t *testing.T) {
 	for i, name := range []string{"first", "second", "destination"} {
 		t.Run(name, func(t *testing.T) {
