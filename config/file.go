@@ -58,12 +58,18 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	return nil
 }
 
+// maxFile is the size in bytes beyond which something is no configuration, such as /dev/zero.
+const maxFile = 16 << 20
+
 // readAll reads a file. A directory is as an empty file, as in OpenSSH.
 func readAll(handle *os.File, info fs.FileInfo) (string, error) {
 	if info.IsDir() {
 		return "", nil
 	}
-	text, err := io.ReadAll(handle)
+	text, err := io.ReadAll(io.LimitReader(handle, maxFile+1))
+	if len(text) > maxFile {
+		return "", fmt.Errorf("larger than %d MiB", maxFile>>20)
+	}
 	return string(text), err
 }
 

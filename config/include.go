@@ -4,10 +4,11 @@ import (
 	"errors"
 	"io/fs"
 	"os/user"
+	"path/filepath"
 	"strings"
 )
 
-// systemDirectory is where the system's files look for relative names.
+// systemDirectory is where the system's files are, and look for relative names.
 const systemDirectory = "/etc/ssh"
 
 // include reads other files at this place. What they set holds if this line is active, and a Host or Match in them ends
@@ -46,7 +47,7 @@ func (r *resolver) included(word string, fromUser bool) []string {
 		if fromUser {
 			word = "~/.ssh/" + word
 		} else {
-			word = systemDirectory + "/" + word
+			word = filepath.Dir(r.env.SystemFile) + "/" + word
 		}
 	}
 	if files := glob(r.globHome(word)); len(files) > 0 {

@@ -1,0 +1,448 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestTheExampleOfTheReadme(t *testing.T) {
+	p := newPerson(t)
+	p.write(".ssh/sshproxy-hello/id_rsa", "key")
+	file := p.user(`
+host sshproxy-hello
+    HostName 192.0.2.1
+    Port 2222
+    User sshproxy
+    ServerAliveInterval 300
+    ServerAliveCountMax 2
+    DynamicForward localhost:1080
+    IdentityFile ~/.ssh/sshproxy-hello/id_rsa
+`)
+	o := p.mustResolve("sshproxy-hello")
+	equal(t, "alias", o.Alias, "sshproxy-hello")
+	equal(t, "matched", o.Matched, true)
+	equal(t, "address", o.Address(), "192.0.2.1:2222")
+	equal(t, "user", o.User, "sshproxy")
+	equal(t, "interval", o.ServerAliveInterval, 300*time.Second)
+	equal(t, "count", o.ServerAliveCountMax, 2)
+	equal(t, "identity", o.IdentityFile[0], IdentityFile{p.environment.Home + "/.ssh/sshproxy-hello/id_rsa", true})
+	equal(t, "forward", o.Forwards[0], Forward{Dynamic, tcp("localhost", 1080), Endpoint{}, Source{file, 8}})
+	equal(t, "source", o.Source("hostname"), Source{file, 3})
+	equal(t, "warnings", len(o.Warnings), 0)
+}
+
+func TestDefaults(t *testing.T) {
+	o := newPerson(t).mustResolve("a")
+	equal(t, "matched", o.Matched, false)
+	equal(t, "host", o.HostName, "a")
+	equal(t, "port", o.Port, 22)
+	equal(t, "user", o.User, "me")
+	equal(t, "interval", o.ServerAliveInterval, 15*time.Second)
+	equal(t, "count", o.ServerAliveCountMax, 3)
+	equal(t, "strict", o.StrictHostKeyChecking, StrictAsk)
+	equal(t, "update", o.UpdateHostKeys, UpdateYes)
+	equal(t, "agent", o.IdentityAgent, "SSH_AUTH_SOCK")
+	equal(t, "explicit key", o.IdentityFile[0].Explicit, false)
+	equal(t, "qos", o.IPQoSBulk, 8)
+	equal(t, "mask", o.StreamLocalBindMask, 0o177)
+	equal(t, "hold", o.Hold, 30*time.Second)
+	equal(t, "echo", o.Echo, Echo{})
+	equal(t, "echo interval", o.EchoInterval, time.Minute)
+	equal(t, "connections", o.Connections, 1)
+	equal(t, "lazy", o.Lazy, 0)
+	equal(t, "source", o.Source("Port").String(), "default")
+	if o.Ciphers != nil || o.HostKeyAlgorithms != nil || o.PermitRemoteOpen != nil {
+		t.Errorf("lists that nobody set are not nil: %v %v %v", o.Ciphers, o.HostKeyAlgorithms, o.PermitRemoteOpen)
+	}
+}
+
+func TestAliveIntervalSomebodySet(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"ServerAliveInterval 0":                      0,
+		"ServerAliveInterval none":                   0,
+		"ServerAliveInterval none\nBatchMode yes":    300 * time.Second,
+		"ServerAliveInterval none\nKeepAlive no":     0,
+		"ServerAliveInterval none\nSetupTimeOut 20":  20 * time.Second,
+		"BatchMode yes":                              15 * time.Second,
+		"Host b\nServerAliveInterval none":           15 * time.Second,
+		"ServerAliveInterval 1m30s\nHost a\nPort 22": 90 * time.Second,
+	} {
+		p := newPerson(t)
+		p.user(text + "\n")
+		equal(t, text, p.mustResolve("a").ServerAliveInterval, want)
+	}
+}
+
+func TestFirstValueWins(t *testing.T) {
+	p := newPerson(t)
+	p.user("Host a\n User alice\n IdentityFile one\nHost *\n User bob\n IdentityFile two\n Port 2222\n")
+	p.system("User carol\nPort 3333\nIdentityFile three\nConnectTimeout 7\n")
+	o := p.mustResolve("a", Flag{'p', "1111"})
+	equal(t, "user", o.User, "alice")
+	equal(t, "port", o.Port, 1111)
+	equal(t, "timeout", o.ConnectTimeout, 7*time.Second)
+	var files []string
+	for _, f := range o.IdentityFile {
+		files = append(files, f.Path)
+	}
+	equal(t, "files", strings.Join(files, " "), "one two three")
+}
+
+func TestDestination(t *testing.T) {
+	for _, c := range []struct {
+		destination string
+		flags       []Flag
+		before      int
+		user, host  string
+		port        int
+	}{
+		{"a", nil, 0, "me", "a", 22},
+		{"bob@a", nil, 0, "bob", "a", 22},
+		{"b@ob@a", nil, 0, "b@ob", "a", 22},
+		{"ssh://a", nil, 0, "me", "a", 22},
+		{"ssh://bob@a:2200/", nil, 0, "bob", "a", 2200},
+		{"ssh://b%6Fb;x=y@a", nil, 0, "bob", "a", 22},
+		{"bob@a", []Flag{{'l', "carol"}}, 0, "bob", "a", 22},
+		{"bob@a", []Flag{{'l', "carol"}}, 1, "carol", "a", 22},
+		{"ssh://a:1", []Flag{{'p', "2"}}, 1, "me", "a", 2},
+		{"A.Example", nil, 0, "me", "a.example", 22},
+		{"127.1", nil, 0, "me", "127.0.0.1", 22},
+	} {
+		t.Run(strings.ReplaceAll(c.destination, "%", ""), func(t *testing.T) {
+			p := newPerson(t)
+			o, err := Resolve(context.Background(), Request{Destination: c.destination, Flags: c.flags, FlagsBefore: c.before, Environment: p.environment})
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "user", o.User, c.user)
+			equal(t, "host", o.HostName, c.host)
+			equal(t, "port", o.Port, c.port)
+		})
+	}
+	for _, bad := range []string{"", "@a", "bob@", "-x", "a;b", "ssh://", "ssh://a:0", "ssh://a/b", "ssh://[::1]", "ssh://@a", "-l@a", "a b"} {
+		if o, err := newPerson(t).resolve(bad); err == nil {
+			t.Errorf("%q leads to %s@%s", bad, o.User, o.Address())
+		}
+	}
+}
+
+func TestMatch(t *testing.T) {
+	for _, c := range []struct {
+		name, text, destination string
+		want                    bool
+	}{
+		{"all", "Match all", "a", true},
+		{"not all", "Match !all", "a", false},
+		{"host", "Match host a,b", "a", true},
+		{"host by equals sign", "Match host=a", "a", true},
+		{"host, quoted", `Match host "a,b"`, "b", true},
+		{"host, negated in the list", "Match host *,!a", "a", false},
+		{"not host", "Match !host b", "a", true},
+		{"host in capitals", "Match HOST A", "a", true},
+		{"host is HostName", "HostName real\nMatch host real", "a", true},
+		{"host with token", "HostName %h.x\nMatch host a.x", "a", true},
+		{"originalhost", "HostName real\nMatch originalhost a", "a", true},
+		{"user", "Match user me", "a", true},
+		{"user of a file", "User bob\nMatch user bob", "a", true},
+		{"user of the destination", "Match user bob", "bob@a", true},
+		{"user is exact", "Match user ME", "a", false},
+		{"localuser", "User bob\nMatch localuser me", "a", true},
+		{"two criteria", "Match host a user bob", "a", false},
+		{"final", "Match final all", "a", true},
+		{"canonical without a second pass", "Match canonical all", "a", false},
+		{"canonical in the second pass", "Match final\nMatch canonical all", "a", true},
+		{"exec", "Match exec true", "a", true},
+		{"exec with tokens", `Match exec "test %h-%n-%p-%r-%u = a-a-22-me-me"`, "a", true},
+		{"exec fails", `Match exec "exit 3"`, "a", false},
+		{"not exec", "Match !exec false", "a", true},
+		{"tagged", "Tag blue\nMatch tagged blue,red", "a", true},
+		{"tagged, none", `Match tagged ""`, "a", true},
+		{"command", `Match command ""`, "a", true},
+		{"sessiontype", "Match sessiontype none", "a", true},
+		{"version", "Match version OpenSSH_10.*", "a", true},
+		{"localnetwork", "Match localnetwork 203.0.113.77/32,198.51.100.77", "a", false},
+		{"comment", "Match all # not this", "a", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPerson(t)
+			p.user(c.text + "\n BindAddress matched\n")
+			equal(t, "matched", p.mustResolve(c.destination).BindAddress == "matched", c.want)
+		})
+	}
+}
+
+func TestMatchRefuses(t *testing.T) {
+	for _, text := range []string{
+		"Match", "Match # x", "Match host", "Match bogus x", "Match host a all b", "Match user x host a all", "Match localnetwork x",
+		"Match exec \"%z\"", "Match host #x",
+	} {
+		p := newPerson(t)
+		p.user(text + "\n")
+		if _, err := p.resolve("a"); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
+func TestExecRunsNothingThatItNeedNot(t *testing.T) {
+	p := newPerson(t)
+	touch := func(name string) string { return "\"touch " + filepath.Join(p.environment.Home, name) + "\"" }
+	p.write("inactive", "Match exec "+touch("included")+"\n")
+	p.user("Match host b exec " + touch("later") + "\nHost b\n Include " + p.environment.Home + "/inactive\n")
+	p.mustResolve("a")
+	for _, name := range []string{"later", "included"} {
+		if _, err := os.Stat(filepath.Join(p.environment.Home, name)); err == nil {
+			t.Errorf("the command of %s was run", name)
+		}
+	}
+}
+
+func TestExecOnlyFromFilesThatNobodyElseWrites(t *testing.T) {
+	p := newPerson(t)
+	path := p.write("open", "Match exec true\n")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.resolve("a", Flag{'F', path}); err == nil || !strings.Contains(err.Error(), "is not run") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestExecEndsWithTheContext(t *testing.T) {
+	p := newPerson(t)
+	p.user("Match exec \"sleep 60\"\n")
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := Resolve(ctx, Request{Destination: "a", Environment: p.environment})
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 20*time.Second {
+		t.Errorf("got %v after %v", err, time.Since(start))
+	}
+}
+
+func TestSecondPassMatchesTheResolvedName(t *testing.T) {
+	p := newPerson(t)
+	p.user("Host a\n HostName real\nHost real\n Port 2222\nMatch final all\n User late\n")
+	o := p.mustResolve("a")
+	equal(t, "port", o.Port, 2222)
+	equal(t, "user", o.User, "late")
+}
+
+func TestPermissions(t *testing.T) {
+	p := newPerson(t)
+	path := p.user("Port 1\n")
+	if err := os.Chmod(path, 0o646); err != nil {
+		t.Fatal(err)
+	}
+	_, err := p.resolve("a")
+	var bad *Error
+	if !errors.As(err, &bad) || !strings.Contains(bad.Text, "permissions") || bad.Hint == "" || bad.Source.File != path {
+		t.Errorf("got %#v", err)
+	}
+	equal(t, "port by -F", p.mustResolve("a", Flag{'F', path}).Port, 1)
+}
+
+func TestFlags(t *testing.T) {
+	p := newPerson(t)
+	key := p.write("key", "")
+	o := p.mustResolve("a", Flag{'4', ""}, Flag{'b', "127.0.0.2"}, Flag{'B', "lo"}, Flag{'C', ""}, Flag{'c', "+aes128-cbc"},
+		Flag{'m', "hmac-sha1"}, Flag{'g', ""}, Flag{'i', key}, Flag{'i', "/no/such/key"}, Flag{'o', "ConnectTimeout=9"},
+		Flag{'v', ""}, Flag{'v', ""}, Flag{'P', "blue"}, Flag{'N', ""})
+	equal(t, "family", o.AddressFamily, IPv4)
+	equal(t, "address", o.BindAddress, "127.0.0.2")
+	equal(t, "interface", o.BindInterface, "lo")
+	equal(t, "cipher", o.Ciphers[len(o.Ciphers)-1], "aes128-cbc")
+	equal(t, "MAC", strings.Join(o.MACs, ","), "hmac-sha1")
+	equal(t, "gateway", o.GatewayPorts, true)
+	equal(t, "keys", len(o.IdentityFile), 1)
+	equal(t, "timeout", o.ConnectTimeout, 9*time.Second)
+	equal(t, "level", o.LogLevel, "DEBUG2")
+	equal(t, "tag", o.Tag, "blue")
+	if len(o.Warnings) != 2 || o.Warnings[0].Keyword != "IdentityFile" || o.Warnings[1].Keyword != "Compression" {
+		t.Errorf("warnings: %+v", o.Warnings)
+	}
+	if _, err := p.resolve("a", Flag{'Q', "cipher"}); err == nil {
+		t.Error("-Q is accepted")
+	}
+}
+
+func TestConfigurationFileFlag(t *testing.T) {
+	p := newPerson(t)
+	p.user("Port 1\n")
+	p.system("Port 2\n")
+	other := p.write("other", "User x\n")
+	equal(t, "neither file", p.mustResolve("a", Flag{'F', other}).Port, 22)
+	equal(t, "none", p.mustResolve("a", Flag{'F', "none"}).Port, 22)
+	if _, err := p.resolve("a", Flag{'F', "/no/such/file"}); err == nil {
+		t.Error("a file that does not exist is accepted")
+	}
+}
+
+func TestOwnKeywords(t *testing.T) {
+	p := newPerson(t)
+	p.user(`
+Host a
+  TunneldHold 1m30s
+  TunneldEcho service:7
+  TunneldEchoInterval 0
+  TunneldBackoffMax 250ms
+  TunneldConnections 4
+  TunneldDrain 0
+  TunneldMaxLifetime 12h
+  TunneldPassphraseFile ~/.pass-%n
+  TunneldLazy 10m
+Host *
+  TunneldHold 5
+`)
+	o := p.mustResolve("a")
+	equal(t, "hold", o.Hold, 90*time.Second)
+	equal(t, "echo", o.Echo, Echo{EchoService, 7})
+	equal(t, "interval", o.EchoInterval, 0)
+	equal(t, "backoff", o.BackoffMax, 250*time.Millisecond)
+	equal(t, "connections", o.Connections, 4)
+	equal(t, "drain", o.Drain, 0)
+	equal(t, "lifetime", o.MaxLifetime, 12*time.Hour)
+	equal(t, "passphrase", o.PassphraseFile, p.environment.Home+"/.pass-a")
+	equal(t, "lazy", o.Lazy, 10*time.Minute)
+	lines := printed(t, o)
+	for _, want := range []string{"tunneldhold 1m30s", "tunneldecho service:7", "tunneldmaxlifetime 12h", "tunneldlazy 10m"} {
+		if !slices.Contains(lines, want) {
+			t.Errorf("%q is not printed", want)
+		}
+	}
+	for _, bad := range []string{
+		"TunneldHold x", "TunneldHold -1", "TunneldEcho 0", "TunneldEcho service:", "TunneldConnections 0", "TunneldConnections 65",
+		"TunneldBackoffMax 0", "TunneldMaxLifetime 0", "TunneldLazy yes", "TunneldNone 1", "TunneldHold 1 2",
+	} {
+		p.user("Host b\n" + bad + "\n")
+		if _, err := p.resolve("a"); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestAllMistakesAtOnce(t *testing.T) {
+	p := newPerson(t)
+	file := p.user("Prot 22\nPort 70000\nHost b\n User \"x\n AddressFamily ipv4\nUseKeychain yes\n")
+	_, err := p.resolve("a", Flag{'o', "Bogus=1"})
+	if err == nil || !strings.Contains(err.Error(), "command line: \"Bogus\"") {
+		t.Errorf("the mistake of the command line: %v", err)
+	}
+	_, err = p.resolve("a")
+	var all Errors
+	if !errors.As(err, &all) || len(all) != 5 {
+		t.Fatalf("got %v", err)
+	}
+	for i, want := range []string{
+		file + ":1: \"Prot\" is not a keyword of ssh_config(5); did you mean Port?",
+		file + ":2: Port: \"70000\" is not a port",
+		file + ":4: User: a quote is not closed",
+		file + ":5: AddressFamily: \"ipv4\" is not one of any, inet, inet6",
+		file + ":6: \"UseKeychain\" is not a keyword",
+	} {
+		if !strings.HasPrefix(all[i].Error(), want) {
+			t.Errorf("%d: %q does not begin with %q", i, all[i], want)
+		}
+	}
+	if !strings.Contains(all[4].Hint, "IgnoreUnknown UseKeychain") {
+		t.Errorf("hint %q", all[4].Hint)
+	}
+	var one *Error
+	if !errors.As(err, &one) || strings.Count(err.Error(), "\n") != 4 {
+		t.Errorf("not one line each: %v", err)
+	}
+}
+
+func TestWhatCanNotBeHonouredIsNamedOnce(t *testing.T) {
+	p := newPerson(t)
+	file := p.user("Compression yes\nForwardX11 yes\nPKCS11Provider /x.so\nGSSAPIAuthentication yes\nTunnel yes\nForwardAgent no\n" +
+		"VerifyHostKeyDNS no\nControlMaster no\nHost *\nCompression yes\nMatch final all\n")
+	o := p.mustResolve("a")
+	var got []string
+	for _, w := range o.Warnings {
+		got = append(got, w.Keyword+"@"+strings.TrimPrefix(w.Source.String(), file))
+	}
+	slices.Sort(got)
+	equal(t, "warnings", strings.Join(got, " "), "Compression@:1 ForwardX11@:2 GSSAPIAuthentication@:4 PKCS11Provider@:3 Tunnel@:5")
+}
+
+func TestTheSystemsGSSAPIIsNotNamed(t *testing.T) {
+	p := newPerson(t)
+	p.system("Host *\n GSSAPIAuthentication yes\n HashKnownHosts yes\n SendEnv LANG LC_*\n")
+	if o := p.mustResolve("a"); len(o.Warnings) > 0 {
+		t.Errorf("warnings: %+v", o.Warnings)
+	}
+}
+
+func TestUnsafeToIgnoreIsRefused(t *testing.T) {
+	for _, text := range []string{"ProxyCommand x\nProxyUseFdpass yes", "RefuseConnection because", "IdentityFile %z", "ProxyCommand nc %u"} {
+		p := newPerson(t)
+		p.user(text + "\n")
+		if _, err := p.resolve("a"); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+		o, err := Resolve(context.Background(), Request{Destination: "a", Environment: p.environment, Inspect: true})
+		if err != nil || len(o.Warnings) != 1 {
+			t.Errorf("%q can not be looked at: %v", text, err)
+		}
+	}
+}
+
+func TestAlgorithmLists(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"MACs hmac-sha1,hmac-md5", "hmac-sha1,hmac-md5"},
+		{"MACs -*etm*,umac*", "hmac-sha2-256,hmac-sha2-512,hmac-sha1"},
+		{"MACs +hmac-md5", strings.Join(macs.defaults, ",") + ",hmac-md5"},
+		{"MACs ^hmac-sha1", "hmac-sha1," + strings.Join(macs.defaults[:9], ",")},
+	} {
+		p := newPerson(t)
+		p.user(c.text + "\n")
+		equal(t, c.text, strings.Join(p.mustResolve("a").MACs, ","), c.want)
+	}
+	for _, bad := range []string{"MACs x", "MACs +", "MACs hmac*", "Ciphers aes128-ctr,bogus", "HostKeyAlgorithms bogus*", "HostKeyAlgorithms rsa", "KexAlgorithms gss-gex-sha1-"} {
+		p := newPerson(t)
+		p.user(bad + "\n")
+		if _, err := p.resolve("a"); err == nil {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+}
+
+func TestKnownHostsCommandKeepsWhatIsKnownLater(t *testing.T) {
+	p := newPerson(t)
+	p.variables["ODD"] = `50% "x`
+	p.user("KnownHostsCommand /bin/keys %% %H %n \"a b\" ${ODD}\n")
+	template := p.mustResolve("a").KnownHostsCommand
+	words, err := SplitWords(template)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, word := range words {
+		words[i] = ExpandRuntimeTokens(word, map[byte]string{'H': "host"})
+	}
+	if want := []string{"/bin/keys", "%", "host", "a", "a b", `50% "x`}; !slices.Equal(words, want) {
+		t.Errorf("%q became %q, want %q", template, words, want)
+	}
+}
+
+func TestIdentityAgent(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "SSH_AUTH_SOCK",
+		"IdentityAgent none":          "none",
+		"IdentityAgent SSH_AUTH_SOCK": "SSH_AUTH_SOCK",
+		"IdentityAgent $SET":          "value",
+		"IdentityAgent $NOT_SET":      "none",
+		"IdentityAgent ${SET}/x":      "value/x",
+		"IdentityAgent /run/%n-%i":    "/run/a-" + decimalText(os.Getuid()),
+	} {
+		p := newPerson(t)
+		p.user(text + "\n")
+		equal(t, text, p.mustResolve("a").IdentityAgent, want)
+	}
+}
