@@ -80,7 +80,7 @@ func (h *hostKeys) update(ctx context.Context, conn ssh.Conn, keys [][]byte) err
 // usableKeys leaves out what can not be read, what the options do not permit, and certificates.
 func (h *hostKeys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
 	var keys []ssh.PublicKey
-	for _, blob := range blobs[:min(len(blobs), maxHostKeys)] {
+	for _, blob := range blobs {
 		key, err := parseKeyBlob(blob)
 		if err != nil {
 			h.log.Debug("host key of the server not read", "err", err)

@@ -180,7 +180,7 @@ func (s *Session) request(ctx context.Context, name string, payload []byte) (boo
 // is also the answer to the server's own keepalives.
 func (s *Session) serveRequests(ctx context.Context) {
 	for r := range s.link.reqs {
-		if r.Type == "hostkeys-00@openssh.com" {
+		if r.Type == hostKeysRequest {
 			s.serving.Go(func() { s.learnHostKeys(ctx, r.Payload) })
 		}
 		if err := r.Reply(false, nil); err != nil {
@@ -210,17 +210,10 @@ func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
 	if s.link.hostKeys == nil {
 		return
 	}
-	var keys [][]byte
-	for len(payload) > 0 {
-		var entry struct {
-			Key  []byte
-			Rest []byte `ssh:"rest"`
-		}
-		if err := ssh.Unmarshal(payload, &entry); err != nil {
-			s.log.Debug("hostkeys-00 not understood", "err", err)
-			return
-		}
-		keys, payload = append(keys, entry.Key), entry.Rest
+	keys, err := announcedKeys(payload)
+	if err != nil {
+		s.log.Debug("host keys not learned", "err", err)
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, learnHostKeysTime)
 	defer cancel()
