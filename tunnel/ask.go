@@ -14,7 +14,8 @@ type Asker interface {
 	// means that the person has none to give. ErrNobody: there is nobody to ask.
 	Secret(ctx context.Context, prompt string) (string, error)
 
-	// Confirm shows prompt and tells whether the answer was yes. ErrNobody: there is nobody to ask.
+	// Confirm shows prompt, a question without its question mark, and how to answer, and tells whether the answer was yes.
+	// ErrNobody: there is nobody to ask.
 	Confirm(ctx context.Context, prompt string) (bool, error)
 }
 

@@ -175,6 +175,19 @@ func (a *authentication) banner(message string) error {
 	return nil
 }
 
+// detail names what was tried last, and after a login what opened the door: "publickey ~/.ssh/id ED25519 SHA256:…".
+func (a *authentication) detail() string {
+	switch {
+	case !a.began:
+		return "none"
+	case a.current != nil:
+		return "publickey " + a.current.candidate.String()
+	case len(a.used) > 0:
+		return a.used[len(a.used)-1]
+	}
+	return ""
+}
+
 // certExpiry gives the time from which on the certificates that logged in are no longer good; zero: never, or none was
 // used.
 func (a *authentication) certExpiry() time.Time {

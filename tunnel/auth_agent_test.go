@@ -56,6 +56,9 @@ func TestPublicKeyFileNamesAKeyOfTheAgent(t *testing.T) {
 	if len(a.offers) != 1 {
 		t.Errorf("offered %v", a.offered())
 	}
+	if got, want := a.detail(), "publickey "+wanted+".pub ED25519 SHA256:"; !strings.HasPrefix(got, want) || !strings.HasSuffix(got, " agent") {
+		t.Errorf("logged in with %q, want %q… agent", got, want)
+	}
 }
 
 func TestRefusingAgentDoesNotEndTheAttempt(t *testing.T) {

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -65,6 +66,9 @@ func (o *offer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string)
 		err = fmt.Errorf("signature of type %s where %s was asked for", printable(signature.Format), algorithm)
 	}
 	o.signed, o.err = err == nil, err
+	if a.ctx.Err() != nil {
+		return nil, context.Cause(a.ctx)
+	}
 	if err != nil { // x/crypto drops it and asks for the next method (client_auth.go, clientAuthenticate)
 		a.log.Warn("key not used", "key", o.candidate.String(), "err", err)
 		return nil, err

@@ -53,7 +53,7 @@ func (h *handshake) end(ctx context.Context, err error) error {
 	}
 	err = h.explain(ctx, err)
 	if h.trusted {
-		h.step("authentication", "", err)
+		h.step("authentication", h.auth.detail(), err)
 	} else {
 		h.step("key exchange", "", err)
 	}

@@ -105,6 +105,7 @@ func (p *person) Secret(ctx context.Context, prompt string) (string, error) {
 
 // Confirm asks until the answer is yes or no.
 func (p *person) Confirm(ctx context.Context, prompt string) (bool, error) {
+	prompt += " (yes/no)? "
 	for {
 		answer, err := p.question(ctx, prompt, true)
 		if err != nil {

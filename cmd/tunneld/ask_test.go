@@ -84,13 +84,13 @@ func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"yes": true, " YES ": true, "no": false, "": false} {
 		program := askpassProgram(t, "echo '"+answer+"'")
 		p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
-		if got, err := p.Confirm(t.Context(), "sure?"); got != want || err != nil {
+		if got, err := p.Confirm(t.Context(), "sure"); got != want || err != nil {
 			t.Errorf("%q: %v, %v", answer, got, err)
 		}
 	}
-	program := askpassProgram(t, `case "$1" in Please*) echo yes;; *) echo perhaps;; esac`)
+	program := askpassProgram(t, `case "$1" in Please*) echo yes;; "sure (yes/no)? ") echo perhaps;; *) echo no;; esac`)
 	p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
-	if got, err := p.Confirm(t.Context(), "sure?"); !got || err != nil {
+	if got, err := p.Confirm(t.Context(), "sure"); !got || err != nil {
 		t.Errorf("asked again: %v, %v", got, err)
 	}
 }
