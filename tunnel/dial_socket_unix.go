@@ -31,6 +31,9 @@ func tune(conn *net.TCPConn, o *config.Options, log *slog.Logger) {
 		if err := setUserTimeout(int(fd), o); err != nil {
 			log.Debug("TCP_USER_TIMEOUT is not honoured", "err", err)
 		}
+		if err := setUnsent(int(fd)); err != nil {
+			log.Debug("TCP_NOTSENT_LOWAT is not honoured", "err", err)
+		}
 	})
 }
 
