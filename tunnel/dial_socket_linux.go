@@ -10,7 +10,7 @@ import (
 
 // unsent is how many bytes the kernel takes beyond what it may send. Without a limit it takes up to 4 MiB
 // (net.ipv4.tcp_wmem), and a keepalive or a keystroke waits behind all of them: at 30 Mbit/s a keepalive took 1.4 s
-// beside four uploads, with the limit 0.6 s, at the same throughput.
+// beside four uploads, with the limit 0.6 s.
 const unsent = 128 << 10
 
 func setUnsent(fd int) error {
