@@ -78,28 +78,36 @@ func findProgram(name string) (string, error) {
 	return path, err
 }
 
-// ports hands out ports that nobody else in this process holds. They lie below the range the kernel takes for outgoing
-// connections, so that a server can be started again on its port while clients come and go.
+// ports hands out ports that nobody else holds. They lie below the range the kernel takes for outgoing connections, so
+// that a server can be started again on its port while clients come and go. An abstract Unix socket of the port's number
+// reserves it among all test processes of the machine, until this one ends.
 var ports = struct {
 	sync.Mutex
 	next int
+	held []net.Listener
 }{next: 10000 + os.Getpid()*37%20000}
 
-// freePort gives a TCP port that is free on 127.0.0.1 and ::1 now, and that no other test of this process is given.
+// freePort gives a TCP port that is free on all addresses now, and that no other test is given.
 func freePort(t testing.TB) int {
 	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
-	for range 1000 {
+	for range 2000 {
 		ports.next++
 		if ports.next >= 32000 {
 			ports.next = 10000
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", ports.next))
+		reserved, err := net.Listen("unix", fmt.Sprintf("@tunneld-test-port-%d", ports.next))
 		if err != nil {
 			continue
 		}
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", ports.next))
+		if err != nil {
+			reserved.Close()
+			continue
+		}
 		l.Close()
+		ports.held = append(ports.held, reserved)
 		return ports.next
 	}
 	t.Fatal("no free port between 10000 and 32000")
