@@ -25,7 +25,7 @@ type target struct {
 // startTarget gives a server that runs serve for each connection and closes it afterwards.
 func startTarget(t testing.TB, serve func(*net.TCPConn)) *target {
 	t.Helper()
-	l, err := net.Listen("tcp", loopback(freePort(t)))
+	l, err := net.Listen("tcp", loopback(0))
 	if err != nil {
 		t.Fatal(err)
 	}

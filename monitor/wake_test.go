@@ -18,12 +18,16 @@ func TestSleepIsNoticed(t *testing.T) {
 		go watchSleep(ctx, func() time.Duration { return time.Duration(ahead.Load()) }, func(d time.Duration) { slept = append(slept, d) })
 		synctest.Wait()
 		<-time.After(time.Minute)
+		synctest.Wait()
 		ahead.Add(int64(8 * time.Hour))
 		<-time.After(wakeEvery)
+		synctest.Wait()
 		ahead.Add(int64(time.Second)) // a clock that is set by a little
 		<-time.After(time.Minute)
+		synctest.Wait()
 		ahead.Add(int64(3 * time.Second))
 		<-time.After(wakeEvery)
+		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		if want := []time.Duration{8 * time.Hour, 3 * time.Second}; !slices.Equal(slept, want) {

@@ -130,11 +130,11 @@ func TestAppendFollowsReplacedFile(t *testing.T) {
 
 const writerVariable = "TUNNELD_TEST_KNOWN_HOSTS_WRITER"
 
-// TestWriterProcess is not a test: it is one of the processes of TestManyWriters.
+// TestWriterProcess is not a test: it is one of the processes of TestManyWriters, and nothing when that does not run it.
 func TestWriterProcess(t *testing.T) {
 	path, writer, ok := strings.Cut(os.Getenv(writerVariable), " ")
 	if !ok {
-		t.Skip("only run by TestManyWriters")
+		return
 	}
 	key, err := parseKeyText(readFile(t, path+".key"))
 	if err != nil {
