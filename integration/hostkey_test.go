@@ -110,12 +110,13 @@ func TestChangedHostKeyNeverCarries(t *testing.T) {
 func TestHostKeysAreLearned(t *testing.T) {
 	l := newLab(t, "UpdateHostKeys yes", "HashKnownHosts no")
 	l.server.kill()
-	second := writeKey(t, l.server.path("second_key"))
-	l.server.configure("HostKey " + l.server.path("second_key"))
+	first := writeKey(t, l.server.path("first_key")) // written first, it is the one that clients see
+	l.account.trust(l.relay.address(), first)
+	l.server.configure("HostKey " + l.server.path("first_key"))
 	l.server.start()
 	p := l.account.tunneld(append([]string{"up", "-F", l.account.path("config"), "--log-format", "json", "--log-level", "debug"}, forwarded(t)...)...)
 	waitUp(t, p, 0)
-	want := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(second)))
+	want := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(l.server.hostKey)))
 	eventually(t, patience, "the second key is learned", func() bool {
 		text, _ := os.ReadFile(l.account.path("known_hosts"))
 		return strings.Contains(string(text), fmt.Sprintf("[127.0.0.1]:%d %s", l.relay.port, want))

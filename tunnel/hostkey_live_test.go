@@ -408,3 +408,25 @@ func TestGeneratedFilesAgreeWithSSH(t *testing.T) {
 		t.Errorf("%d of %d accepted: the files lean to one side", accepted, files)
 	}
 }
+
+// Dropbear hangs up unless the first host key algorithm is one of its own, so they are offered in the order of known_hosts.
+func TestAlgorithmsForDropbear(t *testing.T) {
+	dropbear, generate := program(t, "dropbear"), program(t, "dropbearkey")
+	for _, kind := range []string{"ed25519", "ecdsa", "rsa"} {
+		t.Run(kind, func(t *testing.T) {
+			s := &liveServer{dir: t.TempDir(), port: freeLocalPort(t), user: "nobody"}
+			output := mustRun(t, generate, "-t", kind, "-f", s.path("key"))
+			var key string
+			for line := range strings.Lines(output) {
+				if _, err := parseKeyText(strings.TrimSpace(line)); err == nil {
+					key = strings.TrimSpace(line)
+				}
+			}
+			s.run(t, dropbear, "-F", "-E", "-p", s.address(), "-P", s.path("pid"), "-r", s.path("key"))
+			file := writeLines(t, s.name()+" "+key)
+			if accepted, err := s.byUs(t, file); !accepted {
+				t.Error(err)
+			}
+		})
+	}
+}
