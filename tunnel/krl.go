@@ -48,46 +48,61 @@ func parseKRL(data []byte) (*revocationList, error) {
 		return nil, errKRL
 	}
 	r := &wireReader{rest: data[len(krlMagic):]}
+	if err := skipKRLHeader(r); err != nil {
+		return nil, err
+	}
+	list := &revocationList{
+		keys: map[string]bool{}, sha1s: map[string]bool{}, sha256s: map[string]bool{},
+		certs: map[string]*revokedCertificates{},
+	}
+	signers, err := list.sections(data, r)
+	if err != nil {
+		return nil, err
+	}
+	if len(signers) > 0 && !slices.ContainsFunc(signers, func(k ssh.PublicKey) bool { return !list.revokes(k) }) {
+		return nil, errors.New("the key revocation list revokes all keys that signed it")
+	}
+	return list, nil
+}
+
+func skipKRLHeader(r *wireReader) error {
 	if format := r.uint32(); !r.failed && format != krlFormat {
-		return nil, fmt.Errorf("key revocation list of format %d", format)
+		return fmt.Errorf("key revocation list of format %d", format)
 	}
 	r.uint64()      // version of the list
 	r.uint64()      // time it was made
 	r.uint64()      // flags, none defined
 	r.string()      // reserved
 	r.textUpToNUL() // comment
-	list := &revocationList{
-		keys: map[string]bool{}, sha1s: map[string]bool{}, sha256s: map[string]bool{},
-		certs: map[string]*revokedCertificates{},
-	}
-	var signers []ssh.PublicKey
+	return r.err()
+}
+
+// sections reads all sections of data, of which r has the rest, and gives the keys that signed it.
+func (l *revocationList) sections(data []byte, r *wireReader) (signers []ssh.PublicKey, err error) {
 	for !r.failed && len(r.rest) > 0 {
 		kind, body := r.byte(), r.string()
-		if kind == krlSignature {
-			signer, err := list.signer(data, r, body)
-			if err != nil {
+		if r.failed {
+			break
+		}
+		if kind != krlSignature {
+			if len(signers) > 0 {
+				return nil, fmt.Errorf("%w: it goes on after its signature", errKRL)
+			}
+			if err := l.section(kind, body); err != nil {
 				return nil, err
 			}
-			if slices.ContainsFunc(signers, func(k ssh.PublicKey) bool { return sameKey(k, signer) }) {
-				return nil, fmt.Errorf("%w: signed twice with one key", errKRL)
-			}
-			signers = append(signers, signer)
 			continue
 		}
-		if len(signers) > 0 {
-			return nil, fmt.Errorf("%w: it goes on after its signature", errKRL)
-		}
-		if err := list.section(kind, body); err != nil {
+		signer, err := l.signer(data, r, body)
+		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(signers, func(k ssh.PublicKey) bool { return sameKey(k, signer) }) {
+			return nil, fmt.Errorf("%w: signed twice with one key", errKRL)
+		}
+		signers = append(signers, signer)
 	}
-	if r.failed {
-		return nil, errKRL
-	}
-	if len(signers) > 0 && !slices.ContainsFunc(signers, func(k ssh.PublicKey) bool { return !list.revokes(k) }) {
-		return nil, errors.New("the key revocation list revokes all keys that signed it")
-	}
-	return list, nil
+	return signers, r.err()
 }
 
 // signer checks a signature over all that stands before it, and gives its key.
