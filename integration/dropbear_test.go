@@ -24,6 +24,9 @@ func startDropbear(t testing.TB, key ssh.PublicKey, flags ...string) *dropbear {
 	t.Helper()
 	needRoot(t, "a mount namespace of its own for Dropbear")
 	need(t, "dropbear", "dropbearkey", "unshare", "mount")
+	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
+		t.Skipf("needs a mount namespace: %s", out)
+	}
 	home := t.TempDir()
 	os.Chmod(home, 0o700) // Dropbear refuses keys that others could have written
 	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {

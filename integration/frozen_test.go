@@ -61,8 +61,8 @@ func TestBusySlowLinkIsLeftAlone(t *testing.T) {
 	l.relay.setDelay(300 * time.Millisecond)
 	r := localRoute(t, startTarget(t, transfers).address())
 	c := l.open(tunneld, []route{r})
-	check(t, transfer(r.connect(t), download, 1, 16<<20))
-	check(t, transfer(r.connect(t), upload, 2, 16<<20))
+	check(t, transfer(r.connect(t), download, 1, 8<<20))
+	check(t, transfer(r.connect(t), upload, 2, 8<<20))
 	if lost := c.matching(isLost); len(lost) > 0 {
 		t.Errorf("the connection was given up: %s", lost[0].text)
 	}

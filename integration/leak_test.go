@@ -79,6 +79,9 @@ func goroutines(t testing.TB, c *child) census {
 		lines = append(lines, fmt.Sprintf("%5d %s", n, place))
 	}
 	slices.Sort(lines)
+	if len(found) < 3 {
+		t.Fatalf("found %d goroutines in a dump: it is not understood\n%s", len(found), c.output())
+	}
 	return census{len(found), strings.Join(lines, "\n")}
 }
 

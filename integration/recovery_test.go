@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -87,40 +86,23 @@ func TestWaitsForAServerThatIsDownAtTheStart(t *testing.T) {
 	check(t, exchange(conn, "held since before the first session", patience))
 }
 
-func TestStopsWhenAsked(t *testing.T) {
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		t.Run(s.String(), func(t *testing.T) {
+// A connection is held for TunneldHold and not longer; its end is a reset, so that nobody takes it for an answer.
+func TestHoldEndsWithAReset(t *testing.T) {
+	for _, hold := range []int{0, 1} {
+		t.Run(fmt.Sprint(hold, " s"), func(t *testing.T) {
 			t.Parallel()
 			l := newLab(t)
-			ways := routes(t, startTarget(t, echo).address())
-			c := l.open(tunneld, ways)
-			c.signal(s)
-			if code := c.waitExit(t, 5*time.Second); code != 0 {
-				t.Errorf("exit code %d, want 0", code)
-			}
-			for _, r := range ways {
-				if err := r.works(time.Second); err == nil {
-					t.Errorf("%s still works after the end", r.name)
-				}
+			l.server.kill()
+			r := localRoute(t, startTarget(t, echo).address())
+			c := l.start(tunneld, append(r.flags, "-o", fmt.Sprint("TunneldHold=", hold))...)
+			waitFailed(t, c, 1)
+			began := time.Now()
+			conn := r.connect(t)
+			expectReset(t, "the client", readToEnd(conn, patience))
+			span := time.Duration(hold) * time.Second
+			if took := time.Since(began); took < span-50*time.Millisecond || took > span+time.Second {
+				t.Errorf("held for %v, want %v", took, span)
 			}
 		})
-	}
-}
-
-func TestStopsWhenAskedDuringAnOutage(t *testing.T) {
-	t.Parallel()
-	l := newLab(t)
-	r := localRoute(t, startTarget(t, echo).address())
-	c := l.open(tunneld, []route{r})
-	from := c.mark()
-	l.server.kill()
-	waitLost(t, c, from, patience)
-	held := r.connect(t)
-	c.signal(syscall.SIGTERM)
-	if code := c.waitExit(t, 5*time.Second); code != 0 { // it can not be served any more, so nobody waits for it
-		t.Errorf("exit code %d, want 0", code)
-	}
-	if err := readToEnd(held, patience); !wasReset(err) {
-		t.Errorf("the held connection ended with %v, want a reset", err)
 	}
 }
