@@ -130,8 +130,8 @@ type fakeSession struct {
 	mu      sync.Mutex // guards all following fields
 	err     error
 	rtt     time.Duration
-	frozen  bool  // nothing is answered, and calls return when the session is closed, whatever their ctx says
-	badEcho error // what Echo gives; errHang: nothing comes back
+	ice     chan struct{} // while frozen nothing is answered before it is closed, whatever a call's ctx says; nil: not frozen
+	badEcho error         // what Echo gives; errHang: nothing comes back
 	heard   time.Time
 	open    int
 	probes  []time.Time
@@ -157,8 +157,14 @@ func (s *fakeSession) asked() int {
 	return len(s.probes)
 }
 
-func (s *fakeSession) freeze() { s.set(func(s *fakeSession) { s.frozen = true }) }
-func (s *fakeSession) thaw()   { s.set(func(s *fakeSession) { s.frozen, s.heard = false, time.Now() }) }
+func (s *fakeSession) freeze() { s.set(func(s *fakeSession) { s.ice = make(chan struct{}) }) }
+
+func (s *fakeSession) thaw() {
+	s.set(func(s *fakeSession) {
+		close(s.ice)
+		s.ice, s.heard = nil, time.Now()
+	})
+}
 
 func (s *fakeSession) Done() <-chan struct{} { return s.done }
 func (s *fakeSession) Close() error          { s.CloseWith(errors.New("closed")); return nil }
@@ -203,11 +209,14 @@ func (s *fakeSession) Echo(ctx context.Context) (time.Duration, error) {
 
 func (s *fakeSession) answer(ctx context.Context) (time.Duration, error) {
 	s.mu.Lock()
-	frozen, rtt := s.frozen, s.rtt
+	ice, rtt := s.ice, s.rtt
 	s.mu.Unlock()
-	if frozen {
-		<-s.done
-		return 0, s.Err()
+	if ice != nil {
+		select {
+		case <-ice:
+		case <-s.done:
+			return 0, s.Err()
+		}
 	}
 	select {
 	case <-time.After(rtt):

@@ -116,6 +116,9 @@ func TestMetrics(t *testing.T) {
 				t.Errorf("%s is not there", line)
 			}
 		}
+		if strings.Contains(body, `tunneld_probe_rtt_seconds_count{probe="keepalive",tunnel="db"} 0`) {
+			t.Error("the histogram counts nothing")
+		}
 		if t.Failed() {
 			t.Log(body)
 		}

@@ -359,7 +359,10 @@ func TestLanesWaitForTheFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Connections = 4
-		f := &fakeTunnel{connect: refuse(refusedKey())}
+		f := &fakeTunnel{connect: func(context.Context, int) (*fakeSession, error) {
+			<-time.After(time.Second)
+			return nil, refusedKey()
+		}}
 		w := start(t, o, f)
 		if err := <-w.ended; err == nil || f.count() != 1 {
 			t.Errorf("Run gave %v after %d attempts", err, f.count())

@@ -302,6 +302,7 @@ func TestTurned(t *testing.T) {
 			}
 		}
 		w.finish()
+		w.pass(time.Minute)
 		if time.Since(w.Turned()) != 0 {
 			t.Error("a monitor that has ended looks stuck")
 		}

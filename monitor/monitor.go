@@ -12,9 +12,6 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 )
 
-// ErrStopped is what Reconnect gives where the tunnel has stopped.
-var ErrStopped = errors.New("the tunnel has stopped")
-
 // ErrGaveUp is for Config.Decide to wrap where a limit that somebody set has been reached: exit code 1.
 var ErrGaveUp = errors.New("gave up")
 
@@ -139,58 +136,6 @@ func (m *Monitor) settleAccounts() {
 		m.partLocked(l, s, time.Now())
 		m.mu.Unlock()
 	}
-}
-
-// Kick says that something happened which may have changed the way to the server: a session is probed at once, a wait is
-// cut short, an attempt of older than two seconds is begun anew. It does not block. Kicks that come faster than they are
-// dealt with are one kick.
-func (m *Monitor) Kick(reason string) { m.kick(kick{why: reason}) }
-
-// Woke says that the machine slept for so long. It is a kick after which a session has one ServerAliveInterval to answer,
-// because the server may have given it up long ago.
-func (m *Monitor) Woke(slept time.Duration) {
-	m.kick(kick{why: "slept " + round(slept).String(), strict: true})
-}
-
-type kick struct {
-	why    string
-	strict bool // one unanswered interval is death
-}
-
-func (m *Monitor) kick(k kick) {
-	for _, l := range m.lanes {
-		if k.strict {
-			select { // makes room: a strict one says more
-			case <-l.kick:
-			default:
-			}
-		}
-		select {
-		case l.kick <- k:
-		default:
-		}
-	}
-}
-
-// Reconnect makes a new session in each lane, and retires the old one once the new one is up. Where no session lives it
-// cuts the wait short or joins the attempt that runs. It blocks until each lane has a new session or its attempt has
-// failed, and gives the errors of those. Nothing is lost by a failure: the old session goes on. A lane that is Idle has
-// nothing to replace.
-func (m *Monitor) Reconnect(ctx context.Context) error {
-	var results []<-chan error
-	for _, l := range m.lanes {
-		results = append(results, l.request())
-	}
-	var errs []error
-	for _, result := range results {
-		select {
-		case err := <-result:
-			errs = append(errs, err)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // Turned gives the time since which every lane has gone through its loop at least once: what a watchdog feeds on. It is at

@@ -97,6 +97,19 @@ func TestReconnectWhileWaitingAndConnecting(t *testing.T) {
 	})
 }
 
+// A request that an earlier attempt has answered already does not make another.
+func TestAnsweredRequestIsNotAnsweredTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.lanes[0].ask <- struct{}{}
+		w.pass(time.Minute)
+		if n := w.tunnel.count(); n != 1 {
+			t.Errorf("%d attempts", n)
+		}
+		w.finish()
+	})
+}
+
 func TestReconnectGivesUpWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), onlyOnce())
@@ -251,6 +264,22 @@ func TestEchoThatNeverWorkedDoesNotReplace(t *testing.T) {
 		}
 		w.finish()
 	})
+}
+
+// A keepalive that was on its way when the echo failed says nothing of what came later.
+func TestEchoIsBlamedOnlyByALaterKeepalive(t *testing.T) {
+	now := time.Now()
+	e := newEcho(options(), now)
+	e.suspect(errEchoLate, now)
+	if e.confirmed(now.Add(-time.Second)) {
+		t.Error("blamed by a keepalive that was sent before")
+	}
+	if !e.confirmed(now.Add(time.Second)) || e.failed != 1 {
+		t.Error("not blamed by one that was sent after")
+	}
+	if e.confirmed(now.Add(2 * time.Second)) {
+		t.Error("blamed twice")
+	}
 }
 
 func TestEchoUnsupportedIsNoFailure(t *testing.T) {

@@ -126,6 +126,44 @@ func TestSuspectAndBack(t *testing.T) {
 	})
 }
 
+// An attempt for which there is no reason any more ends, even if it would have come through.
+func TestAttemptIsDroppedWhenTheOldAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{connect: func(ctx context.Context, n int) (*fakeSession, error) {
+			if n > 1 {
+				<-time.After(5 * time.Second)
+			}
+			return newFakeSession(n), nil
+		}}
+		w := start(t, options(), f)
+		s := f.session(t)
+		s.freeze()
+		w.pass(16 * time.Second)
+		w.expect(Suspect)
+		s.thaw()
+		w.pass(time.Minute)
+		if f.session(t) != s || s.Err() != nil {
+			t.Errorf("replaced though it answers again\n%s", w.log)
+		}
+		w.finish()
+	})
+}
+
+// An attempt that began half a minute before the session was lost knows the network as it was then.
+func TestStaleAttemptIsBegunAnewWhenTheSessionIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.EchoInterval = 0
+		w := start(t, o, onlyOnce())
+		w.tunnel.session(t).freeze()
+		w.within(45*time.Second, Connecting)
+		if n := w.tunnel.count(); n != 3 {
+			t.Errorf("%d attempts, want one beside the suspect session and one after it", n)
+		}
+		w.finish()
+	})
+}
+
 // A path that is gone, to a server that is there: the new session is up long before the old one has run out of keepalives,
 // and the old one's connections may still come back for TunneldDrain.
 func TestSuspectSessionIsReplaced(t *testing.T) {
@@ -191,8 +229,10 @@ func TestOversleepingIsNotTheServersFault(t *testing.T) {
 	}
 	late := now.Add(time.Hour)
 	p.slept(late)
-	if err := p.dead(late); err != nil {
-		t.Error(err)
+	for _, after := range []time.Duration{0, 10 * time.Second, 44 * time.Second} {
+		if err := p.dead(late.Add(after)); err != nil {
+			t.Errorf("%v after it woke: %v", after, err)
+		}
 	}
 	if err := p.dead(late.Add(45 * time.Second)); err == nil {
 		t.Error("never given up")

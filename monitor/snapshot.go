@@ -1,0 +1,122 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// Status gives a snapshot.
+func (m *Monitor) Status() Status {
+	s, _ := m.snapshot()
+	return s
+}
+
+// snapshot gives the status and the counters of one moment. Sessions and forwards are asked without the lock.
+func (m *Monitor) snapshot() (Status, counters) {
+	o := m.options()
+	forwards := m.tunnel.Forwards()
+	m.mu.Lock()
+	now := time.Now()
+	s := Status{
+		Name: m.cfg.Name, Alias: o.Alias, Lazy: lazy(o) > 0,
+		State: m.state, Since: m.since, Began: m.began, DownSince: m.downAt,
+		Reconnects: m.counts.reconnects, Replacements: m.counts.replacements, LastError: m.failure,
+		BytesIn: m.counts.bytesIn, BytesOut: m.counts.bytesOut,
+	}
+	var records []record
+	for _, l := range m.lanes {
+		records = append(records, l.rec)
+	}
+	retiring := append([]*retiree(nil), m.retiring...)
+	counts := m.counts.clone()
+	rates := m.rates
+	m.mu.Unlock()
+
+	if !s.DownSince.IsZero() {
+		counts.outage += now.Sub(s.DownSince)
+	}
+	for i, r := range records {
+		s.Sessions = append(s.Sessions, r.status(i+1))
+	}
+	for _, r := range retiring {
+		s.Sessions = append(s.Sessions, r.status())
+	}
+	for _, session := range s.Sessions {
+		s.BytesIn += session.BytesIn
+		s.BytesOut += session.BytesOut
+		if !session.UpSince.IsZero() {
+			counts.sessionTime += now.Sub(session.UpSince)
+		}
+	}
+	s.describe(o)
+	s.forward(forwards, rates)
+	return s, counts
+}
+
+// describe takes over what the best session says.
+func (s *Status) describe(o *config.Options) {
+	best := s.Sessions[0]
+	for _, other := range s.Sessions[1:] {
+		if !other.Retiring && other.State.rank() > best.State.rank() {
+			best = other
+		}
+	}
+	s.Why, s.Attempts, s.RetryAt = best.Why, best.Attempts, best.RetryAt
+	s.RTT, s.EchoRTT, s.RecentRTTs = best.RTT, best.EchoRTT, best.RecentRTTs
+	if s.RecentRTTs == nil {
+		s.RecentRTTs = []Seconds{}
+	}
+	s.Server = Server{User: o.User, Host: o.HostName, Port: o.Port}
+	if best.Server != nil {
+		s.Server = *best.Server
+	}
+}
+
+// forward takes over what the forwards say.
+func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
+	s.RateIn, s.RateOut = r.wire.in, r.wire.out
+	s.Forwards = []ForwardStatus{}
+	for i, f := range forwards {
+		rate := r.of(i)
+		s.Open += f.Open
+		s.Held += f.Held
+		s.Forwards = append(s.Forwards, ForwardStatus{
+			Kind: string(rune(f.Kind)), Spec: f.Spec, State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
+			Open: f.Open, Total: f.Total, Held: f.Held, Refused: f.Refused,
+			BytesIn: f.BytesIn, BytesOut: f.BytesOut, RateIn: rate.in, RateOut: rate.out,
+			LastError: f.LastError,
+		})
+	}
+}
+
+func (r *record) status(lane int) SessionStatus {
+	s := SessionStatus{
+		Lane: lane, State: r.state, Since: r.since, Why: r.why,
+		Replacing: r.replacing, Attempts: r.attempts, RetryAt: r.retryAt,
+	}
+	if r.session == nil {
+		return s
+	}
+	s.UpSince, s.Took = r.up, Seconds(r.took)
+	s.RTT, s.EchoRTT = Seconds(r.rtt), Seconds(r.echoRTT)
+	for _, rtt := range r.rtts {
+		s.RecentRTTs = append(s.RecentRTTs, Seconds(rtt))
+	}
+	s.ask(r.session)
+	return s
+}
+
+func (r *retiree) status() SessionStatus {
+	s := SessionStatus{Lane: r.lane, State: Up, Since: r.since, Retiring: true, UpSince: r.up}
+	s.ask(r.s)
+	return s
+}
+
+// ask takes over what the session itself says.
+func (s *SessionStatus) ask(session Session) {
+	server := session.Server()
+	s.Server, s.Open, s.Expires = &server, session.Open(), session.Expires()
+	s.BytesIn, s.BytesOut = session.Counts()
+}
