@@ -127,10 +127,14 @@ func (r *resolver) lookUp(name string) (string, error) {
 	if network == "" {
 		network = "ip"
 	}
-	if _, err := net.DefaultResolver.LookupNetIP(r.ctx, network, name); err != nil {
+	resolver := r.env.Resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	if _, err := resolver.LookupNetIP(r.ctx, network, name); err != nil {
 		return "", err
 	}
-	canonical, err := net.DefaultResolver.LookupCNAME(r.ctx, name)
+	canonical, err := resolver.LookupCNAME(r.ctx, name)
 	if err != nil || domainProblem(canonical) != "" {
 		return "", r.ctx.Err()
 	}

@@ -1,5 +1,7 @@
 package config
 
+import "net"
+
 // Flag is one option of ssh(1) from the command line.
 type Flag struct {
 	Letter byte   // 'L' for -L
@@ -31,4 +33,5 @@ type Environment struct {
 	Getenv     func(string) (string, bool) // for ${VAR}; as os.LookupEnv
 	UserFile   string                      // ~/.ssh/config
 	SystemFile string                      // /etc/ssh/ssh_config
+	Resolver   *net.Resolver               // for CanonicalizeHostname; nil: the machine's
 }
