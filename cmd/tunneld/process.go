@@ -3,30 +3,43 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 
+	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
 // process is a running `tunneld up`: its tunnels, and what starts and stops them.
 type process struct {
-	log   *slog.Logger
-	plan  func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
-	ask   tunnel.Asker                                // nil: nobody can be asked
-	ended chan *runner                                // a tunnel has ended; its error is in failures
+	log     *slog.Logger
+	plan    func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
+	ask     tunnel.Asker                                // nil: nobody can be asked
+	doors   doors                                       // set before run
+	service *service
+	ended   chan struct{} // of one element: a tunnel has ended
+	changed chan struct{} // of one element: a tunnel's state has changed
 
-	mu       sync.Mutex // guards all following fields
-	runners  []*runner
-	failures []error
+	reloading sync.Mutex // held by reload
+
+	mu      sync.Mutex // guards all following fields
+	runners []*runner  // those that have failed stay, so that they are shown
 }
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask tunnel.Asker) *process {
-	return &process{log: log, plan: plan, ask: ask, ended: make(chan *runner)}
+	return &process{
+		log: log, plan: plan, ask: ask,
+		service: newService(log),
+		ended:   make(chan struct{}, 1),
+		changed: make(chan struct{}, 1),
+	}
 }
 
 // errSecondSignal ends the process at once: a person does not want to wait for open connections.
@@ -36,36 +49,70 @@ var errSecondSignal = &exitError{code: exitOK}
 // A tunnel that fails for good does not take the others down; its error is part of what run gives in the end.
 func (p *process) run(ctx context.Context) error {
 	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
-
-	plans, err := p.plan(ctx)
-	if err != nil {
+	plans, err := p.firstPlan(ctx)
+	if err != nil || len(plans) == 0 {
 		return err
 	}
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	if err := p.doors.open(ctx, p.log, plans); err != nil {
+		return err
+	}
+	defer p.doors.close()
+
 	// Two contexts: the first asks the tunnels to stop, which takes them as long as they drain; the second cuts them off.
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := p.begin(ctx, running, plans); err != nil {
+	inherited := inheritedSockets(p.log)
+	if err := p.begin(ctx, running, plans, inherited); err != nil {
 		return err
 	}
+	closeUnused(p.log, inherited)
+	p.service.ready(p.summary())
+	reload := func() map[string]error { return p.reload(ctx, running) }
+	p.doors.serve(p, reload)
+	go monitor.Watch(running, p.log, p)
+	return p.loop(ctx, signals, stop, func() { reload() })
+}
+
+// firstPlan reads the configuration, which may run programs and so take long. No plans and no error: it was asked to stop.
+func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
+	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	plans, err := p.plan(reading)
+	if reading.Err() != nil && ctx.Err() == nil {
+		return nil, nil
+	}
+	return plans, err
+}
+
+// loop reacts to what happens until every tunnel has ended.
+func (p *process) loop(ctx context.Context, signals <-chan os.Signal, stop, reload func()) error {
+	watchdog, cancel := p.service.watchdog()
+	defer cancel()
 	for stopping := false; ; {
 		select {
 		case <-p.ended:
-			if p.count() == 0 {
-				return errors.Join(p.failures...)
+			if len(p.live()) == 0 {
+				return p.failures()
 			}
+		case <-p.changed:
+			p.service.status(p.summary())
+		case <-watchdog:
+			p.service.feed(p.turned())
 		case s := <-signals:
 			switch {
 			case stopping && (s == syscall.SIGTERM || s == syscall.SIGINT):
 				p.log.Warn("exiting at once", "signal", s.String())
 				return errSecondSignal
 			case s == syscall.SIGHUP:
-				p.reload(ctx, running)
+				go reload()
 			case s == syscall.SIGUSR1:
 				p.reconnect(ctx)
 			default:
 				p.log.Info("stopping", "signal", s.String())
+				p.service.stopping()
 				stopping = true
 				stop()
 			}
@@ -74,13 +121,13 @@ func (p *process) run(ctx context.Context) error {
 }
 
 // begin makes the tunnels of plans, binds them all or none, and starts them. running asks them to stop; ctx cuts them off.
-func (p *process) begin(ctx, running context.Context, plans []tunnelPlan) error {
+func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, inherited *tunnel.Inherited) error {
 	var fresh []*runner
 	for _, plan := range plans {
 		plan.warn(p.log)
-		fresh = append(fresh, newRunner(plan, p.log, p.ask))
+		fresh = append(fresh, newRunner(plan, p.log, p.ask, func() { poke(p.changed) }))
 	}
-	if err := listenAll(ctx, fresh); err != nil {
+	if err := listenAll(ctx, fresh, inherited); err != nil {
 		return err
 	}
 	for _, r := range fresh {
@@ -89,70 +136,134 @@ func (p *process) begin(ctx, running context.Context, plans []tunnelPlan) error 
 	return nil
 }
 
+// start runs a tunnel in a goroutine of its own, in place of one of the same name that has failed. One that was asked to
+// stop is forgotten when it has; one that fails is kept.
 func (p *process) start(running context.Context, r *runner) {
 	running, r.stop = context.WithCancel(running)
 	p.mu.Lock()
-	p.runners = append(p.runners, r)
+	if i := slices.IndexFunc(p.runners, func(other *runner) bool { return other.name == r.name }); i >= 0 {
+		p.runners[i] = r
+	} else {
+		p.runners = append(p.runners, r)
+	}
 	p.mu.Unlock()
 	go func() {
 		defer r.stop()
 		err := r.monitor.Run(running)
 		p.mu.Lock()
-		p.runners = slices.DeleteFunc(p.runners, func(other *runner) bool { return other == r })
-		if err != nil {
-			p.failures = append(p.failures, err)
+		if r.err = err; err == nil {
+			p.runners = slices.DeleteFunc(p.runners, func(other *runner) bool { return other == r })
 		}
 		p.mu.Unlock()
-		p.ended <- r
+		close(r.done)
+		if err != nil && len(p.live()) > 0 { // what ends the process is said in the end
+			r.log.Error("failed for good, the other tunnels go on", "err", err, "hint", hintOf(err))
+		}
+		poke(p.changed)
+		poke(p.ended)
 	}()
 }
 
-func (p *process) count() int { return len(p.all()) }
+// poke leaves a word in a channel of one element.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
 
-// all gives the tunnels that have not ended.
+// all gives the tunnels that run and those that have failed, in the order in which they began.
 func (p *process) all() []*runner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.runners)
 }
 
+// live gives the tunnels that have not ended.
+func (p *process) live() []*runner {
+	return slices.DeleteFunc(p.all(), (*runner).hasEnded)
+}
+
+// monitors gives what is to be shown.
+func (p *process) monitors() []*monitor.Monitor {
+	var list []*monitor.Monitor
+	for _, r := range p.all() {
+		list = append(list, r.monitor)
+	}
+	return list
+}
+
+// failures gives why tunnels have failed, with their names.
+func (p *process) failures() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []error
+	for _, r := range p.runners {
+		if r.err != nil {
+			list = append(list, fmt.Errorf("%s: %w", r.name, r.err))
+		}
+	}
+	return errors.Join(list...)
+}
+
+// summary says in one line how the tunnels are; the troubled ones by name.
+func (p *process) summary() string {
+	var fine int
+	var troubled []string
+	all := p.all()
+	for _, r := range all {
+		s := r.monitor.Status()
+		if len(all) == 1 {
+			return s.Summary()
+		}
+		if len(s.Unready()) == 0 {
+			fine++
+			continue
+		}
+		troubled = append(troubled, s.Name+" "+s.Summary())
+	}
+	return strings.Join(append([]string{fmt.Sprintf("%d of %d tunnels up", fine, len(all))}, troubled...), "; ")
+}
+
+// turned gives the time since which every tunnel's loop has turned.
+func (p *process) turned() time.Time {
+	oldest := time.Now()
+	for _, r := range p.live() {
+		if t := r.monitor.Turned(); t.Before(oldest) {
+			oldest = t
+		}
+	}
+	return oldest
+}
+
+// Kick passes on to every tunnel that the network has changed.
+func (p *process) Kick(reason string) {
+	for _, r := range p.live() {
+		r.monitor.Kick(reason)
+	}
+}
+
+// Woke passes on to every tunnel that the machine has slept.
+func (p *process) Woke(slept time.Duration) {
+	for _, r := range p.live() {
+		r.monitor.Woke(slept)
+	}
+}
+
 // reconnect replaces every connection, the new one first.
 func (p *process) reconnect(ctx context.Context) {
-	for _, r := range p.all() {
+	for _, r := range p.live() {
 		go r.reconnect(ctx)
 	}
 }
 
-// reload reads the configuration anew and changes only what differs. What can not be read or bound changes nothing.
-func (p *process) reload(ctx, running context.Context) {
-	plans, err := p.plan(ctx)
-	if err != nil {
-		p.log.Error("configuration not reloaded, everything goes on as before", "err", err)
+// forget stops a tunnel, or takes one that has failed from the list.
+func (p *process) forget(r *runner) {
+	r.stop()
+	if !r.hasEnded() {
 		return
 	}
-	p.log.Info("configuration reloaded")
-	have := p.all()
-	named := func(name string) func(*runner) bool { return func(r *runner) bool { return r.name == name } }
-	for _, plan := range plans {
-		i := slices.IndexFunc(have, named(plan.name))
-		if i < 0 {
-			if err := p.begin(ctx, running, []tunnelPlan{plan}); err != nil {
-				p.log.Error("tunnel not started", "tunnel", plan.name, "err", err)
-			}
-			continue
-		}
-		anew, err := have[i].reload(ctx, plan)
-		if err != nil {
-			have[i].log.Error("not reloaded, everything goes on as before", "err", err)
-		}
-		if anew {
-			go have[i].reconnect(ctx)
-		}
-	}
-	for _, r := range have {
-		if !slices.ContainsFunc(plans, func(plan tunnelPlan) bool { return plan.name == r.name }) {
-			r.log.Info("stopping", "why", "no longer configured")
-			r.stop()
-		}
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.runners = slices.DeleteFunc(p.runners, func(other *runner) bool { return other == r })
 }

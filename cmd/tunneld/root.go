@@ -38,6 +38,7 @@ func rootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
-	root.AddCommand(upCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand())
+	root.AddCommand(upCommand(), statusCommand(), healthCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand())
+	root.AddCommand(steeringCommands()...)
 	return root
 }

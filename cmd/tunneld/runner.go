@@ -13,14 +13,17 @@ import (
 // runner is one tunnel of the process.
 type runner struct {
 	name    string
-	plan    tunnelPlan // only the process's own loop reads and changes it
+	plan    tunnelPlan // only process.reload reads and changes it
 	log     *slog.Logger
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
 	stop    context.CancelFunc // set by process.start
+	done    chan struct{}      // closed when the tunnel has ended
+	err     error              // why it failed; nil: it was asked to stop; read after done or under process.mu
 }
 
-func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker) *runner {
+// newRunner makes a tunnel that does nothing yet. changed is called at each change of its state, and must not block.
+func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, changed func()) *runner {
 	with := log.With("tunnel", plan.name)
 	dialer := &tunnel.Dialer{
 		Credentials: newCredentials(ask, with),
@@ -28,8 +31,8 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker) *runner {
 		Log:         with,
 		Shell:       os.Getenv("SHELL"),
 	}
-	r := &runner{name: plan.name, plan: plan, log: with, tunnel: tunnel.New(plan.options, dialer, with)}
-	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log}, monitor.Of(r.tunnel))
+	r := &runner{name: plan.name, plan: plan, log: with, tunnel: tunnel.New(plan.options, dialer, with), done: make(chan struct{})}
+	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: changed}, monitor.Of(r.tunnel))
 	return r
 }
 
@@ -52,11 +55,42 @@ func (r *runner) reconnect(ctx context.Context) {
 	}
 }
 
-// listenAll binds the local forwards of all runners, or of none.
-func listenAll(ctx context.Context, runners []*runner) error {
+// down stops the tunnel and waits until it has stopped.
+func (r *runner) down(ctx context.Context) error {
+	r.log.Info("stopping", "why", "asked to")
+	r.stop()
+	select {
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *runner) hasEnded() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// find gives the tunnel of that name, or nil.
+func find(list []*runner, name string) *runner {
+	for _, r := range list {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// listenAll binds the local forwards of all runners, or of none. Sockets in inherited are used for their addresses.
+func listenAll(ctx context.Context, runners []*runner, inherited *tunnel.Inherited) error {
 	var failures []error
 	for _, r := range runners {
-		failures = append(failures, r.tunnel.Listen(ctx, nil))
+		failures = append(failures, r.tunnel.Listen(ctx, inherited))
 	}
 	err := errors.Join(failures...)
 	if err == nil {

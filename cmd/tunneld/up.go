@@ -57,7 +57,9 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 		return err
 	}
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
-	return newProcess(log, read, newAsker()).run(cmd.Context())
+	p := newProcess(log, read, newAsker())
+	p.doors = doors{control: true, listen: flags.listen, pidFile: flags.pidFile}
+	return p.run(cmd.Context())
 }
 
 // tunnelPlan is one tunnel to run.
@@ -124,8 +126,18 @@ func expand(environment config.Environment, ssh *sshFlags, typed []string) ([]st
 		}
 		list = append(list, matching...)
 	}
-	slices.Sort(list)
-	return slices.Compact(list), nil
+	return unique(list), nil
+}
+
+// unique leaves the first of each word: the order in which they were typed is kept.
+func unique(list []string) []string {
+	var kept []string
+	for _, word := range list {
+		if !slices.Contains(kept, word) {
+			kept = append(kept, word)
+		}
+	}
+	return kept
 }
 
 // file gives the argument of -F, or "".

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// choice is tunnels of one process.
+type choice struct {
+	instance *instance
+	names    []string
+}
+
+// choose finds the running tunnels that are meant by names or patterns; without any, all. The error says what is not to be
+// found, with what was meant perhaps; the rest is chosen all the same.
+func choose(ctx context.Context, words []string) ([]choice, error) {
+	instances, problems := findInstances(ctx)
+	var running []string
+	for _, i := range instances {
+		for _, s := range i.report.Tunnels {
+			running = append(running, s.Name)
+		}
+	}
+	meant, missing := match(words, running)
+	var chosen []choice
+	for _, i := range instances {
+		names := slices.DeleteFunc(slices.Clone(meant), func(name string) bool { return !i.has(name) })
+		if len(names) > 0 {
+			chosen = append(chosen, choice{i, names})
+		}
+	}
+	switch {
+	case len(chosen) == 0 && len(problems) > 0: // it may be behind one of these
+		return nil, errors.Join(problems...)
+	case len(running) == 0:
+		return nil, &exitError{code: exitGaveUp, err: nothingRuns(words), hint: "start one: `tunneld up ALIAS`"}
+	}
+	var failures []error
+	for _, word := range missing {
+		failures = append(failures, notRunning(word, running))
+	}
+	if len(missing) > 0 {
+		failures = append(failures, problems...)
+	}
+	return chosen, errors.Join(failures...)
+}
+
+// match gives the running names that the words mean, in the order in which they run, and the words that mean none.
+func match(words, running []string) (meant, missing []string) {
+	if len(words) == 0 {
+		return running, nil
+	}
+	for _, word := range words {
+		found := false
+		for _, name := range running {
+			if ok, _ := filepath.Match(word, name); ok || word == name {
+				found = true
+				meant = append(meant, name)
+			}
+		}
+		if !found {
+			missing = append(missing, word)
+		}
+	}
+	slices.Sort(meant)
+	return slices.Compact(meant), missing
+}
+
+func nothingRuns(words []string) error {
+	if len(words) == 0 {
+		return errors.New("no tunnel is running")
+	}
+	return fmt.Errorf("%s: no tunnel is running", strings.Join(words, " "))
+}
+
+func notRunning(word string, running []string) error {
+	e := &exitError{code: exitGaveUp, err: fmt.Errorf("%s: no tunnel of that name is running", word)}
+	if near := nearest(word, running); near != "" {
+		e.hint = fmt.Sprintf("did you mean %s?", near)
+	} else {
+		e.hint = "running: " + strings.Join(running, ", ")
+	}
+	return e
+}
+
+// completeRunning offers the names of running tunnels to the shell.
+func completeRunning(cmd *cobra.Command, given []string, typed string) ([]string, cobra.ShellCompDirective) {
+	chosen, _ := choose(cmd.Context(), nil)
+	var names []string
+	for _, c := range chosen {
+		for _, s := range c.instance.report.Tunnels {
+			if strings.HasPrefix(s.Name, typed) && !slices.Contains(given, s.Name) {
+				names = append(names, s.Name+"\t"+s.Summary())
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

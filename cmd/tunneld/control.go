@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// A process has one control socket, named after its first tunnel; a tunnel is found by asking every socket. Inside is
+// HTTP/1.1 and JSON (control_server.go), so that `curl --unix-socket` will do where tunneld's own commands are not at hand.
+
+// controlSocket is that of this process.
+type controlSocket struct {
+	path     string
+	file     os.FileInfo // as it was made: another one in its place is not ours to remove
+	listener net.Listener
+	server   *http.Server
+	served   chan struct{}
+}
+
+// claimControl makes the control socket of a process that runs the tunnels of these names. A socket that a living process
+// holds is never taken, nor is the name of a tunnel that runs already: that is an error. Where there is no place for
+// a socket, and nobody named one, the tunnels are worth more than the steering: then it is nil.
+func claimControl(ctx context.Context, log *slog.Logger, names []string) (*controlSocket, error) {
+	place := runtimeDirectories(os.Getenv)[0]
+	if err := place.prepare(); err != nil {
+		if place.given {
+			return nil, &exitError{code: exitUsage, err: fmt.Errorf("no directory for the control socket: %w", err),
+				hint: "make TUNNELD_RUNTIME_DIR a directory that this user may write"}
+		}
+		log.Warn("no control socket: status, reconnect and down will not find this process", "err", err)
+		return nil, nil
+	}
+	dir, err := os.Open(place.path)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close() // and with it the lock: two that start at once take turns
+	if err := lockFile(ctx, dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(place.path, socketName(names[0]))
+	if err := refuseTaken(ctx, names, path); err != nil {
+		return nil, err
+	}
+	return makeControl(ctx, path)
+}
+
+// refuseTaken gives an error where one of the names runs already, or somebody listens at path. A file that is left over
+// at path is removed.
+func refuseTaken(ctx context.Context, names []string, path string) error {
+	running, _ := findInstances(ctx)
+	for _, d := range running {
+		for _, s := range d.report.Tunnels {
+			if slices.Contains(names, s.Name) {
+				return alreadyRuns(s.Name, d.report.PID)
+			}
+		}
+	}
+	taken, err := inUse(ctx, path)
+	switch {
+	case err != nil:
+		return &exitError{code: exitUsage, err: fmt.Errorf("control socket: %w", err), hint: "stop what has the socket, or remove the file"}
+	case taken:
+		return alreadyRuns(names[0], 0)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func alreadyRuns(name string, pid int) error {
+	err := fmt.Errorf("%s: already running", name)
+	if pid != 0 {
+		err = fmt.Errorf("%s: already running as process %d", name, pid)
+	}
+	return &exitError{code: exitUsage, err: err,
+		hint: fmt.Sprintf("`tunneld status %s` shows it, `tunneld down %s` stops it; --name NAME runs another one beside it", name, name)}
+}
+
+func makeControl(ctx context.Context, path string) (*controlSocket, error) {
+	listener, err := listenSocket(ctx, path)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("control socket: %w", err)}
+	}
+	file, err := os.Lstat(path)
+	if err != nil {
+		listener.Close()
+		return nil, err
+	}
+	return &controlSocket{path: path, file: file, listener: listener, served: make(chan struct{})}, nil
+}
+
+// serve answers from now on, until close.
+func (c *controlSocket) serve(handler http.Handler) {
+	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: askTime}
+	go func() {
+		defer close(c.served)
+		c.server.Serve(c.listener)
+	}()
+}
+
+// closeTime is how long those who wait for an answer may take to get it.
+const closeTime = time.Second
+
+// close removes the socket, and gives those who wait for an answer the time to get it.
+func (c *controlSocket) close() {
+	if now, err := os.Lstat(c.path); err == nil && os.SameFile(now, c.file) {
+		os.Remove(c.path)
+	}
+	if c.server == nil {
+		c.listener.Close()
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	c.server.Shutdown(ctx)
+	c.server.Close()
+	<-c.served
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/tunneld/tunneld/monitor"
+)
+
+// askTime is how long a process may take to say how it is. One that takes longer hangs.
+const askTime = 2 * time.Second
+
+// instance is a running process as its control socket shows it.
+type instance struct {
+	socket string
+	client *http.Client
+	report controlReport
+}
+
+func newInstance(socket string) *instance {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, socket) }
+	return &instance{socket: socket, client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+}
+
+// findInstances asks every control socket. What can not be asked is told in problems; sockets that nobody listens on are
+// passed over.
+func findInstances(ctx context.Context) (found []*instance, problems []error) {
+	var sockets []string
+	for _, place := range runtimeDirectories(os.Getenv) {
+		list, err := place.sockets()
+		if errors.Is(err, os.ErrPermission) {
+			problems = append(problems, &exitError{code: exitGaveUp,
+				err: fmt.Errorf("%s: %w", place.path, os.ErrPermission), hint: "tunnels of other users are shown to them and to root"})
+			continue
+		}
+		if err != nil {
+			problems = append(problems, err)
+		}
+		sockets = append(sockets, list...)
+	}
+	instances := make([]*instance, len(sockets))
+	failures := make([]error, len(sockets))
+	var all sync.WaitGroup
+	for i, socket := range sockets {
+		all.Go(func() {
+			d := newInstance(socket)
+			if failures[i] = d.ask(ctx); failures[i] == nil {
+				instances[i] = d
+			}
+		})
+	}
+	all.Wait()
+	failures = slices.DeleteFunc(failures, func(err error) bool { return err == nil })
+	found = slices.DeleteFunc(instances, func(d *instance) bool { return d == nil || d.report.PID == 0 })
+	slices.SortStableFunc(found, func(a, b *instance) int { return cmp.Compare(filepath.Base(a.socket), filepath.Base(b.socket)) })
+	return found, append(problems, failures...)
+}
+
+// ask gets the report. It stays empty where nobody listens, which is no error.
+func (d *instance) ask(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	var report controlReport
+	err := d.exchange(ctx, http.MethodGet, "/status", nil, &report)
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNRESET):
+		return nil
+	case errors.Is(err, os.ErrPermission):
+		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", d.socket, os.ErrPermission),
+			hint: "tunnels of other users are shown to them and to root"}
+	case errors.Is(err, context.DeadlineExceeded):
+		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: the process does not answer", d.socket)}
+	case err != nil:
+		return fmt.Errorf("%s: %w", d.socket, err)
+	case report.Version > monitor.ReportVersion:
+		return fmt.Errorf("%s: the process speaks version %d, this program %d", d.socket, report.Version, monitor.ReportVersion)
+	}
+	d.report = report
+	return nil
+}
+
+// steer asks for something to be done to tunnels of the process, and waits until it has been.
+func (d *instance) steer(ctx context.Context, verb string, names []string) ([]controlResult, error) {
+	var answer controlAnswer
+	err := d.exchange(ctx, http.MethodPost, "/"+verb, url.Values{"tunnel": names}, &answer)
+	return answer.Results, err
+}
+
+// exchange sends a request and reads the answer.
+func (d *instance) exchange(ctx context.Context, method, path string, query url.Values, answer any) error {
+	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	response, err := d.client.Do(request)
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return failed.Err // without the address, which says nothing
+	}
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+		return fmt.Errorf("not understood: %w", err)
+	}
+	return nil
+}
+
+// has tells whether the process runs a tunnel of that name.
+func (d *instance) has(name string) bool {
+	return slices.ContainsFunc(d.report.Tunnels, func(s monitor.Status) bool { return s.Name == name })
+}

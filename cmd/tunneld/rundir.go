@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// directory is a place for control sockets.
+type directory struct {
+	path    string
+	given   bool // somebody named it for us and vouches for it
+	foreign bool // it may belong to another user, if we are root: then it is that of a service
+}
+
+// runtimeDirectories gives the places for control sockets, the best first. A daemon uses the first; who asks looks into all
+// of them, because the daemon may have been started by systemd and the question comes from a terminal.
+func runtimeDirectories(getenv func(string) string) []directory {
+	if path := getenv("TUNNELD_RUNTIME_DIR"); path != "" {
+		return []directory{{path: path, given: true}}
+	}
+	var list []directory
+	if path, _, _ := strings.Cut(getenv("RUNTIME_DIRECTORY"), ":"); path != "" { // systemd.exec(5): may be several
+		list = append(list, directory{path: path, given: true})
+	}
+	if path := getenv("XDG_RUNTIME_DIR"); path != "" {
+		list = append(list, directory{path: filepath.Join(path, "tunneld")})
+	}
+	if os.Getuid() != 0 {
+		list = append(list, directory{path: filepath.Join("/tmp", fmt.Sprintf("tunneld-%d", os.Getuid()))})
+	}
+	system := directory{path: "/run/tunneld", foreign: true}
+	if !slices.ContainsFunc(list, func(d directory) bool { return d.path == system.path }) {
+		list = append(list, system)
+	}
+	return list
+}
+
+// prepare makes the directory if need be, and refuses one in which others could put a socket in place of ours.
+func (d directory) prepare() error {
+	if err := os.MkdirAll(d.path, 0o700); err != nil {
+		return err
+	}
+	if d.given {
+		return nil
+	}
+	info, err := d.stat()
+	if err != nil {
+		return err
+	}
+	if info.Mode().Perm()&0o077 != 0 && ownerOf(info) == os.Getuid() {
+		return os.Chmod(d.path, 0o700)
+	}
+	return nil
+}
+
+// stat refuses a directory that is not ours.
+func (d directory) stat() (os.FileInfo, error) {
+	look := os.Lstat // a link in /tmp may be anybody's
+	if d.given || d.foreign {
+		look = os.Stat // systemd makes links for DynamicUser=
+	}
+	info, err := look(d.path)
+	switch {
+	case err != nil || d.given:
+		return info, err
+	case !info.IsDir():
+		return nil, fmt.Errorf("%s is not a directory", d.path)
+	case ownerOf(info) != os.Getuid() && !(d.foreign && os.Getuid() == 0):
+		return nil, fmt.Errorf("%s belongs to user %d: %w", d.path, ownerOf(info), os.ErrPermission)
+	case ownerOf(info) != os.Getuid() && info.Mode().Perm()&0o022 != 0:
+		return nil, fmt.Errorf("%s can be written by others: %w", d.path, os.ErrPermission)
+	}
+	return info, nil
+}
+
+func ownerOf(info os.FileInfo) int {
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(stat.Uid)
+	}
+	return -1
+}
+
+// sockets gives the paths of all control sockets in the directory; none where it does not exist.
+func (d directory) sockets() ([]string, error) {
+	if _, err := d.stat(); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, err
+	}
+	var list []string
+	for _, entry := range entries {
+		if strings.HasSuffix(entry.Name(), socketSuffix) && entry.Type()&os.ModeSocket != 0 {
+			list = append(list, filepath.Join(d.path, entry.Name()))
+		}
+	}
+	return list, nil
+}
+
+const (
+	socketSuffix  = ".sock"
+	socketNameMax = 60 // bytes; the rest of a longer name is replaced by a number that stands for it
+)
+
+// socketName gives the file name of the control socket of a process whose first tunnel is called name. What could lead out
+// of the directory, hide the file or be taken for a flag is replaced.
+func socketName(name string) string {
+	safe := []byte(name)
+	for i, c := range safe {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' || c >= 0x80
+		if !letter && (i == 0 || !strings.ContainsRune("-._@:+%", rune(c))) {
+			safe[i] = '_'
+		}
+	}
+	text := cmp.Or(string(safe), "_")
+	if len(text) > socketNameMax {
+		text = fmt.Sprintf("%s-%08x", strings.ToValidUTF8(text[:socketNameMax-9], ""), checksum(name))
+	}
+	return text + socketSuffix
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// service tells the service manager how we are (sd_notify(3)). Without one, nothing happens.
+type service struct {
+	log      *slog.Logger
+	interval time.Duration // of the watchdog; 0: there is none
+}
+
+func newService(log *slog.Logger) *service {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("no watchdog", "err", err)
+	}
+	return &service{log: log, interval: interval}
+}
+
+// ready says that the local listeners are bound: clients are served or held from now on. A server that is down at boot must
+// not fail the unit.
+func (s *service) ready(status string) { s.tell("READY=1\nSTATUS=" + oneLine(status)) }
+
+// status says in one line how the tunnels are.
+func (s *service) status(text string) { s.tell("STATUS=" + oneLine(text)) }
+
+// reloading says that the configuration is being read anew, until ready. Type=notify-reload wants the time with it.
+func (s *service) reloading() {
+	s.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic().Microseconds()))
+}
+
+// stopping says that the process is about to end.
+func (s *service) stopping() {
+	s.tell("STOPPING=1\nSTATUS=stopping: open connections go on for TunneldDrain at most")
+}
+
+// stuckAfter is how old the last turn of a tunnel's loop may be for the watchdog to be fed.
+const stuckAfter = 10 * time.Second
+
+// watchdog gives the moments at which feed is to be called; none come where nobody waits for that. cancel ends it.
+func (s *service) watchdog() (moments <-chan time.Time, cancel func()) {
+	if s.interval == 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(s.interval / 3)
+	return ticker.C, ticker.Stop
+}
+
+// feed says that we are alive, if every tunnel's loop has turned lately.
+func (s *service) feed(turned time.Time) {
+	if age := time.Since(turned); age > stuckAfter {
+		s.log.Error("a supervising loop stands still, the watchdog is not fed", "took", age.Round(time.Second))
+		return
+	}
+	s.tell("WATCHDOG=1")
+}
+
+func (s *service) tell(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Debug("service manager not told", "err", err)
+	}
+}
+
+// oneLine keeps a text that came from a server from being read as further assignments.
+func oneLine(text string) string {
+	line := []rune(text)
+	for i, r := range line {
+		if r < ' ' {
+			line[i] = ' '
+		}
+	}
+	return string(line)
+}
+
+// inheritedSockets gives the listening sockets that the service manager opened for us (sd_listen_fds(3)); nil: none.
+func inheritedSockets(log *slog.Logger) *tunnel.Inherited {
+	var listeners []net.Listener
+	for _, file := range activation.Files(true) {
+		listener, err := net.FileListener(file)
+		if err != nil {
+			log.Warn("inherited descriptor is not a listening socket and is not used", "socket", file.Name(), "err", err)
+		} else {
+			listeners = append(listeners, listener)
+		}
+		file.Close()
+	}
+	if listeners == nil {
+		return nil
+	}
+	return tunnel.NewInherited(listeners)
+}
+
+// closeUnused closes the sockets that no forward has asked for: nobody would answer on them.
+func closeUnused(log *slog.Logger, inherited *tunnel.Inherited) {
+	for _, listener := range inherited.Rest() {
+		log.Warn("inherited socket closed: no local forward has this address", "listen", listener.Addr().String())
+		listener.Close()
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func checksum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) }
+
+// socketPathMax is the longest path that fits into a sockaddr_un everywhere (unix(7); 104 bytes on the BSDs).
+const socketPathMax = 103
+
+// withSocketPath calls use with a path of the socket that fits. On Linux a longer one is reached through the descriptor of
+// its directory.
+func withSocketPath(path string, use func(path string) error) error {
+	if len(path) <= socketPathMax || runtime.GOOS != "linux" {
+		return use(path)
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return use(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
+}
+
+// listenSocket makes a Unix socket that only we may connect to. The caller removes it.
+func listenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
+	var listener *net.UnixListener
+	err := withSocketPath(path, func(path string) error {
+		// Linux gives the file the mode of the socket, so there is no moment in which others may connect.
+		config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
+			return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) })
+		}}
+		l, err := config.Listen(ctx, "unix", path)
+		if err != nil {
+			return err
+		}
+		listener = l.(*net.UnixListener)
+		listener.SetUnlinkOnClose(false)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Perm() != 0o600 {
+		err = os.Chmod(path, 0o600)
+		if err != nil {
+			listener.Close()
+			return nil, err
+		}
+	}
+	return listener, nil
+}
+
+// dialSocket connects to a Unix socket.
+func dialSocket(ctx context.Context, path string) (conn net.Conn, err error) {
+	err = withSocketPath(path, func(path string) error {
+		conn, err = new(net.Dialer).DialContext(ctx, "unix", path)
+		return err
+	})
+	return conn, err
+}
+
+// inUse tells whether somebody listens on the socket. It may be frozen.
+func inUse(ctx context.Context, path string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	conn, err := dialSocket(ctx, path)
+	switch {
+	case err == nil:
+		conn.Close()
+		return true, nil
+	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
+		return false, nil
+	case errors.Is(err, syscall.EAGAIN), errors.Is(err, context.DeadlineExceeded): // its queue is full: it does not accept
+		return true, nil
+	}
+	return false, err
+}
+
+// lockTime is how long another process may take to start or to find out that it can not.
+const lockTime = 10 * time.Second
+
+// lockFile takes the lock of an open file or directory, which ends with it, waiting for others up to lockTime.
+func lockFile(ctx context.Context, file *os.File) error {
+	ctx, cancel := context.WithTimeout(ctx, lockTime)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil, errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
+			return nil // where the file system knows no locks, nobody is kept out
+		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is locked by another process", file.Name())
+		}
+	}
+}

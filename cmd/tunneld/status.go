@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tunneld/tunneld/monitor"
+)
+
+// watchEvery is how often --watch looks.
+const watchEvery = time.Second
+
+func statusCommand() *cobra.Command {
+	var asJSON, watch bool
+	cmd := &cobra.Command{
+		Use:   "status [NAME...]",
+		Short: "Show running tunnels",
+		Long: `Shows the tunnels that run under this user: state and since when, server, round trip, reconnects, the last error, and
+each forward with its bound address, connections and bytes. NAME may be a quoted pattern.
+
+Exit code 0 where there is something to show, 1 where there is not.`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if watch {
+				return watchStatus(cmd, names, asJSON)
+			}
+			report, err := gather(cmd.Context(), names)
+			if asJSON {
+				return errors.Join(printJSON(cmd.OutOrStdout(), report), err)
+			}
+			if err != nil {
+				return err
+			}
+			return printTable(cmd.OutOrStdout(), report)
+		},
+		ValidArgsFunction: completeRunning,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; its \"version\" says when a field changes its meaning")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew each second until interrupted")
+	return cmd
+}
+
+// gather puts together what the processes say about the tunnels of these names; without names, about all. The error says
+// what is missing: there may be a report as well.
+func gather(ctx context.Context, names []string) (monitor.Report, error) {
+	report := monitor.NewReport(nil)
+	chosen, err := choose(ctx, names)
+	for _, c := range chosen {
+		for _, s := range c.instance.report.Tunnels {
+			for _, name := range c.names {
+				if s.Name == name {
+					report.Tunnels = append(report.Tunnels, s)
+				}
+			}
+		}
+	}
+	return report, err
+}
+
+func printJSON(w io.Writer, report monitor.Report) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(report)
+}
+
+func printTable(w io.Writer, report monitor.Report) error {
+	width, color := terminalOf(w)
+	return monitor.Table(w, report, width, color)
+}
+
+// terminalOf gives the width of the terminal behind w, and whether it is one that shows colors; 0 and false: it is none.
+func terminalOf(w io.Writer) (width int, color bool) {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(file.Fd()))
+	if err != nil {
+		width = 80
+	}
+	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// Control sequences of ECMA-48 and xterm.
+const (
+	home          = "\x1b[H"
+	clearLine     = "\x1b[K"
+	clearDown     = "\x1b[J"
+	otherScreen   = "\x1b[?1049h\x1b[?25l" // the alternate screen without a cursor
+	formerScreen  = "\x1b[?25h\x1b[?1049l"
+	secondsFormat = "15:04:05"
+)
+
+// watchStatus shows the status again and again: in place on a terminal, one below the other elsewhere.
+func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
+	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	out := cmd.OutOrStdout()
+	width, _ := terminalOf(out)
+	if width > 0 && !asJSON {
+		fmt.Fprint(out, otherScreen)
+		defer fmt.Fprint(out, formerScreen)
+	}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		if err := showOnce(ctx, out, names, asJSON, width > 0); err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// showOnce shows the status of now. That nothing runs is part of it: it may run again the next second.
+func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlace bool) error {
+	report, err := gather(ctx, names)
+	if asJSON {
+		return json.NewEncoder(out).Encode(report) // a line each
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\n", report.Time.Format(secondsFormat))
+	if err != nil {
+		say(&text, err)
+		text.WriteByte('\n')
+	}
+	width, color := terminalOf(out)
+	if err := monitor.Table(&text, report, width, color); err != nil {
+		return err
+	}
+	shown := text.String()
+	if inPlace {
+		shown = home + strings.ReplaceAll(shown, "\n", clearLine+"\n") + clearDown
+	}
+	_, err = io.WriteString(out, shown)
+	return err
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tunneld/tunneld/monitor"
+)
+
+// steering is a command that does something to running tunnels.
+type steering struct {
+	verb, short, long string
+	done              string                              // what is printed behind the name
+	after             func(context.Context, choice) error // waited for; nil: nothing
+}
+
+func steeringCommands() []*cobra.Command {
+	return []*cobra.Command{
+		steering{
+			verb: "reconnect", short: "Replace the connection: the new one first, then the old one retires", done: "reconnected",
+			long: `Makes a new connection, moves new connections and -R forwards to it, and lets the old one end when its open connections
+have, within TunneldDrain. A tunnel that waits for its next attempt makes it now.`,
+		}.command(),
+		steering{
+			verb: "down", short: "Stop tunnels, as SIGTERM does", done: "stopped", after: waitGone,
+			long: `Stops tunnels: no new connections are accepted, open ones may go on for TunneldDrain. It returns when that is over.
+The process ends with its last tunnel.`,
+		}.command(),
+		steering{
+			verb: "reload", short: "Read the configuration anew and change only what differs, as SIGHUP does", done: "reloaded",
+			long: `Has the processes of these tunnels read their configuration anew. Only what differs is changed: a forward that stays
+keeps its open connections. What can not be read or bound changes nothing, and is told here. A tunnel that has failed
+is tried again.`,
+		}.command(),
+	}
+}
+
+func (s steering) command() *cobra.Command {
+	return &cobra.Command{
+		Use:   s.verb + " NAME...",
+		Short: s.short,
+		Long:  s.long + "\n\nNAME is as `tunneld status` shows it, or a quoted pattern ('sshproxy-*', '*' for all).",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if len(names) == 0 {
+				return usageError(cmd, fmt.Errorf("which tunnel? `tunneld %s NAME`; '*' means all", s.verb))
+			}
+			chosen, err := choose(cmd.Context(), names)
+			failures := []error{err}
+			for _, c := range chosen {
+				failures = append(failures, s.do(cmd.Context(), cmd.OutOrStdout(), c))
+			}
+			return errors.Join(failures...)
+		},
+		ValidArgsFunction: completeRunning,
+	}
+}
+
+// do has one process do it, and prints what became of each tunnel.
+func (s steering) do(ctx context.Context, out io.Writer, c choice) error {
+	results, err := c.instance.steer(ctx, s.verb, c.names)
+	if err != nil {
+		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", strings.Join(c.names, " "), err)}
+	}
+	var failures []error
+	for _, r := range results {
+		if r.Error != "" {
+			failures = append(failures, &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %s", r.Tunnel, r.Error), hint: r.Hint})
+			continue
+		}
+		fmt.Fprintf(out, "%s: %s in %s\n", r.Tunnel, s.done, time.Duration(r.Took).Round(time.Millisecond))
+	}
+	if s.after != nil {
+		failures = append(failures, s.after(ctx, c))
+	}
+	return errors.Join(failures...)
+}
+
+// goneTime is how long a process may take to end after its last tunnel has stopped.
+const goneTime = 5 * time.Second
+
+// waitGone waits until a process whose last tunnel was stopped has given up its socket, so that the next `tunneld up` finds
+// everything free.
+func waitGone(ctx context.Context, c choice) error {
+	for _, s := range c.instance.report.Tunnels {
+		if !slices.Contains(c.names, s.Name) && s.State != monitor.Failed && s.State != monitor.Stopped {
+			return nil // it goes on with that one
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, goneTime)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if taken, _ := inUse(ctx, c.instance.socket); !taken {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("process %d has not ended yet", c.instance.report.PID)
+		}
+	}
+}
+
+func healthCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "health [NAME...]",
+		Short: "Tell by the exit code whether every tunnel is up and every forward listens",
+		Long: `Exit code 0 when every tunnel is up and every forward listens, 1 otherwise: what is missing is printed, a line each. Made
+for HEALTHCHECK. A tunnel with TunneldLazy is healthy while nobody uses it.`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			report, err := gather(cmd.Context(), names)
+			if err != nil {
+				return err
+			}
+			var failures []error
+			for _, s := range report.Tunnels {
+				for _, reason := range s.Unready() {
+					failures = append(failures, &exitError{code: exitGaveUp, err: errors.New(reason)})
+				}
+			}
+			return errors.Join(failures...)
+		},
+		ValidArgsFunction: completeRunning,
+	}
+}
