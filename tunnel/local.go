@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -39,8 +40,8 @@ func newLocalForward(t *Tunnel, f config.Forward, listeners []net.Listener) *loc
 // start accepts until stop. Connections end when ctx does.
 func (f *localForward) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
+	f.log.Info("listening", "listen", strings.Join(f.bound, " "))
 	for _, l := range f.listeners {
-		f.log.Info("listening", "listen", l.Addr().String())
 		f.accepting.Go(func() {
 			acceptLoop(ctx, l, f.log, func(conn stream) { f.serve(ctx, conn) })
 		})

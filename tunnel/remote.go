@@ -86,7 +86,7 @@ func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
 		l, err := s.listen(ctx, f.forward.Load().Listen, f.accept)
 		if err == nil {
 			h.end()
-			f.listening(s, l)
+			f.listening(l)
 			f.stayOn(ctx, s, l)
 			return
 		}
@@ -119,11 +119,11 @@ func (s *Session) stays(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-func (f *remoteForward) listening(s *Session, l *remoteListen) {
+func (f *remoteForward) listening(l *remoteListen) {
 	bound := boundText(l)
 	f.set(ForwardListening, bound)
 	f.count.lastError.Store(nil)
-	f.log.Info("listening", "listen", bound, "host", s.Server().Host)
+	f.log.Info("listening", "listen", bound)
 }
 
 // boundText tells where the server listens, as it was asked, with the port that it chose.
