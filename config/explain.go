@@ -14,9 +14,12 @@ import (
 func (o *Options) Explain(w io.Writer) error {
 	e := &explanation{o: o}
 	e.way()
-	e.settings()
+	e.table("settings", settings(o))
 	e.forwards()
 	e.own()
+	for hop := o.Via; hop != nil; hop = hop.Via {
+		e.table("settings of the jump host "+hop.Alias, settings(hop))
+	}
 	e.blocks()
 	e.withoutEffect()
 	e.warnings()
@@ -82,7 +85,7 @@ func printable(cell string) string {
 }
 
 // settings lists what somebody set, in the order in which `ssh -G` prints.
-func (e *explanation) settings() {
+func settings(o *Options) [][]string {
 	var rows [][]string
 	seen := map[string]bool{}
 	for _, l := range layouts() {
@@ -91,23 +94,22 @@ func (e *explanation) settings() {
 		}
 		seen[l.keyword] = true
 		for _, keyword := range []string{l.keyword, l.keyword + " interval", l.keyword + " socket"} {
-			rows = append(rows, e.set(keyword)...)
+			rows = append(rows, o.rows(keyword)...)
 		}
 		if l.keyword == "ProxyCommand" {
-			rows = append(rows, e.set("ProxyJump")...)
+			rows = append(rows, o.rows("ProxyJump")...)
 		}
 	}
-	e.table("settings", rows)
+	return rows
 }
 
-// set gives a row for each value of keyword that is no default.
-func (e *explanation) set(keyword string) [][]string {
+// rows has one for each value of keyword that is no default.
+func (o *Options) rows(keyword string) [][]string {
 	var rows [][]string
-	for _, entry := range e.o.entries(keyword) {
-		if entry.source.File == fromDefault {
-			continue
+	for _, entry := range o.entries(keyword) {
+		if entry.source.File != fromDefault {
+			rows = append(rows, []string{keyword, entry.value, entry.source.String()})
 		}
-		rows = append(rows, []string{keyword, entry.value, entry.source.String()})
 	}
 	return rows
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -132,108 +131,6 @@ func TestDestination(t *testing.T) {
 	}
 }
 
-func TestMatch(t *testing.T) {
-	for _, c := range []struct {
-		name, text, destination string
-		want                    bool
-	}{
-		{"all", "Match all", "a", true},
-		{"not all", "Match !all", "a", false},
-		{"host", "Match host a,b", "a", true},
-		{"host by equals sign", "Match host=a", "a", true},
-		{"host, quoted", `Match host "a,b"`, "b", true},
-		{"host, negated in the list", "Match host *,!a", "a", false},
-		{"not host", "Match !host b", "a", true},
-		{"host in capitals", "Match HOST A", "a", true},
-		{"host is HostName", "HostName real\nMatch host real", "a", true},
-		{"host with token", "HostName %h.x\nMatch host a.x", "a", true},
-		{"originalhost", "HostName real\nMatch originalhost a", "a", true},
-		{"user", "Match user me", "a", true},
-		{"user of a file", "User bob\nMatch user bob", "a", true},
-		{"user of the destination", "Match user bob", "bob@a", true},
-		{"user is exact", "Match user ME", "a", false},
-		{"localuser", "User bob\nMatch localuser me", "a", true},
-		{"two criteria", "Match host a user bob", "a", false},
-		{"final", "Match final all", "a", true},
-		{"canonical without a second pass", "Match canonical all", "a", false},
-		{"canonical in the second pass", "Match final\nMatch canonical all", "a", true},
-		{"exec", "Match exec true", "a", true},
-		{"exec with tokens", `Match exec "test %h-%n-%p-%r-%u = a-a-22-me-me"`, "a", true},
-		{"exec fails", `Match exec "exit 3"`, "a", false},
-		{"not exec", "Match !exec false", "a", true},
-		{"tagged", "Tag blue\nMatch tagged blue,red", "a", true},
-		{"tagged, none", `Match tagged ""`, "a", true},
-		{"command", `Match command ""`, "a", true},
-		{"sessiontype", "Match sessiontype none", "a", true},
-		{"version", "Match version OpenSSH_10.*", "a", true},
-		{"localnetwork", "Match localnetwork 203.0.113.77/32,198.51.100.77", "a", false},
-		{"comment", "Match all # not this", "a", true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			p := newPerson(t)
-			p.user(c.text + "\n BindAddress matched\n")
-			equal(t, "matched", p.mustResolve(c.destination).BindAddress == "matched", c.want)
-		})
-	}
-}
-
-func TestMatchRefuses(t *testing.T) {
-	for _, text := range []string{
-		"Match", "Match # x", "Match host", "Match bogus x", "Match host a all b", "Match user x host a all", "Match localnetwork x",
-		"Match exec \"%z\"", "Match host #x",
-	} {
-		p := newPerson(t)
-		p.user(text + "\n")
-		if _, err := p.resolve("a"); err == nil {
-			t.Errorf("%q is accepted", text)
-		}
-	}
-}
-
-func TestExecRunsNothingThatItNeedNot(t *testing.T) {
-	p := newPerson(t)
-	touch := func(name string) string { return "\"touch " + filepath.Join(p.environment.Home, name) + "\"" }
-	p.write("inactive", "Match exec "+touch("included")+"\n")
-	p.user("Match host b exec " + touch("later") + "\nHost b\n Include " + p.environment.Home + "/inactive\n")
-	p.mustResolve("a")
-	for _, name := range []string{"later", "included"} {
-		if _, err := os.Stat(filepath.Join(p.environment.Home, name)); err == nil {
-			t.Errorf("the command of %s was run", name)
-		}
-	}
-}
-
-func TestExecOnlyFromFilesThatNobodyElseWrites(t *testing.T) {
-	p := newPerson(t)
-	path := p.write("open", "Match exec true\n")
-	if err := os.Chmod(path, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.resolve("a", Flag{'F', path}); err == nil || !strings.Contains(err.Error(), "is not run") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestExecEndsWithTheContext(t *testing.T) {
-	p := newPerson(t)
-	p.user("Match exec \"sleep 60\"\n")
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	_, err := Resolve(ctx, Request{Destination: "a", Environment: p.environment})
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 20*time.Second {
-		t.Errorf("got %v after %v", err, time.Since(start))
-	}
-}
-
-func TestSecondPassMatchesTheResolvedName(t *testing.T) {
-	p := newPerson(t)
-	p.user("Host a\n HostName real\nHost real\n Port 2222\nMatch final all\n User late\n")
-	o := p.mustResolve("a")
-	equal(t, "port", o.Port, 2222)
-	equal(t, "user", o.User, "late")
-}
-
 func TestPermissions(t *testing.T) {
 	p := newPerson(t)
 	path := p.user("Port 1\n")
@@ -323,73 +220,6 @@ Host *
 		p.user("Host b\n" + bad + "\n")
 		if _, err := p.resolve("a"); err == nil {
 			t.Errorf("%q is accepted", bad)
-		}
-	}
-}
-
-func TestAllMistakesAtOnce(t *testing.T) {
-	p := newPerson(t)
-	file := p.user("Prot 22\nPort 70000\nHost b\n User \"x\n AddressFamily ipv4\nUseKeychain yes\n")
-	_, err := p.resolve("a", Flag{'o', "Bogus=1"})
-	if err == nil || !strings.Contains(err.Error(), "command line: \"Bogus\"") {
-		t.Errorf("the mistake of the command line: %v", err)
-	}
-	_, err = p.resolve("a")
-	var all Errors
-	if !errors.As(err, &all) || len(all) != 5 {
-		t.Fatalf("got %v", err)
-	}
-	for i, want := range []string{
-		file + ":1: \"Prot\" is not a keyword of ssh_config(5); did you mean Port?",
-		file + ":2: Port: \"70000\" is not a port",
-		file + ":4: User: a quote is not closed",
-		file + ":5: AddressFamily: \"ipv4\" is not one of any, inet, inet6",
-		file + ":6: \"UseKeychain\" is not a keyword",
-	} {
-		if !strings.HasPrefix(all[i].Error(), want) {
-			t.Errorf("%d: %q does not begin with %q", i, all[i], want)
-		}
-	}
-	if !strings.Contains(all[4].Hint, "IgnoreUnknown UseKeychain") {
-		t.Errorf("hint %q", all[4].Hint)
-	}
-	var one *Error
-	if !errors.As(err, &one) || strings.Count(err.Error(), "\n") != 4 {
-		t.Errorf("not one line each: %v", err)
-	}
-}
-
-func TestWhatCanNotBeHonouredIsNamedOnce(t *testing.T) {
-	p := newPerson(t)
-	file := p.user("Compression yes\nForwardX11 yes\nPKCS11Provider /x.so\nGSSAPIAuthentication yes\nTunnel yes\nForwardAgent no\n" +
-		"VerifyHostKeyDNS no\nControlMaster no\nHost *\nCompression yes\nMatch final all\n")
-	o := p.mustResolve("a")
-	var got []string
-	for _, w := range o.Warnings {
-		got = append(got, w.Keyword+"@"+strings.TrimPrefix(w.Source.String(), file))
-	}
-	slices.Sort(got)
-	equal(t, "warnings", strings.Join(got, " "), "Compression@:1 ForwardX11@:2 GSSAPIAuthentication@:4 PKCS11Provider@:3 Tunnel@:5")
-}
-
-func TestTheSystemsGSSAPIIsNotNamed(t *testing.T) {
-	p := newPerson(t)
-	p.system("Host *\n GSSAPIAuthentication yes\n HashKnownHosts yes\n SendEnv LANG LC_*\n")
-	if o := p.mustResolve("a"); len(o.Warnings) > 0 {
-		t.Errorf("warnings: %+v", o.Warnings)
-	}
-}
-
-func TestUnsafeToIgnoreIsRefused(t *testing.T) {
-	for _, text := range []string{"ProxyCommand x\nProxyUseFdpass yes", "RefuseConnection because", "IdentityFile %z", "ProxyCommand nc %u"} {
-		p := newPerson(t)
-		p.user(text + "\n")
-		if _, err := p.resolve("a"); err == nil {
-			t.Errorf("%q is accepted", text)
-		}
-		o, err := Resolve(context.Background(), Request{Destination: "a", Environment: p.environment, Inspect: true})
-		if err != nil || len(o.Warnings) != 1 {
-			t.Errorf("%q can not be looked at: %v", text, err)
 		}
 	}
 }
