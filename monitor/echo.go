@@ -8,7 +8,6 @@ import (
 )
 
 const (
-	firstEcho    = time.Second      // after a session is up: its forwards come first
 	echoTimeout  = 30 * time.Second // an echo that takes longer has failed; also at most one EchoInterval. Busy links are slow
 	echoFailures = 3                // failures in a row after which the session is replaced
 )
@@ -36,7 +35,7 @@ type echo struct {
 var errEchoLate = errors.New("nothing came back")
 
 func newEcho(o *config.Options, now time.Time) echo {
-	e := echo{interval: o.EchoInterval, at: now.Add(firstEcho)}
+	e := echo{interval: o.EchoInterval, at: now.Add(firstProbe)}
 	if o.Echo.Mode == config.EchoOff {
 		e.interval = 0
 	}

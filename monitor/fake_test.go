@@ -131,6 +131,7 @@ type fakeSession struct {
 	err     error
 	rtt     time.Duration
 	ice     chan struct{} // while frozen nothing is answered before it is closed, whatever a call's ctx says; nil: not frozen
+	badBeat error         // what Keepalive gives at once
 	badEcho error         // what Echo gives; errHang: nothing comes back
 	heard   time.Time
 	open    int
@@ -185,7 +186,11 @@ func (s *fakeSession) Err() error {
 }
 
 func (s *fakeSession) Keepalive(ctx context.Context) (time.Duration, error) {
-	s.set(func(s *fakeSession) { s.probes = append(s.probes, time.Now()) })
+	var bad error
+	s.set(func(s *fakeSession) { s.probes, bad = append(s.probes, time.Now()), s.badBeat })
+	if bad != nil {
+		return 0, bad
+	}
 	return s.answer(ctx)
 }
 

@@ -9,6 +9,7 @@ import (
 )
 
 const (
+	firstProbe  = time.Second            // after a session is up: its forwards come first
 	longestLead = 30 * time.Second       // before the end of an interval a probe is sent, at most
 	patience    = 5 * time.Second        // with a server that is silent, before a better connection is looked for
 	stale       = 500 * time.Millisecond // bytes read so soon after a kick may have been sent before it
@@ -27,12 +28,15 @@ const (
 // Death also needs a probe that waited for so long: a process that did not run for a while has heard nothing, which says
 // nothing about the server.
 //
+// One probe goes out soon after the start, so that a status has a round trip to show.
+//
 // A kick asks at once. Its probe may be answered by any byte, except one that may have been on its way before.
 type pulse struct {
 	interval time.Duration // 0: asks only when kicked
 	count    int           // missed probes that are death, at least 1
 	lead     time.Duration // a probe is sent this long before its interval ends
 
+	first time.Time // of the probe after the start; zero: sent
 	read  time.Time // what the session said last; may lack a monotonic reading
 	heard time.Time // when the last byte came, by our own clock
 	slots int       // of the probes since then, how many have had their time
@@ -44,12 +48,16 @@ type pulse struct {
 }
 
 func newPulse(o *config.Options, now time.Time) pulse {
-	return pulse{
+	p := pulse{
 		interval: o.ServerAliveInterval,
 		count:    max(1, o.ServerAliveCountMax),
 		lead:     min(o.ServerAliveInterval/2, longestLead),
 		heard:    now,
 	}
+	if p.interval > 0 {
+		p.first = now.Add(firstProbe)
+	}
+	return p
 }
 
 // hear takes over when the session last read a byte. A wall clock that was set meanwhile can make that look later than
@@ -101,6 +109,9 @@ func (p *pulse) slept(now time.Time) {
 // next one behind it, and TCP delivers the first or none.
 func (p *pulse) send(now time.Time) bool {
 	wanted := !p.kicked.IsZero()
+	if !p.first.IsZero() && !now.Before(p.first) {
+		p.first, wanted = time.Time{}, true
+	}
 	for p.interval > 0 && p.slots < p.count && !now.Before(p.slot()) {
 		p.slots++
 		wanted = true
@@ -174,6 +185,7 @@ func (p *pulse) death() (at time.Time, kick string) {
 // and dead have been asked.
 func (p *pulse) next(now time.Time) time.Time {
 	at, _ := p.death()
+	at = sooner(at, p.first)
 	if p.interval > 0 && p.slots < p.count {
 		at = sooner(at, p.slot())
 	}
