@@ -231,7 +231,7 @@ func TestKeepaliveErrorIsTheEnd(t *testing.T) {
 		w.pass(time.Minute)
 		s := w.tunnel.session(t)
 		s.set(func(s *fakeSession) { s.badBeat = errors.New("broken pipe") })
-		w.pass(8 * time.Second)
+		w.pass(10 * time.Second)
 		w.expect(Up)
 		if s.Err() == nil || w.tunnel.session(t) == s || len(w.log.lines("connection lost", "broken pipe")) != 1 {
 			t.Errorf("session %v, log:\n%s", s.Err(), w.log)
