@@ -23,6 +23,7 @@ func configCommand() *cobra.Command {
 			return o.Print(cmd.OutOrStdout())
 		},
 	}
+	cmd.ValidArgsFunction = completeAlias(&flags, 1)
 	flags.register(cmd)
 	return cmd
 }
@@ -41,6 +42,7 @@ func explainCommand() *cobra.Command {
 			return o.Explain(cmd.OutOrStdout())
 		},
 	}
+	cmd.ValidArgsFunction = completeAlias(&flags, 1)
 	flags.register(cmd)
 	return cmd
 }

@@ -24,18 +24,26 @@ func (f *logFlags) logger(w io.Writer, verbose int) (*slog.Logger, error) {
 	if err != nil {
 		return nil, err
 	}
+	handler := textHandler
 	switch f.format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})), nil
+		handler = jsonHandler
 	case "", "text":
 	default:
 		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--log-format %q: allowed are text and json", f.format)}
 	}
-	if file, ok := w.(*os.File); ok && f.format == "" && term.IsTerminal(int(file.Fd())) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly})), nil
+	options := slog.HandlerOptions{Level: level}
+	if onJournal(w, os.Getenv) {
+		return slog.New(newJournalHandler(w, options, handler)), nil
 	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
+	if file, ok := w.(*os.File); ok && f.format == "" && term.IsTerminal(int(file.Fd())) {
+		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""})), nil
+	}
+	return slog.New(handler(w, &options)), nil
 }
+
+func textHandler(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, o) }
+func jsonHandler(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, o) }
 
 func (f *logFlags) slogLevel(verbose int) (slog.Level, error) {
 	switch strings.ToLower(f.level) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 )
@@ -21,7 +22,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args[1:])
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return say(stderr, root.ExecuteContext(ctx))
+	err := root.ExecuteContext(ctx)
+	if onJournal(stderr, os.Getenv) {
+		stderr = priorityWriter{stderr, priorityError}
+	}
+	return say(stderr, err)
 }
 
 func rootCommand() *cobra.Command {
@@ -38,7 +43,7 @@ func rootCommand() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
-	root.AddCommand(upCommand(), statusCommand(), healthCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand())
+	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
 }

@@ -105,3 +105,11 @@ func exitCode(err error) int {
 	}
 	return exitGaveUp
 }
+
+// count gives a number of things.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

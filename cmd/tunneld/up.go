@@ -41,6 +41,7 @@ no common algorithm.`,
 			return up(cmd, &flags, aliases)
 		},
 	}
+	cmd.ValidArgsFunction = completeAlias(&flags.ssh, 0)
 	flags.ssh.register(cmd)
 	set := cmd.Flags()
 	set.StringVar(&flags.name, "name", "", "name of the tunnel in status, logs and the control socket (one ALIAS)")
