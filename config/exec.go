@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os/exec"
@@ -34,7 +35,11 @@ func (c *condition) exec(argument string) (bool, string, *Error) {
 	}
 	status, err := c.r.shell(command)
 	if err != nil {
-		return false, "", c.fail("exec %q: %v", command, err)
+		failure := c.fail("exec %q: %v", command, err)
+		if errors.Is(err, fs.ErrNotExist) {
+			failure.Hint = "an image without a shell can not run commands: say the same by Match host or Match user"
+		}
+		return false, "", failure
 	}
 	return status == 0, fmt.Sprintf("exit status %d", status), nil
 }

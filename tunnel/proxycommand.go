@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -38,7 +39,14 @@ type proxyProcess struct {
 func (d *Dialer) throughProxy(o *config.Options, log *slog.Logger) (*proxyProcess, error) {
 	begun := time.Now()
 	p, err := startProxy(cmp.Or(d.Shell, "/bin/sh"), o.ProxyCommand, log)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		err = &Error{
+			Phase: PhaseConfig, Permanent: true, Where: whereOf(o),
+			Err:  fmt.Errorf("ProxyCommand: no shell to run it: %w", err),
+			Hint: "use ProxyJump, which needs no other program, or an image that has a shell and what ProxyCommand names",
+		}
+	case err != nil:
 		err = &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("ProxyCommand: %w", err)}
 	}
 	d.trace("proxy command", whereOf(o), begun, o.ProxyCommand, err)

@@ -99,7 +99,7 @@ func TestProxyCommandThatFails(t *testing.T) {
 		o := peerOptions(t, 22, keys.public, keys.file)
 		o.ProxyCommand = "true"
 		_, err := d.dial(t.Context(), o)
-		wantDialError(t, err, PhaseDial, false, "ProxyCommand: fork/exec /no/such/shell", "")
+		wantDialError(t, err, PhaseConfig, true, "ProxyCommand: no shell to run it: fork/exec /no/such/shell", "use ProxyJump")
 	})
 	t.Run("mute", func(t *testing.T) {
 		wantNoLeak(t)

@@ -57,6 +57,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	if err != nil {
 		return err
 	}
+	defer reapOrphans(log)()
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
 	p := newProcess(log, read, newAsker())
 	p.doors = doors{control: true, listen: flags.listen, pidFile: flags.pidFile}
