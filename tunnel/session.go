@@ -3,7 +3,6 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -71,7 +70,7 @@ func (s *Session) wireDied() {
 
 // connectionLost names the end of a connection by the peer or the network.
 func connectionLost(err error) error {
-	return &Error{Phase: PhaseSession, Err: fmt.Errorf("connection lost: %w", err)}
+	return &Error{Phase: PhaseSession, Err: err}
 }
 
 // Done is closed when the session has ended, for whatever reason.
