@@ -1,8 +1,10 @@
 # What people and CI type. Everything needs Go alone, and the tests what integration/tools.sh lists.
 
 FUZZTIME ?= 30s
+CHAOS_TIME ?= 10m
+CHAOS_SEED ?=
 
-.PHONY: all build test tools lint bench fuzz clean
+.PHONY: all build test tools lint bench bench-recovery chaos fuzz clean
 all: build
 
 build:
@@ -25,6 +27,14 @@ lint:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+# tunneld beside autossh + ssh through the same cuts: how fast each is back, and what its clients notice. Wants a quiet machine.
+bench-recovery: tools
+	TUNNELD_BENCH_RECOVERY=1 go test -count=1 -v -run '^TestComesBackFasterThanAutossh$$' ./integration
+
+# Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
+chaos: tools
+	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -v -run '^TestChaos' ./integration
 
 # Every fuzz target for FUZZTIME.
 fuzz:

@@ -20,6 +20,7 @@ type Ended struct {
 const (
 	settled   = 10 * time.Second       // a session that lived this long has proved that the server takes us
 	firstWait = 500 * time.Millisecond // the wait that doubles
+	forgiven  = 8                      // sessions in a row that may end young before their ends count as failures
 )
 
 // Backoff gives the default for Config.Decide, for one lane: what permanent errors and waits of at most max make of an end.
@@ -34,10 +35,13 @@ func Backoff(max func() time.Duration) func(Ended) (time.Duration, error) {
 
 // backoff spaces attempts: the first retry comes at once, then after half a second that doubles up to max, each ±50 %, for
 // ever. A session that settled starts it anew, and so does a kick; one that lived shorter does so in proportion, and its time
-// counts towards the wait. The zero value of failures and a positive max are ready.
+// counts towards the wait. A few sessions in a row that ended young are forgiven: a link that is cut again and again comes
+// back at once each time, while a server that lets us in and hangs up soon meets longer waits. The zero value of all but
+// max is ready.
 type backoff struct {
-	max      time.Duration // longest wait
+	max      time.Duration // longest wait; positive
 	failures int           // attempts in a row without a settled session
+	young    int           // sessions in a row that did not settle
 }
 
 // decide gives the wait before the next attempt, or the error that ends the lane. A refused authentication is final only
@@ -51,12 +55,22 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 	case permanent:
 		return 0, e.Err
 	case e.Kicked:
-		b.failures = 0
+		b.failures, b.young = 0, 0
 	default:
-		b.failures -= int(float64(b.failures) * min(1, e.Lived.Seconds()/settled.Seconds()))
+		b.failures, b.young = unsettled(b.failures, e.Lived), unsettled(b.young, e.Lived)
+	}
+	if e.Lived > 0 {
+		if b.young++; b.young <= forgiven {
+			b.failures = 0
+		}
 	}
 	b.failures++
 	return max(0, b.wait()-e.Lived), nil
+}
+
+// unsettled gives what is left of a count after a session that lived so long.
+func unsettled(count int, lived time.Duration) int {
+	return count - int(float64(count)*min(1, lived.Seconds()/settled.Seconds()))
 }
 
 // wait gives the wait after so many failures in a row.

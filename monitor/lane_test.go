@@ -74,7 +74,7 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
-// A server that accepts and hangs up must not make us spin.
+// A server that accepts and hangs up must not make us spin, and a link that is cut a few times must not make us wait.
 func TestShortSessionsDoNotResetBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
@@ -84,8 +84,13 @@ func TestShortSessionsDoNotResetBackoff(t *testing.T) {
 		}}
 		w := start(t, options(), f)
 		w.pass(2 * time.Minute)
-		if n := f.count(); n < 7 || n > 14 {
+		if n := f.count(); n < forgiven+7 || n > forgiven+14 {
 			t.Errorf("%d attempts in two minutes", n)
+		}
+		for i := range forgiven {
+			if wait := f.attempts[i+1] - f.attempts[i]; wait > 100*time.Millisecond {
+				t.Errorf("after session %d, cut young, it waited", i+1)
+			}
 		}
 		w.finish()
 	})
