@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -27,10 +26,12 @@ const (
 	socks5TTLExpired         = 6
 )
 
-// serveSOCKS5 has go-socks5 speak RFC 1928 with the client. The library's part ends with its success reply: the bytes are
-// carried by our splice, which knows half-closes and resets. One server per client, so that Dial knows whom it serves.
+// serveSOCKS5 has go-socks5 speak RFC 1928 with the client. The library's part ends with its success reply and the bytes
+// that came right behind the request: it would carry the rest in goroutines and buffers of its own, without half-closes
+// and resets, so both ends of its copying say at once that they are through, and our splice begins. One server per client,
+// so that Dial knows whom it serves.
 func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
-	conn := &socks5Conn{client: c, first: []byte{first}, begin: make(chan struct{}), ended: make(chan struct{})}
+	conn := &socks5Conn{client: c, first: []byte{first}}
 	server, err := socks5.New(&socks5.Config{
 		Resolver: farResolver{},
 		Logger:   log.New(io.Discard, "", 0),
@@ -42,12 +43,16 @@ func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
 		return err
 	}
 	err = server.ServeConn(conn)
-	if conn.failed != nil {
+	switch {
+	case conn.failed != nil:
 		return conn.failed
-	}
-	if conn.route == nil {
+	case conn.route == nil:
+		return err
+	case err != nil: // the client or the target left meanwhile
+		conn.route.splice.close()
 		return err
 	}
+	conn.route.splice.run()
 	return nil
 }
 
@@ -65,8 +70,6 @@ type socks5Conn struct {
 	code   byte   // reply code to send in place of the library's; 0: leave it
 	failed error  // why there is no route
 	route  *route
-	begin  chan struct{} // closed when the early bytes have been written to the target
-	ended  chan struct{} // closed when the splice has ended
 }
 
 func (c *socks5Conn) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -83,7 +86,7 @@ func (c *socks5Conn) dial(ctx context.Context, address string) (net.Conn, error)
 		c.code = replyCode(c.failed)
 		return nil, c.failed
 	}
-	return &socks5Target{conn: c}, nil
+	return socks5Target{conn: c}, nil
 }
 
 func (c *socks5Conn) Read(b []byte) (int, error) {
@@ -104,12 +107,8 @@ func (c *socks5Conn) Write(b []byte) (int, error) {
 	return c.client.Write(b)
 }
 
-// WriteTo is called when the bytes behind the request have been passed on; from there on the splice carries.
-func (c *socks5Conn) WriteTo(io.Writer) (int64, error) {
-	close(c.begin)
-	<-c.ended
-	return 0, nil
-}
+// WriteTo is called when the bytes behind the request have been passed on, and has nothing more to copy.
+func (c *socks5Conn) WriteTo(io.Writer) (int64, error) { return 0, nil }
 
 // Close leaves the client to whoever accepted it.
 func (c *socks5Conn) Close() error { return nil }
@@ -123,35 +122,16 @@ func (c *socks5Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline
 // anyAddr is the address in the success reply: the server does not tell its own.
 func anyAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero.To4()} }
 
-// socks5Target is the target as go-socks5 sees it. The library writes early bytes to it and then asks it to WriteTo the
-// client, which is where the splice runs.
+// socks5Target is the target as go-socks5 sees it: it takes early bytes and gives none.
 type socks5Target struct {
 	net.Conn // nil: nothing else is called
 	conn     *socks5Conn
-	once     sync.Once
 }
 
-func (t *socks5Target) LocalAddr() net.Addr         { return anyAddr() }
-func (t *socks5Target) Write(b []byte) (int, error) { return t.conn.route.target.Write(b) }
-
-func (t *socks5Target) WriteTo(io.Writer) (int64, error) {
-	<-t.conn.begin
-	t.once.Do(func() {
-		defer close(t.conn.ended)
-		t.conn.route.splice.run()
-	})
-	return 0, nil
-}
-
-// Close ends a target to which the early bytes could not be written; otherwise the splice has closed all.
-func (t *socks5Target) Close() error {
-	t.once.Do(func() {
-		t.conn.route.splice.close()
-		close(t.conn.ended)
-		close(t.conn.begin)
-	})
-	return nil
-}
+func (t socks5Target) LocalAddr() net.Addr              { return anyAddr() }
+func (t socks5Target) Write(b []byte) (int, error)      { return t.conn.route.target.Write(b) }
+func (t socks5Target) WriteTo(io.Writer) (int64, error) { return 0, nil }
+func (t socks5Target) Close() error                     { return nil }
 
 // replyCode says why there is no route. The description of a refused channel is all that a server tells of the cause
 // (RFC 4254 §5.1); OpenSSH and Dropbear put the text of the system's error there.
