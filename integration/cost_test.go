@@ -44,7 +44,7 @@ func TestMemoryOfOpenConnections(t *testing.T) {
 }
 
 // openMany opens count connections, 50 at a time, and has each one carry a few bytes.
-func openMany(t *testing.T, r route, count int) []net.Conn {
+func openMany(t testing.TB, r route, count int) []net.Conn {
 	t.Helper()
 	conns, failures := make([]net.Conn, count), make(chan error, count)
 	var group sync.WaitGroup

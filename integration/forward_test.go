@@ -76,7 +76,7 @@ func manyAtOnce(t *testing.T, r route, count int, size int64) {
 }
 
 // summarize reports the first few errors and the number of all.
-func summarize(t *testing.T, failures <-chan error) {
+func summarize(t testing.TB, failures <-chan error) {
 	t.Helper()
 	count := 0
 	for err := range failures {
