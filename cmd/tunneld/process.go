@@ -48,6 +48,7 @@ var errSecondSignal = &exitError{code: exitOK}
 // run binds every local listener, or none, then keeps the tunnels up until it is asked to stop or nothing is left to try.
 // A tunnel that fails for good does not take the others down; its error is part of what run gives in the end.
 func (p *process) run(ctx context.Context) error {
+	defer keepHeadroom()()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
 	defer signal.Stop(signals)
