@@ -64,11 +64,6 @@ func (c *contenders) compare(b *testing.B, unit string, once func(p program, r r
 	b.ReportMetric(median(found[tunneld])/median(found[openSSH]), "ratio")
 }
 
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
-}
-
 func percentile(times []time.Duration, share float64) time.Duration {
 	return slices.Sorted(slices.Values(times))[int(share*float64(len(times)-1))]
 }
