@@ -53,8 +53,12 @@ func (r *relay) address() string { return loopback(r.port) }
 // open starts to listen; again after shut.
 func (r *relay) open() {
 	r.t.Helper()
-	l, err := net.Listen("tcp", r.address())
-	if err != nil {
+	var l net.Listener
+	var err error
+	if !within(patience, func() bool { // a child that was just started may still have the listener of before
+		l, err = net.Listen("tcp", r.address())
+		return err == nil
+	}) {
 		r.t.Fatal(err)
 	}
 	r.mu.Lock()

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // patience is how long a test waits for what ought to be quick. It is long because the machine may be busy; a
@@ -101,17 +103,27 @@ func freePort(t testing.TB) int {
 		if err != nil {
 			continue
 		}
-		l, err := net.Listen("tcp", fmt.Sprintf(":%d", ports.next))
-		if err != nil {
+		if !bindable(ports.next) {
 			reserved.Close()
 			continue
 		}
-		l.Close()
 		ports.held = append(ports.held, reserved)
 		return ports.next
 	}
 	t.Fatal("no free port between 10000 and 32000")
 	return 0
+}
+
+// bindable tells whether nobody listens on a port. It does not listen itself: a child that is being started at this
+// moment would keep that listener for a while.
+func bindable(port int) bool {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0) // both families
+	if err != nil {
+		return !accepts(loopback(port))
+	}
+	defer unix.Close(fd)
+	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	return unix.Bind(fd, &unix.SockaddrInet6{Port: port}) == nil
 }
 
 // loopback gives 127.0.0.1:port.
