@@ -98,8 +98,8 @@ func (r *report) take(e event) {
 
 // finish prints the sum and tells whether all is well.
 func (r *report) finish(strict bool) bool {
-	fmt.Fprintf(r.out, "\n%d tests passed, %d failed, %d skipped in %v\n",
-		r.passed, len(r.failed), len(r.skipped), time.Since(r.started).Round(time.Second))
+	fmt.Fprintf(r.out, "\nall tests took %v\n%d passed, %d failed, %d skipped\n",
+		time.Since(r.started).Round(time.Second), r.passed, len(r.failed), len(r.skipped))
 	for _, name := range r.failed {
 		fmt.Fprintln(r.out, "failed:", name)
 	}

@@ -22,7 +22,7 @@ func TestReport(t *testing.T) {
 		ok     bool
 		says   string
 	}{
-		{"all passed", pass, true, true, "1 tests passed, 0 failed, 0 skipped"},
+		{"all passed", pass, true, true, "\n1 passed, 0 failed, 0 skipped\n"},
 		{"skipped on a machine of one's own", pass + skip, false, true, "skipped: p TestA: needs nft: not found"},
 		{"skipped where nothing may be", pass + skip, true, false, "nothing may be skipped"},
 		{"failed", pass + fail, false, false, "c_test.go:3: wrong"},
