@@ -134,12 +134,24 @@ func (r *resolver) lookUp(name string) (string, error) {
 	if _, err := resolver.LookupNetIP(r.ctx, network, name); err != nil {
 		return "", err
 	}
-	canonical, err := resolver.LookupCNAME(r.ctx, name)
-	if err != nil || domainProblem(canonical) != "" {
-		return "", r.ctx.Err()
+	canonical := name
+	for range maxAliases {
+		next, err := resolver.LookupCNAME(r.ctx, canonical)
+		if err != nil || domainProblem(next) != "" {
+			return "", r.ctx.Err()
+		}
+		if next == canonical {
+			break
+		}
+		canonical = next
 	}
 	return strings.TrimSuffix(canonical, "."), nil
 }
+
+// maxAliases bounds how often a name is looked up that is an alias of an alias. net.Resolver asks for IPv4 and IPv6 at
+// once and takes the first name from the answer that comes first: that of a family without an address ends at the first
+// alias (dnsclient_unix.go, goLookupIPCNAMEOrder).
+const maxAliases = 10
 
 // looksNumeric tells whether a name can only be an address.
 func looksNumeric(name string) bool {
