@@ -114,7 +114,7 @@ func (r *resolver) fillHostKeys(o *Options) {
 	}
 	o.KnownHostsCommand = r.knownHostsCommand()
 	if path := r.doc.value("RevokedHostKeys"); path != "" {
-		o.RevokedHostKeys, _ = r.path("RevokedHostKeys", path, nil)
+		o.RevokedHostKeys, _ = r.path("RevokedHostKeys", path, r.tokens(r.host, r.keyAlias()))
 	}
 	o.CheckHostIP = r.yes("CheckHostIP")
 	o.HashKnownHosts = r.yes("HashKnownHosts")
