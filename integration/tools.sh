@@ -6,7 +6,17 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # program=package
 wanted="gcc=gcc gcc=libc6-dev sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
-ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps"
+ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps podman=podman runc=runc mandoc=mandoc promtool=prometheus"
+
+# promtool comes out of its package alone: the server that is packed with it would be started.
+install_promtool() {
+	dir=$(mktemp -d) || return
+	(cd "$dir" && apt-get download -qq prometheus 2>/dev/null && dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool &&
+		install -m 755 usr/bin/promtool /usr/local/bin/)
+	status=$?
+	rm -rf "$dir"
+	return $status
+}
 
 packages=
 for pair in $wanted; do
@@ -19,7 +29,11 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq || echo "apt-get update failed; trying with the lists that are there"
 	for package in $packages; do # one by one: what exists is installed even where another does not
-		RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null || echo "could not install $package"
+		if [ "$package" = prometheus ]; then
+			install_promtool
+		else
+			RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null
+		fi || echo "could not install $package"
 	done
 fi
 

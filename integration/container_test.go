@@ -1,0 +1,132 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// containerUser is a user that no password file knows. As a group it may read the mounted key.
+const containerUser = 12345
+
+// The image of the Dockerfile, built from a clean checkout and run the way README.md says.
+func TestContainer(t *testing.T) {
+	t.Parallel()
+	p := newPodman(t)
+	p.build(cleanCheckout(t))
+	t.Run("image", func(t *testing.T) { testImage(t, p) })
+	t.Run("any user, all read-only", func(t *testing.T) { testContainedTunnel(t, p) })
+	t.Run("no shell", func(t *testing.T) { testNoShell(t, p) })
+}
+
+func testImage(t *testing.T, p *podman) {
+	size, err := strconv.Atoi(p.run("image", "inspect", "--format", "{{.Size}}", image))
+	if err != nil || size > 20_000_000 {
+		t.Errorf("the image has %d bytes, want at most 20 MB (%v)", size, err)
+	}
+	if user := p.run("image", "inspect", "--format", "{{.User}}", image); user == "" || strings.HasPrefix(user, "0") {
+		t.Errorf("it runs as user %q", user)
+	}
+	if out := p.run(contained("", "version")...); !strings.HasPrefix(out, "tunneld v0.0.0-test ") {
+		t.Errorf("version: %s", out)
+	}
+}
+
+// contained gives the words of podman that run tunneld with nothing that it does not need.
+func contained(dotSSH string, words ...string) []string {
+	run := []string{
+		"run", "--rm", "--name", "tunneld", "--network", "host", "--no-healthcheck", "--passwd=false",
+		"--user", fmt.Sprint(containerUser, ":", containerUser),
+		"--read-only", "--read-only-tmpfs=false", "--tmpfs", "/tmp", "--cap-drop", "all", "--security-opt", "no-new-privileges",
+	}
+	if dotSSH != "" {
+		run = append(run, "--volume", dotSSH+":/home/tunneld/.ssh:ro")
+	}
+	return append(append(append(run, limits...), image), words...)
+}
+
+// dotSSH writes what is mounted at ~/.ssh: files of root, the key readable for the container's group.
+func (l *lab) dotSSH(lines ...string) string {
+	l.t.Helper()
+	dir := filepath.Join(l.t.TempDir(), "ssh")
+	known, _ := os.ReadFile(l.account.path("known_hosts"))
+	key, _ := os.ReadFile(l.account.path("id_ed25519"))
+	text := fmt.Sprintf("Host %s\n  HostName 127.0.0.1\n  Port %d\n  User %s\n", alias, l.relay.port, l.account.user)
+	for _, line := range lines {
+		text += "  " + line + "\n"
+	}
+	for name, data := range map[string]string{"config": text, "known_hosts": string(known), "id_ed25519": string(key)} {
+		os.MkdirAll(dir, 0o755)
+		writeFile(l.t, filepath.Join(dir, name), data)
+		os.Chmod(filepath.Join(dir, name), 0o644)
+	}
+	if err := os.Chown(filepath.Join(dir, "id_ed25519"), 0, containerUser); err != nil {
+		l.t.Fatal(err)
+	}
+	os.Chmod(filepath.Join(dir, "id_ed25519"), 0o440)
+	return dir
+}
+
+func testContainedTunnel(t *testing.T, p *podman) {
+	l := newLab(t)
+	r := localRoute(t, startTarget(t, echo).address())
+	words := contained(l.dotSSH("IdentityFile ~/.ssh/id_ed25519"), append([]string{"up", alias, "--log-format", "json"}, r.flags...)...)
+	words = append(words[:len(words):len(words)], hasty...)
+	c := startChild(t, "tunneld in a container", p.command(without(words, "--no-healthcheck")...))
+	waitUp(t, c, 0)
+	check(t, r.works(patience))
+
+	healthy := func() bool {
+		_, code := p.try("healthcheck", "run", "tunneld")
+		return code == 0
+	}
+	eventually(t, patience, "the container is healthy", healthy)
+	l.server.kill()
+	eventually(t, patience, "the container is not healthy in an outage", func() bool { return !healthy() })
+	l.server.start()
+	eventually(t, patience, "the container is healthy again", healthy)
+
+	pid, err := strconv.Atoi(p.run("inspect", "--format", "{{.State.Pid}}", "tunneld"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := time.Now()
+	syscall.Kill(pid, syscall.SIGTERM)
+	eventually(t, patience, "the process has ended", func() bool { return syscall.Kill(pid, 0) != nil })
+	if took := time.Since(asked); took > time.Second {
+		t.Errorf("idle, it took %v to stop, want less than 1 s", took)
+	}
+	if code := c.waitExit(t, patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// An image of one binary can not run commands, and says so at once.
+func testNoShell(t *testing.T, p *podman) {
+	l := newLab(t)
+	for line, want := range map[string]string{
+		"ProxyCommand nc %h %p":           "hint: use ProxyJump",
+		"Match exec true\n    User other": "hint: an image without a shell",
+	} {
+		out, code := p.try(contained(l.dotSSH(fmt.Sprint("DynamicForward ", freePort(t)), line), "up", alias)...)
+		if code != 2 || !strings.Contains(out, want) {
+			t.Errorf("%s: exit code %d, and says nothing of %q:\n%s", line, code, want, out)
+		}
+	}
+}
+
+// without gives words without one of them.
+func without(words []string, word string) []string {
+	var rest []string
+	for _, w := range words {
+		if w != word {
+			rest = append(rest, w)
+		}
+	}
+	return rest
+}
