@@ -14,7 +14,7 @@ install_promtool() {
 	(cd "$dir" && apt-get download -qq prometheus 2>/dev/null && dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool &&
 		install -m 755 usr/bin/promtool /usr/local/bin/)
 	status=$?
-	rm -rf "$dir"
+	rm -rf "$dir debootstrap=debootstrap systemd-analyze=systemd setpriv=util-linux"
 	return $status
 }
 

@@ -29,7 +29,7 @@ func checkCommand() *cobra.Command {
 	var logs logFlags
 	cmd := &cobra.Command{
 		Use:   "check ALIAS [ssh options]",
-		Short: "Try each step of a tunnel once, and say where it fails and what to do",
+		Short: "Try each step of a tunnel once: where it fails, and what to do",
 		Long: `Goes through configuration, name look-up, TCP, key exchange, host key, authentication, each forward, keepalive and echo
 once, each with its time. Ports are bound and asked for, and given back at once; those that a running tunneld holds for
 this alias are left alone.

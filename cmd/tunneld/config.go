@@ -12,7 +12,7 @@ func configCommand() *cobra.Command {
 	var flags sshFlags
 	cmd := &cobra.Command{
 		Use:   "config ALIAS [ssh options]",
-		Short: "Print the effective options as `ssh -G` does, and tunneld's own",
+		Short: "Print the effective options as ssh -G does, and tunneld's own",
 		Long: "Prints the effective options of ALIAS in the format of `ssh -G`: a keyword in lower case, a blank and the value on each\n" +
 			"line, tunneld's own keywords among them.",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -32,7 +32,7 @@ func explainCommand() *cobra.Command {
 	var flags sshFlags
 	cmd := &cobra.Command{
 		Use:   "explain ALIAS [ssh options]",
-		Short: "Say where each option of an alias comes from, and what is ignored",
+		Short: "Say where each option comes from, and what is ignored",
 		Long:  "Prints every option of ALIAS with the file and line that it comes from, what was skipped or ignored, and why.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := resolveOne(cmd, &flags, args)

@@ -31,7 +31,7 @@ func demoCommand() *cobra.Command {
 	var keep bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Watch a tunnel carry data, be cut, and come back; needs nothing installed",
+		Short: "Watch a tunnel carry data, be cut and come back, all in here",
 		Long: `Starts an SSH server of its own on loopback in this process, opens -L, -R and -D through it, sends data through each,
 cuts the connection under load, and shows it come back. It uses throw-away keys in a temporary directory and reads
 nothing of yours. It ends by itself.`,

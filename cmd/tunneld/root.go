@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 
@@ -31,19 +32,37 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:   "tunneld",
-		Short: "SSH tunnels that stay up",
-		Long: `tunneld opens the -L, -R and -D forwards of an ssh_config alias and keeps them open.
-
-  tunneld up ALIAS       run the tunnel in the foreground until told to stop
-  tunneld demo           see it work, with nothing else installed`,
+		Use:           "tunneld",
+		Short:         "SSH tunnels that stay up",
+		Long:          "SSH tunnels that stay up: opens the forwards of an ssh_config alias, and keeps\nthem open.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
-	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand())
+	others := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if cmd == root {
+			overview(root)
+		} else {
+			others(cmd, args)
+		}
+	})
+	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
+}
+
+// overview is `tunneld help`: it fits on a screen of 24 lines.
+func overview(root *cobra.Command) {
+	out := root.OutOrStdout()
+	fmt.Fprintf(out, "%s\n\n", root.Long)
+	for _, cmd := range root.Commands() {
+		if cmd.IsAvailableCommand() || cmd.Name() == "help" {
+			fmt.Fprintf(out, "  %-10s  %s\n", cmd.Name(), cmd.Short)
+		}
+	}
+	fmt.Fprint(out, "\nTo begin: `tunneld demo`, then `tunneld up ALIAS` with an alias of ~/.ssh/config\n"+
+		"that has forwards, or `tunneld up bob@host -D 1080`.\n`tunneld COMMAND --help` says more.\n")
 }

@@ -24,17 +24,17 @@ type steering struct {
 func steeringCommands() []*cobra.Command {
 	return []*cobra.Command{
 		steering{
-			verb: "reconnect", short: "Replace the connection: the new one first, then the old one retires", done: "reconnected",
+			verb: "reconnect", short: "Replace the connection: first the new one, then the old retires", done: "reconnected",
 			long: `Makes a new connection, moves new connections and -R forwards to it, and lets the old one end when its open connections
 have, within TunneldDrain. A tunnel that waits for its next attempt makes it now.`,
 		}.command(),
 		steering{
-			verb: "down", short: "Stop tunnels, as SIGTERM does", done: "stopped", after: waitGone,
+			verb: "down", short: "Stop tunnels (SIGTERM)", done: "stopped", after: waitGone,
 			long: `Stops tunnels: no new connections are accepted, open ones may go on for TunneldDrain. It returns when that is over.
 The process ends with its last tunnel.`,
 		}.command(),
 		steering{
-			verb: "reload", short: "Read the configuration anew and change only what differs, as SIGHUP does", done: "reloaded",
+			verb: "reload", short: "Read the configuration anew, change only what differs (SIGHUP)", done: "reloaded",
 			long: `Has the processes of these tunnels read their configuration anew. Only what differs is changed: a forward that stays
 keeps its open connections. What can not be read or bound changes nothing, and is told here. A tunnel that has failed
 is tried again.`,
@@ -112,7 +112,7 @@ func waitGone(ctx context.Context, c choice) error {
 func healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "health [NAME...]",
-		Short: "Tell by the exit code whether every tunnel is up and every forward listens",
+		Short: "Exit 0 when every tunnel is up and every forward listens",
 		Long: `Exit code 0 when every tunnel is up and every forward listens, 1 otherwise: what is missing is printed, a line each. Made
 for HEALTHCHECK. A tunnel with TunneldLazy is healthy while nobody uses it.`,
 		RunE: func(cmd *cobra.Command, names []string) error {

@@ -1,0 +1,356 @@
+package integration
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// shippedBinary builds tunneld as it is shipped, statically: a machine of another Debian can run it, and so can a unit
+// that forbids what the race detector needs.
+var shippedBinary = sync.OnceValues(func() (string, error) {
+	path := filepath.Join(shared, "tunneld-static")
+	build := exec.Command("go", "build", "-o", path, "github.com/tunneld/tunneld/cmd/tunneld")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// service is tunneld@.service in a machine that has an sshd and an echo server on its loopback.
+type service struct {
+	*machine
+	t      *testing.T
+	server *sshd
+	target string // of an echo server
+	home   string // the user's ~/.ssh while the machine is being prepared
+}
+
+// Where the aliases of the test listen, in the machine's own network.
+const (
+	helloAddress  = "127.0.0.1:7000"
+	addedAddress  = "127.0.0.1:7001"
+	socketAddress = "127.0.0.1:7002"
+	lockedAddress = "127.0.0.1:7003"
+	aliceAddress  = "127.0.0.1:7004"
+)
+
+const passphrase = "correct horse battery staple"
+
+// bootService boots a machine with everything but a running sshd.
+func bootService(t *testing.T) *service {
+	needRoot(t, "booting a systemd")
+	binary, err := shippedBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &service{t: t, server: newSSHD(t)}
+	var listener net.Listener
+	s.machine = boot(t, func(root string) {
+		s.home = filepath.Join(root, "var/lib/tunneld/.ssh")
+		mkdir(t, s.home)
+		mkdir(t, filepath.Join(root, "usr/bin"))
+		copyFile(t, binary, filepath.Join(root, "usr/bin/tunneld"), 0o755)
+		mkdir(t, filepath.Join(root, "etc/credstore"))
+		writeFile(t, filepath.Join(root, "etc/credstore/tunneld.locked"), passphrase+"\n")
+		s.writeKeys()
+	})
+	s.inside(func() { listener, err = net.Listen("tcp", "127.0.0.1:0") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.target = startTargetOn(t, listener, echo).address()
+	s.write("/var/lib/tunneld/.ssh/config", s.config(""))
+	s.do("sh", "-c", "tunneld unit > /etc/systemd/system/tunneld@.service")
+	socket, err := os.ReadFile("../deploy/systemd/tunneld@.socket")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("/etc/systemd/system/tunneld@.socket", string(socket))
+	s.write("/etc/systemd/system/tunneld@web.socket.d/ports.conf", "[Socket]\nListenStream=\nListenStream="+socketAddress+"\n")
+	s.write("/etc/systemd/system/tunneld@hello.service.d/watchdog.conf", "[Service]\nWatchdogSec=2s\n")
+	s.do("systemctl", "daemon-reload")
+	s.server.prefix = []string{"ip", "netns", "exec", s.space}
+	return s
+}
+
+// writeKeys writes a key, one with a passphrase, and whom to trust.
+func (s *service) writeKeys() {
+	s.server.authorize(writeKey(s.t, filepath.Join(s.home, "id_ed25519")))
+	plain, err := os.ReadFile(filepath.Join(s.home, "id_ed25519"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	key, err := ssh.ParseRawPrivateKey(plain)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	locked, err := ssh.MarshalPrivateKeyWithPassphrase(key, "", []byte(passphrase))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	writeFile(s.t, filepath.Join(s.home, "id_locked"), string(pem.EncodeToMemory(locked)))
+	known := fmt.Sprintf("[127.0.0.1]:%d %s", s.server.port, ssh.MarshalAuthorizedKey(s.server.hostKey))
+	writeFile(s.t, filepath.Join(s.home, "known_hosts"), known)
+	other := writeKey(s.t, filepath.Join(s.t.TempDir(), "other"))
+	writeFile(s.t, filepath.Join(s.home, "known_others"), fmt.Sprintf("[127.0.0.1]:%d %s", s.server.port, ssh.MarshalAuthorizedKey(other)))
+}
+
+// config gives ~/.ssh/config; more is for the alias hello.
+func (s *service) config(more string) string {
+	entry := func(alias, address, more string) string {
+		return fmt.Sprintf("Host %s\n    LocalForward %s %s\n%s\n", alias, address, s.target, more)
+	}
+	return "IgnoreUnknown Tunneld*\n" +
+		entry("hello", helloAddress, more) +
+		entry("web", socketAddress, "") +
+		entry("locked", lockedAddress, "    IdentityFile ~/.ssh/id_locked\n    IdentitiesOnly yes") +
+		entry("alice", aliceAddress, "") +
+		entry("changed", "127.0.0.1:7100", "    UserKnownHostsFile ~/.ssh/known_others") +
+		fmt.Sprintf("Host *\n    HostName 127.0.0.1\n    Port %d\n    User root\n    TunneldBackoffMax 1\n    StrictHostKeyChecking yes\n", s.server.port)
+}
+
+func mkdir(t testing.TB, path string) {
+	t.Helper()
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func copyFile(t testing.TB, from, to string, mode os.FileMode) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, data, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What an administrator does, on a systemd that really runs.
+func TestUnderSystemd(t *testing.T) {
+	if testing.Short() {
+		t.Skip("boots a machine")
+	}
+	s := bootService(t)
+	for _, step := range []struct {
+		name string
+		run  func(*service, *testing.T)
+	}{
+		{"the unit is clean and hardened", (*service).unitIsClean},
+		{"starts before the server can be reached, and serves who came meanwhile", (*service).startsWithoutServer},
+		{"the journal knows priorities", (*service).journalHasPriorities},
+		{"reload changes what differs", (*service).reloads},
+		{"a reload that can not be is told", (*service).reloadFails},
+		{"a frozen daemon is caught by the watchdog", (*service).watchdogRestarts},
+		{"a killed daemon is started again", (*service).crashRestarts},
+		{"a refused one is not", (*service).refusedStaysDown},
+		{"the passphrase comes as a credential", (*service).credentialUnlocks},
+		{"tunnels share a runtime directory", (*service).stopLeavesOthers},
+		{"a socket is there before and between daemons", (*service).socketSurvives},
+		{"a user's own service manager", (*service).userUnit},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { s.machine.t, s.t = t, t; step.run(s, t) }) {
+			break
+		}
+	}
+	s.machine.t, s.t = t, t
+}
+
+func (s *service) unitIsClean(t *testing.T) {
+	for _, unit := range []string{"tunneld@hello.service", "tunneld@web.socket"} {
+		if out := s.do("systemd-analyze", "verify", "/etc/systemd/system/"+unit); out != "" {
+			t.Errorf("verify of %s says %q", unit, out)
+		}
+	}
+	out := s.do("systemd-analyze", "security", "--offline=true", "/etc/systemd/system/tunneld@hello.service")
+	match := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
+	if match == nil {
+		t.Fatalf("security says %q", tail(out, 2))
+	}
+	if level, _ := strconv.ParseFloat(match[1], 64); level > 1.5 {
+		t.Errorf("exposure level %s, want at most 1.5", match[1])
+	}
+}
+
+func (s *service) startsWithoutServer(t *testing.T) {
+	s.do("systemctl", "enable", "--now", "tunneld@hello")
+	if state := s.property("tunneld@hello", "ActiveState"); state != "active" {
+		t.Errorf("state %q after the start, want active", state)
+	}
+	held, err := s.dial(helloAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	s.waitProperty("tunneld@hello", "StatusText", "waiting, and why", func(text string) bool {
+		return strings.Contains(text, "refused")
+	})
+	s.server.start()
+	check(t, exchange(held, "held since before the server was there", patience))
+	s.waitUp(t, "tunneld@hello")
+	if out := s.do("tunneld", "status", "hello"); !strings.Contains(out, "up") {
+		t.Errorf("root's status says %q", out)
+	}
+	s.do("tunneld", "health")
+}
+
+func (s *service) waitUp(t *testing.T, unit string) {
+	t.Helper()
+	s.waitProperty(unit, "StatusText", "up", func(text string) bool { return strings.HasPrefix(text, "up") })
+}
+
+func (s *service) journalHasPriorities(t *testing.T) {
+	want := map[string]string{`msg="connecting failed"`: "4", "msg=connected": "6"}
+	s.do("journalctl", "--sync")
+	for l := range strings.Lines(s.do("journalctl", "-u", "tunneld@hello", "_COMM=tunneld", "-o", "json")) {
+		var entry struct{ MESSAGE, PRIORITY string }
+		if err := json.Unmarshal([]byte(l), &entry); err != nil {
+			t.Fatalf("%q: %v", l, err)
+		}
+		for message, priority := range want {
+			if strings.Contains(entry.MESSAGE, message) && entry.PRIORITY == priority {
+				delete(want, message)
+			}
+		}
+		if strings.Contains(entry.MESSAGE, "time=") || strings.HasPrefix(entry.MESSAGE, "<") {
+			t.Errorf("the journal says %q", entry.MESSAGE)
+		}
+	}
+	for message, priority := range want {
+		t.Errorf("no message with %s has priority %s", message, priority)
+	}
+}
+
+func (s *service) reloads(t *testing.T) {
+	open, err := s.dial(helloAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	check(t, exchange(open, "before", patience))
+	s.write("/var/lib/tunneld/.ssh/config", s.config(fmt.Sprintf("    LocalForward %s %s", addedAddress, s.target)))
+	s.do("systemctl", "reload", "tunneld@hello")
+	check(t, s.echoes(addedAddress))
+	check(t, exchange(open, "after", patience))
+	s.waitUp(t, "tunneld@hello")
+}
+
+func (s *service) reloadFails(t *testing.T) {
+	s.write("/var/lib/tunneld/.ssh/config", "Host hello\n    LocalForwart 1 2\n")
+	if out, err := s.command("systemctl", "reload", "tunneld@hello").CombinedOutput(); err == nil {
+		t.Errorf("the reload of a broken configuration succeeded: %s", out)
+	}
+	check(t, s.echoes(addedAddress))
+	if state := s.property("tunneld@hello", "ActiveState"); state != "active" {
+		t.Errorf("state %q after it, want active", state)
+	}
+	s.write("/var/lib/tunneld/.ssh/config", s.config(""))
+	s.do("systemctl", "reload", "tunneld@hello")
+}
+
+// restarts waits until a unit has been started again after what do did to its process.
+func (s *service) restarts(unit string, do func(pid string)) {
+	s.t.Helper()
+	before, pid := s.property(unit, "NRestarts"), s.property(unit, "MainPID")
+	do(pid)
+	s.waitProperty(unit, "NRestarts", "more than "+before, func(now string) bool { return now != before })
+	s.waitProperty(unit, "ActiveState", "active", func(state string) bool { return state == "active" })
+}
+
+func (s *service) watchdogRestarts(t *testing.T) {
+	s.restarts("tunneld@hello", func(pid string) { s.do("sh", "-c", "kill -STOP "+pid) })
+	check(t, s.echoes(helloAddress))
+}
+
+func (s *service) crashRestarts(t *testing.T) {
+	s.restarts("tunneld@hello", func(pid string) { s.do("sh", "-c", "kill -KILL "+pid) })
+	check(t, s.echoes(helloAddress))
+}
+
+func (s *service) refusedStaysDown(t *testing.T) {
+	const unit = "tunneld@changed"
+	s.try("systemctl", "start", unit) // it is ready before it learns of the key
+	s.waitProperty(unit, "ActiveState", "failed", func(state string) bool { return state == "failed" })
+	if code := s.property(unit, "ExecMainStatus"); code != "3" {
+		t.Errorf("exit code %s, want 3", code)
+	}
+	never(t, 1500*time.Millisecond, "started again", func() bool { return s.property(unit, "ActiveState") != "failed" })
+	if n := s.property(unit, "NRestarts"); n != "0" {
+		t.Errorf("%s restarts, want none", n)
+	}
+}
+
+func (s *service) credentialUnlocks(t *testing.T) {
+	s.do("systemctl", "start", "tunneld@locked")
+	check(t, s.echoes(lockedAddress))
+}
+
+func (s *service) stopLeavesOthers(t *testing.T) {
+	s.do("systemctl", "stop", "tunneld@locked")
+	if result := s.property("tunneld@locked", "Result"); result != "success" {
+		t.Errorf("stopping ended with %q", result)
+	}
+	s.do("tunneld", "health", "hello")
+	if out, err := s.command("tunneld", "status", "locked").CombinedOutput(); err == nil {
+		t.Errorf("what was stopped is still shown: %s", out)
+	}
+}
+
+func (s *service) socketSurvives(t *testing.T) {
+	const unit = "tunneld@web"
+	s.do("systemctl", "enable", "--now", unit+".socket")
+	if state := s.property(unit, "ActiveState"); state != "inactive" {
+		t.Errorf("state %q before the first client, want inactive", state)
+	}
+	check(t, s.echoes(socketAddress))
+	s.waitUp(t, unit)
+	for _, end := range []func(){
+		func() { s.do("sh", "-c", "kill -KILL "+s.property(unit, "MainPID")) },
+		func() { s.do("systemctl", "restart", "--no-block", unit) },
+		func() { s.do("systemctl", "stop", unit+".service") },
+	} {
+		before := s.property(unit, "MainPID")
+		end()
+		check(t, s.echoes(socketAddress)) // not refused in any moment
+		s.waitProperty(unit, "MainPID", "another process", func(now string) bool { return now != before && now != "0" })
+		check(t, s.echoes(socketAddress))
+	}
+	if out := s.try("journalctl", "-u", unit); strings.Contains(out, "inherited") {
+		t.Errorf("the sockets were not taken over: %s", out)
+	}
+}
+
+func (s *service) userUnit(t *testing.T) {
+	s.do("useradd", "--create-home", "alice")
+	s.do("sh", "-c", "cp -r /var/lib/tunneld/.ssh ~alice/ && mkdir -p ~alice/.config/systemd/user"+
+		" && tunneld unit --user > ~alice/.config/systemd/user/tunneld@.service && chown -R alice: ~alice")
+	s.do("loginctl", "enable-linger", "alice")
+	as := func(words ...string) []string {
+		return append([]string{"runuser", "-u", "alice", "--", "env", "XDG_RUNTIME_DIR=/run/user/1000"}, words...)
+	}
+	eventually(t, patience, "alice's service manager runs", func() bool {
+		return s.try(as("systemctl", "--user", "is-system-running")...) == "running"
+	})
+	s.do(as("systemctl", "--user", "enable", "--now", "tunneld@alice")...)
+	check(t, s.echoes(aliceAddress))
+	s.do(as("tunneld", "health", "alice")...)
+	s.do(as("systemctl", "--user", "reload", "tunneld@alice")...)
+	if out, err := s.command(as("tunneld", "health", "hello")...).CombinedOutput(); err == nil || !strings.Contains(string(out), "hint") {
+		t.Errorf("alice sees root's tunnels: %s", out)
+	}
+}
