@@ -6,7 +6,8 @@ PATH=$PATH:/usr/sbin:/sbin
 
 # program=package
 wanted="gcc=gcc gcc=libc6-dev sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
-ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps podman=podman runc=runc mandoc=mandoc promtool=prometheus"
+ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps debootstrap=debootstrap
+systemd-analyze=systemd setpriv=util-linux podman=podman runc=runc mandoc=mandoc promtool=prometheus"
 
 # promtool comes out of its package alone: the server that is packed with it would be started.
 install_promtool() {
@@ -14,7 +15,7 @@ install_promtool() {
 	(cd "$dir" && apt-get download -qq prometheus 2>/dev/null && dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool &&
 		install -m 755 usr/bin/promtool /usr/local/bin/)
 	status=$?
-	rm -rf "$dir debootstrap=debootstrap systemd-analyze=systemd setpriv=util-linux"
+	rm -rf "$dir"
 	return $status
 }
 
