@@ -14,6 +14,7 @@ type lab struct {
 	relay   *relay
 	account *account
 	prefix  []string // words before the program, for example to enter a network namespace
+	plain   bool     // tunneld without the race detector, because it is measured
 }
 
 // alias is the name in ssh_config of the lab's server.
@@ -60,6 +61,9 @@ func (l *lab) start(p program, flags ...string) *child {
 		return l.account.run(p, l.words("autossh", "-M", "0", "-N", flags, alias))
 	default:
 		binary := l.account.binary()
+		if l.plain {
+			binary = l.account.plainBinary()
+		}
 		c := l.account.run(p, l.words(binary, "up", alias, "--log-format", "json", "--log-level", "debug", flags[:2], flags[4:]))
 		l.account.noRaces(c)
 		return c

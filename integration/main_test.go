@@ -25,19 +25,26 @@ func TestMain(m *testing.M) {
 // shared is the directory that lives as long as the test run; set once by TestMain.
 var shared string
 
-// tunneldBinary builds cmd/tunneld at the first call and gives its path. TUNNELD_BINARY names one that is built already.
+// tunneldBinary builds cmd/tunneld at the first call, with the race detector where the tests run with it, and gives its
+// path. TUNNELD_BINARY names one that is built already.
 var tunneldBinary = sync.OnceValues(func() (string, error) {
+	if raceEnabled {
+		return build("tunneld-race", "-race")
+	}
+	return plainBinary()
+})
+
+// plainBinary is the same without the race detector, for what is measured.
+var plainBinary = sync.OnceValues(func() (string, error) { return build("tunneld") })
+
+func build(name string, flags ...string) (string, error) {
 	if path := os.Getenv("TUNNELD_BINARY"); path != "" {
 		return path, nil
 	}
-	path := filepath.Join(shared, "tunneld")
-	args := []string{"build", "-o", path}
-	if raceEnabled {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, "github.com/tunneld/tunneld/cmd/tunneld")...)
-	if out, err := build.CombinedOutput(); err != nil {
+	path := filepath.Join(shared, name)
+	args := append([]string{"build", "-o", path}, flags...)
+	if out, err := exec.Command("go", append(args, "github.com/tunneld/tunneld/cmd/tunneld")...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}

@@ -27,9 +27,13 @@ func (a *account) run(p program, words []string) *child {
 }
 
 // binary gives the path of tunneld.
-func (a *account) binary() string {
+func (a *account) binary() string { return a.built(tunneldBinary()) }
+
+// plainBinary gives the path of a tunneld without the race detector.
+func (a *account) plainBinary() string { return a.built(plainBinary()) }
+
+func (a *account) built(path string, err error) string {
 	a.t.Helper()
-	path, err := tunneldBinary()
 	if err != nil {
 		a.t.Fatal(err)
 	}
