@@ -21,6 +21,12 @@ const (
 	smallBuffer = 2 << 10
 )
 
+// What a connection may cost in memory while it is quiet depends on what it has carried: below bulk it is kept small.
+const (
+	bulk         = 1 << 20 // bytes in one go that make speed worth more than memory
+	smallPackets = 8 << 10 // largest packet before that: the library keeps each channel's largest for good (channel.go:263)
+)
+
 var buffers = sync.Pool{New: func() any { return new([largeBuffer]byte) }}
 
 // splice joins a TCP or Unix connection of ours and an SSH channel. It owns both and closes both.
@@ -112,19 +118,21 @@ func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 	}
 }
 
-// burstFromChannel copies with a large buffer for as long as it comes back well filled.
+// burstFromChannel copies with a large buffer until all that came has been taken; a bulk transfer keeps it a little longer,
+// to wait for more in it.
 func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 	large := buffers.Get().(*[largeBuffer]byte)
 	defer buffers.Put(large)
-	for {
+	for moved := 0; ; {
 		n, err := ch.Read(large[:])
+		moved += n
 		if n > 0 {
 			count.Add(uint64(n))
 			if _, werr := conn.Write(large[:n]); werr != nil {
 				return werr
 			}
 		}
-		if err != nil || n < smallBuffer {
+		if err != nil || n < smallBuffer || n < largeBuffer && moved < bulk {
 			return err
 		}
 	}
@@ -133,12 +141,12 @@ func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error 
 // copyToChannel copies until conn's EOF, which gives nil.
 func copyToChannel(ch io.Writer, conn net.Conn, count *atomic.Uint64) error {
 	next := readerOf(conn)
-	for {
+	for moved := 0; ; {
 		large, n, err := next()
 		if n > 0 {
+			moved += n
 			count.Add(uint64(n))
-			_, werr := ch.Write(large[:n])
-			if werr != nil {
+			if werr := writePackets(ch, large[:n], moved >= bulk); werr != nil {
 				err = werr
 			}
 		}
@@ -152,6 +160,22 @@ func copyToChannel(ch io.Writer, conn net.Conn, count *atomic.Uint64) error {
 			return err
 		}
 	}
+}
+
+// writePackets writes p, in packets that the library cuts as large as it can, or in small ones.
+func writePackets(ch io.Writer, p []byte, large bool) error {
+	size := smallPackets
+	if large {
+		size = len(p)
+	}
+	for len(p) > 0 {
+		n := min(size, len(p))
+		if _, err := ch.Write(p[:n]); err != nil {
+			return err
+		}
+		p = p[n:]
+	}
+	return nil
 }
 
 // reset closes conn so that its peer sees an error and not an end. On Unix sockets, which know no reset, it is a close.
