@@ -254,7 +254,13 @@ func (r *resolver) fillOwn(o *Options) {
 	o.Drain = own("TunneldDrain")
 	o.MaxLifetime = own("TunneldMaxLifetime")
 	o.Lazy = own("TunneldLazy")
-	if name := r.doc.value("TunneldPassphraseFile"); lower(name) != "none" {
-		o.PassphraseFile, _ = r.path("TunneldPassphraseFile", name, r.tokens(r.host, r.keyAlias()))
+	file := func(keyword string) string {
+		name := r.doc.value(keyword)
+		if lower(name) == "none" {
+			return ""
+		}
+		path, _ := r.path(keyword, name, r.tokens(r.host, r.keyAlias()))
+		return path
 	}
+	o.PassphraseFile, o.PortFile = file("TunneldPassphraseFile"), file("TunneldPortFile")
 }

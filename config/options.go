@@ -121,6 +121,7 @@ type Options struct {
 	Drain          time.Duration // how long open connections may go on when stopping or after a planned replacement
 	MaxLifetime    time.Duration // the connection is replaced after this long; 0: never
 	PassphraseFile string        // where the passphrase of an encrypted key is read; empty: none
+	PortFile       string        // where the ports that the server chose for -R 0 are written; empty: nowhere
 	Lazy           time.Duration // disconnect after this idle time, connect on first use; 0: connect at once, stay
 
 	Warnings []Warning

@@ -16,6 +16,7 @@ var ownDefaults = []entry{
 	{keyword: "TunneldDrain", value: "10s"},
 	{keyword: "TunneldMaxLifetime", value: "none"},
 	{keyword: "TunneldPassphraseFile", value: "none"},
+	{keyword: "TunneldPortFile", value: "none"},
 	{keyword: "TunneldLazy", value: "no"},
 }
 
@@ -33,6 +34,7 @@ func ownKeywords() []keyword {
 		ownTime("TunneldDrain", "a time such as 10s, or 0", 0, ""),
 		ownTime("TunneldMaxLifetime", "a time such as 12h, or none", 1, "none"),
 		text("TunneldPassphraseFile"),
+		text("TunneldPortFile"),
 		ownTime("TunneldLazy", "a time such as 10m, or no", 1, "no"),
 	}
 }

@@ -193,6 +193,7 @@ Host a
   TunneldDrain 0
   TunneldMaxLifetime 12h
   TunneldPassphraseFile ~/.pass-%n
+  TunneldPortFile ~/ports-%n
   TunneldLazy 10m
 Host *
   TunneldHold 5
@@ -206,6 +207,7 @@ Host *
 	equal(t, "drain", o.Drain, 0)
 	equal(t, "lifetime", o.MaxLifetime, 12*time.Hour)
 	equal(t, "passphrase", o.PassphraseFile, p.environment.Home+"/.pass-a")
+	equal(t, "ports", o.PortFile, p.environment.Home+"/ports-a")
 	equal(t, "lazy", o.Lazy, 10*time.Minute)
 	lines := printed(t, o)
 	for _, want := range []string{"tunneldhold 1m30s", "tunneldecho service:7", "tunneldmaxlifetime 12h", "tunneldlazy 10m"} {

@@ -11,8 +11,8 @@ import (
 // maxAcceptWait is the longest pause after an Accept that failed for want of descriptors or memory.
 const maxAcceptWait = time.Second
 
-// acceptLoop accepts until l is closed and hands each connection to serve in a goroutine of its own. It does nothing
-// else, so that no connection waits for another. Running out of descriptors costs a pause, never the listener.
+// acceptLoop accepts until l is closed and hands each connection to serve, which must not block, so that no connection
+// waits for another. Running out of descriptors costs a pause, never the listener.
 func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, serve func(stream)) {
 	wait := time.Duration(0)
 	for {
@@ -25,12 +25,14 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, serve fun
 				conn.Close()
 				continue
 			}
-			go serve(s)
+			serve(s)
 		case errors.Is(err, net.ErrClosed), ctx.Err() != nil:
 			return
 		default:
+			if wait == 0 {
+				log.Warn("no more connections can be accepted, trying on", "listen", l.Addr().String(), "err", err)
+			}
 			wait = min(max(2*wait, 5*time.Millisecond), maxAcceptWait)
-			log.Warn("accept failed", "listen", l.Addr().String(), "err", err, "retry_in", wait)
 			pause(ctx, wait)
 		}
 	}

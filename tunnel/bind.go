@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -19,24 +20,46 @@ import (
 func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]string, error) {
 	switch {
 	case !e.HostSet && o.GatewayPorts, e.HostSet && (e.Host == "" || e.Host == "*"):
-		return family(o.AddressFamily, "0.0.0.0", "::"), nil
+		return family(o.AddressFamily).choose("0.0.0.0", "::"), nil
 	case !e.HostSet, e.Host == "localhost":
-		return family(o.AddressFamily, "127.0.0.1", "::1"), nil
+		return family(o.AddressFamily).choose("127.0.0.1", "::1"), nil
 	}
-	if _, err := netip.ParseAddr(e.Host); err == nil {
-		return []string{e.Host}, nil
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, family(o.AddressFamily).network("ip"), e.Host)
+	if err != nil {
+		return nil, err
 	}
-	return net.DefaultResolver.LookupHost(ctx, e.Host)
+	var hosts []string
+	for _, ip := range ips {
+		if host := ip.Unmap().String(); !slices.Contains(hosts, host) {
+			hosts = append(hosts, host)
+		}
+	}
+	return hosts, nil
 }
 
-func family(f config.AddressFamily, four, six string) []string {
-	switch f {
+// family is AddressFamily, which holds for forwards as well (channel_set_af in OpenSSH).
+type family config.AddressFamily
+
+// choose gives the one of two addresses that belongs to the family, or both.
+func (f family) choose(four, six string) []string {
+	switch config.AddressFamily(f) {
 	case config.IPv4:
 		return []string{four}
 	case config.IPv6:
 		return []string{six}
 	}
 	return []string{four, six}
+}
+
+// network restricts "tcp" or "ip" to the family.
+func (f family) network(kind string) string {
+	switch config.AddressFamily(f) {
+	case config.IPv4:
+		return kind + "4"
+	case config.IPv6:
+		return kind + "6"
+	}
+	return kind
 }
 
 // bind opens the listeners of one local forward: on every address, or on none. An address that this machine does not have

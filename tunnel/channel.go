@@ -3,7 +3,6 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -13,15 +12,19 @@ import (
 var errSessionDown = errors.New("the ssh connection went down")
 
 // errTooManyOpens is the bound of one session's unanswered opens.
-var errTooManyOpens = fmt.Errorf("%d connections already wait for the server to answer", maxPendingOpens)
+var errTooManyOpens = errors.New("too many connections already wait for the server to answer")
 
 // maxPendingOpens bounds the opens of one session that the server has not answered. An open can not be withdrawn
-// (RFC 4254 §5.1), so a flood towards a target that answers nobody would otherwise grow without end.
+// (RFC 4254 §5.1), so a flood towards a target that answers nobody would otherwise grow without end. A single target gets
+// half of them.
 const maxPendingOpens = 4096
 
 // closeGrace is how long a channel that the peer closed is watched for the end of its session, which closes all channels
 // in the same way just before it shows elsewhere.
 const closeGrace = time.Millisecond
+
+// livesRequest is a global request that wants no answer and that nobody knows.
+const livesRequest = "lives@tunneld"
 
 // channel is an open SSH channel and the session that it can not outlive.
 type channel struct {
@@ -54,6 +57,10 @@ func (c *channel) brokeOff() bool {
 	default:
 		return false // SSH_MSG_CHANNEL_EOF: the channel itself lives
 	}
+	// When the server says goodbye, the library closes every channel before it closes the wire. It refuses to write by then.
+	if _, _, err := c.session.link.conn.SendRequest(livesRequest, false, nil); err != nil {
+		return true
+	}
 	grace := time.NewTimer(closeGrace)
 	defer grace.Stop()
 	select {
@@ -70,20 +77,18 @@ type openResult struct {
 	err     error
 }
 
-// open asks the server for a channel. It blocks until the server answers, the session ends (errSessionDown) or ctx is
+// open asks the server for a channel to target, whose name is for the bound alone. It blocks until the server answers, the session ends (errSessionDown) or ctx is
 // done. A refusal is an *ssh.OpenChannelError.
 //
 // The library's call runs in a goroutine of its own, since it can hang for ever when it races with the end of the
 // connection; an answer that comes after we left is closed again.
-func (s *Session) open(ctx context.Context, kind string, payload []byte) (*channel, error) {
-	select {
-	case s.opens <- struct{}{}:
-	default:
+func (s *Session) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
+	if !s.opens.take(target) {
 		return nil, errTooManyOpens
 	}
 	result := make(chan openResult, 1)
 	go func() {
-		defer func() { <-s.opens }()
+		defer s.opens.release(target)
 		ch, reqs, err := s.link.conn.OpenChannel(kind, payload)
 		result <- openResult{ch, reqs, err}
 	}()

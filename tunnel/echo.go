@@ -104,7 +104,7 @@ func (e *echoLoop) expected(nonce [nonceSize]byte) bool {
 // echoOnce sends the nonce to port at the server and reads it back.
 func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]byte) error {
 	payload := ssh.Marshal(directTCP{"localhost", port, "127.0.0.1", 65535})
-	ch, err := s.open(ctx, "direct-tcpip", payload)
+	ch, err := s.open(ctx, "echo", "direct-tcpip", payload)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) && refused.Reason == ssh.Prohibited {
 		return fmt.Errorf("%w: %w", ErrEchoUnavailable, err)

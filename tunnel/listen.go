@@ -109,21 +109,47 @@ func (s *Session) listen(ctx context.Context, e config.Endpoint, accept func(con
 		close(l.known)
 	}
 	s.listens.add(l)
-	ok, reply, err := s.request(ctx, name, payload)
+	result := s.send(name, payload)
+	err := s.granted(ctx, l, result)
+	if err == nil {
+		return l, nil
+	}
+	s.listens.remove(l)
+	if ctx.Err() != nil {
+		s.serving.Go(func() { s.unlistenLate(l, result) })
+	}
+	return nil, err
+}
+
+// granted waits for the answer to a request to listen.
+func (s *Session) granted(ctx context.Context, l *remoteListen, result <-chan requestResult) error {
+	ok, reply, err := s.answer(ctx, result)
 	if err == nil && !ok {
 		err = errDenied
 	}
-	if l.port == 0 && !e.IsUnix() {
+	if l.port == 0 && !l.endpoint.IsUnix() {
 		if err == nil {
 			l.port, err = chosenPort(reply)
 		}
-		defer close(l.known)
+		close(l.known)
 	}
-	if err != nil {
-		s.listens.remove(l)
-		return nil, err
+	return err
+}
+
+// unlistenLate cancels what the server grants when nobody waits for it any more.
+func (s *Session) unlistenLate(l *remoteListen, result <-chan requestResult) {
+	ok, reply, err := s.answer(context.Background(), result)
+	if err != nil || !ok {
+		return
 	}
-	return l, nil
+	if l.port == 0 && !l.endpoint.IsUnix() {
+		if l.port, err = chosenPort(reply); err != nil {
+			return
+		}
+	}
+	if err := s.unlisten(context.Background(), l); err != nil {
+		s.log.Debug("listener not given up", "err", err)
+	}
 }
 
 // chosenPort reads the answer to a request for port 0 (RFC 4254 §7.1).
@@ -154,15 +180,33 @@ func (s *Session) unlisten(ctx context.Context, l *remoteListen) error {
 	return err
 }
 
+// arrival is a connection that the server opened. It has its place until it is answered.
+type arrival struct {
+	ssh.NewChannel
+	answered func()
+}
+
+func (a arrival) Accept() (ssh.Channel, <-chan *ssh.Request, error) {
+	defer a.answered()
+	return a.NewChannel.Accept()
+}
+
+func (a arrival) Reject(reason ssh.RejectionReason, text string) error {
+	defer a.answered()
+	return a.NewChannel.Reject(reason, text)
+}
+
 // forwarded finds out for which listener the server opened c and hands it over.
 func (s *Session) forwarded(ctx context.Context, c ssh.NewChannel) {
-	if s.arriving.Add(1) > maxForwarded {
-		s.arriving.Add(-1)
+	s.channels.add()
+	defer s.channels.done()
+	listener := listenerName(c)
+	if !s.arrived.take(listener) {
 		c.Reject(ssh.ResourceShortage, "too many connections at once")
 		return
 	}
+	c = arrival{c, sync.OnceFunc(func() { s.arrived.release(listener) })}
 	l := s.listenerOf(ctx, c)
-	s.arriving.Add(-1)
 	if l == nil {
 		c.Reject(ssh.Prohibited, "no such forward")
 		return
@@ -196,6 +240,18 @@ func (s *Session) listenerOf(ctx context.Context, c ssh.NewChannel) *remoteListe
 			return nil
 		}
 	}
+}
+
+// listenerName tells listeners apart: address and port, or the path.
+func listenerName(c ssh.NewChannel) string {
+	var m struct {
+		Address string
+		Rest    []byte `ssh:"rest"`
+	}
+	if ssh.Unmarshal(c.ExtraData(), &m) != nil {
+		return ""
+	}
+	return m.Address + string(m.Rest[:min(len(m.Rest), 4)])
 }
 
 func matchers(c ssh.NewChannel) (exact, loose func(*remoteListen) bool, ok bool) {

@@ -43,7 +43,13 @@ func (f *localForward) start(ctx context.Context) {
 	f.log.Info("listening", "listen", strings.Join(f.bound, " "))
 	for _, l := range f.listeners {
 		f.accepting.Go(func() {
-			acceptLoop(ctx, l, f.log, func(conn stream) { f.serve(ctx, conn) })
+			acceptLoop(ctx, l, f.log, func(conn stream) {
+				ended := f.conns.track(conn)
+				go func() {
+					defer ended()
+					f.serve(ctx, conn)
+				}()
+			})
 		})
 	}
 }
@@ -56,7 +62,6 @@ func (f *localForward) stop() {
 
 // serve carries one client's connection to its end and closes it.
 func (f *localForward) serve(ctx context.Context, conn stream) {
-	defer f.conns.track(conn)()
 	f.count.total.Add(1)
 	f.count.open.Add(1)
 	defer f.count.open.Add(-1)
@@ -95,7 +100,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, target config.En
 		if err != nil {
 			return nil, err
 		}
-		ch, err := s.open(ctx, kind, payload)
+		ch, err := s.open(ctx, endpointText(target), kind, payload)
 		if errors.Is(err, errSessionDown) {
 			f.tunnel.pool.leave(s)
 			continue

@@ -45,6 +45,7 @@ func (t *Tunnel) apply(ctx context.Context, o *config.Options, inherited *Inheri
 	for _, f := range freshRemotes {
 		f.start(ctx)
 	}
+	t.notePorts()
 	return nil
 }
 

@@ -35,6 +35,7 @@ type remoteForward struct {
 	count   counter
 	cancel  context.CancelFunc // set by start
 	keeping sync.WaitGroup
+	chosen  uint32 // the port that the server chose last; 0: none yet. Only keep's goroutine touches it
 
 	mu    sync.Mutex // guards all following fields
 	state ForwardState
@@ -83,14 +84,14 @@ func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
 	h := holder{end: func() {}}
 	defer func() { h.end() }()
 	for try := 0; ; try++ {
-		l, err := s.listen(ctx, f.forward.Load().Listen, f.accept)
+		l, err := f.ask(ctx, s)
 		if err == nil {
 			h.end()
 			f.listening(l)
 			f.stayOn(ctx, s, l)
 			return
 		}
-		if !f.mayAskAgain(s, err) {
+		if ctx.Err() != nil || !f.mayAskAgain(s, err) {
 			return
 		}
 		if try%holderEvery == 0 && errors.Is(err, errDenied) {
@@ -103,6 +104,40 @@ func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
 			return
 		}
 	}
+}
+
+// serverChooses tells whether the server is to choose the port.
+func (f *remoteForward) serverChooses() bool {
+	listen := f.forward.Load().Listen
+	return listen.Port == 0 && !listen.IsUnix()
+}
+
+// ask asks s to listen. Where the server chose the port, it is asked for the same one again: people have told it others.
+func (f *remoteForward) ask(ctx context.Context, s *Session) (*remoteListen, error) {
+	listen := f.forward.Load().Listen
+	if !f.serverChooses() {
+		return s.listen(ctx, listen, f.accept)
+	}
+	if f.chosen != 0 {
+		same := listen
+		same.Port = int(f.chosen)
+		if l, err := s.listen(ctx, same, f.accept); !errors.Is(err, errDenied) {
+			return l, err
+		}
+	}
+	l, err := s.listen(ctx, listen, f.accept)
+	if err == nil {
+		f.changed(l.port)
+	}
+	return l, err
+}
+
+// changed notes which port the server chose, and says so if it is another than before.
+func (f *remoteForward) changed(port uint32) {
+	if f.chosen != 0 && f.chosen != port {
+		f.log.Warn("the server chose another port than before", "was", f.chosen, "listen", port)
+	}
+	f.chosen = port
 }
 
 // stays waits for d. It is false when the session is left or ctx is done before.
@@ -180,8 +215,9 @@ func (f *remoteForward) refused(why error, try int, wait time.Duration) {
 
 func (f *remoteForward) set(state ForwardState, bound string) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.state, f.bound = state, bound
+	f.mu.Unlock()
+	f.tunnel.notePorts()
 }
 
 // accept serves a connection that arrived at the server: first the target on our side is dialled, only then is the
@@ -194,7 +230,7 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 		f.acceptSOCKS(ctx, s, c)
 		return
 	}
-	conn, err := dialLocal(ctx, f.forward.Load().Target)
+	conn, err := f.dialLocal(ctx, f.forward.Load().Target)
 	if err != nil {
 		f.count.failed(err)
 		f.log.Debug("connection refused", "target", endpointText(f.forward.Load().Target), "err", err)
@@ -210,10 +246,10 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 	(&splice{conn, s.adopt(raw, requests), &f.count}).run()
 }
 
-// dialLocal connects to a target on our side.
-func dialLocal(ctx context.Context, target config.Endpoint) (stream, error) {
+// dialLocal connects to a target on our side, in the address family that ssh would use.
+func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (stream, error) {
 	dialer := net.Dialer{Timeout: localDialTime}
-	network, address := "tcp", endpointText(target)
+	network, address := family(f.tunnel.options.Load().AddressFamily).network("tcp"), endpointText(target)
 	if target.IsUnix() {
 		network = "unix"
 	}

@@ -41,7 +41,7 @@ func (f *remoteForward) findHolder(ctx context.Context, s *Session) holder {
 	ctx, cancel := context.WithTimeout(ctx, holderDialTime)
 	defer cancel()
 	kind, payload := openPayload(insideTarget(listen), nil)
-	ch, err := s.open(ctx, kind, payload)
+	ch, err := s.open(ctx, "holder of "+listenText(listen), kind, payload)
 	var refused *ssh.OpenChannelError
 	switch {
 	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:

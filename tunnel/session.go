@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -23,11 +22,11 @@ type Session struct {
 	link     *link
 	log      *slog.Logger
 	began    time.Time
-	opens    chan struct{} // one element for each open the server has not answered
-	channels gauge         // open channels, whoever opened them
-	listens  listenTable   // what the server listens on for us
-	homes    gauge         // remote forwards that live here
-	arriving atomic.Int64  // connections that the server opened and that no forward has taken yet
+	opens    *quota      // opens the server has not answered, by target
+	arrived  *quota      // connections the server opened that we have not answered, by listener
+	channels gauge       // open channels, whoever opened them
+	listens  listenTable // what the server listens on for us
+	homes    gauge       // remote forwards that live here
 	echo     echoLoop
 
 	leaveOnce sync.Once
@@ -47,7 +46,8 @@ func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger
 		link:    l,
 		log:     log,
 		began:   time.Now(),
-		opens:   make(chan struct{}, maxPendingOpens),
+		opens:   newQuota(maxPendingOpens),
+		arrived: newQuota(maxForwarded),
 		leaving: make(chan struct{}),
 		done:    make(chan struct{}),
 		cancel:  cancel,
@@ -157,11 +157,21 @@ type requestResult struct {
 // request sends a global request and waits for the answer, for the end of the session, or for ctx. The library has no
 // time limit of its own and queues requests one behind the other.
 func (s *Session) request(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
+	return s.answer(ctx, s.send(name, payload))
+}
+
+// send sends a global request that wants an answer, which will be in the channel unless the library loses it.
+func (s *Session) send(name string, payload []byte) <-chan requestResult {
 	result := make(chan requestResult, 1)
 	go func() {
 		ok, reply, err := s.link.conn.SendRequest(name, true, payload)
 		result <- requestResult{ok, reply, err}
 	}()
+	return result
+}
+
+// answer waits for the answer to a request, for the end of the session, or for ctx.
+func (s *Session) answer(ctx context.Context, result <-chan requestResult) (bool, []byte, error) {
 	select {
 	case r := <-result:
 		if r.err != nil {

@@ -115,7 +115,7 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, s *Session, c ssh.NewCh
 			if !permitted(f.tunnel.options.Load().PermitRemoteOpen, target) {
 				return nil, errNotOpen
 			}
-			conn, err := dialLocal(ctx, target)
+			conn, err := f.dialLocal(ctx, target)
 			if err != nil {
 				return nil, err
 			}

@@ -26,6 +26,7 @@ type Tunnel struct {
 	options atomic.Pointer[config.Options]
 	pool    pool
 	wanted  chan struct{} // of one element; see Wanted
+	ports   portFile
 
 	mu      sync.Mutex // guards all following fields
 	locals  []*localForward
@@ -118,6 +119,9 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	for _, f := range locals {
 		f.stop()
 	}
+	for _, f := range remotes {
+		f.cancel() // the server may take its time
+	}
 	t.pool.close()
 	t.mu.Lock()
 	locals = append(locals, t.parting...)
@@ -139,6 +143,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	for _, f := range remotes {
 		f.stop()
 	}
+	t.ports.remove(t.log)
 	return cut
 }
 

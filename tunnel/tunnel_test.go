@@ -184,7 +184,7 @@ func TestNoOpenHangsWhenTheSessionDies(t *testing.T) {
 			wg.Go(func() {
 				kind, payload := openPayload(far, nil)
 				for {
-					ch, err := s.open(context.Background(), kind, payload)
+					ch, err := s.open(context.Background(), "far", kind, payload)
 					if errors.Is(err, errSessionDown) {
 						return
 					}
@@ -284,7 +284,13 @@ func TestRemoteForwardMovesToTheNextSession(t *testing.T) {
 		tun.Retire(t.Context(), first)
 		close(retired)
 	}()
-	eventually(t, "moved", func() bool { return listening() && tun.Forwards()[0].Bound[0] != address })
+	eventually(t, "moved", func() bool {
+		entries, _ := second.listens.matching(func(*remoteListen) bool { return true })
+		return len(entries) == 1 && listening()
+	})
+	if now := tun.Forwards()[0].Bound[0]; now != address {
+		t.Errorf("listens on %s now, not on %s as before", now, address)
+	}
 	if back := exchangeAll(t, open, []byte("still here")); string(back) != "still here" {
 		t.Errorf("the open connection got %q", back)
 	}

@@ -1,0 +1,57 @@
+package tunnel
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// The port that the server chose stands in the file while it listens, stays the same over a reconnect where the server
+// still has it, and the file goes away at the end.
+func TestPortFile(t *testing.T) {
+	p := newPeer(t)
+	path := filepath.Join(t.TempDir(), "ports")
+	near := target(t, echoBytes)
+	fixed := config.Endpoint{Path: "/does/not/matter"}
+	tun := newTestTunnel(t, &config.Options{PortFile: path, Forwards: []config.Forward{
+		{Kind: config.Remote, Target: near},
+		{Kind: config.Remote, Listen: fixed, Target: near},
+	}})
+	holds := func(want string) func() bool {
+		return func() bool {
+			data, err := os.ReadFile(path)
+			return err == nil && string(data) == want
+		}
+	}
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	bound := tun.Forwards()[0].Bound[0]
+	line := "0:" + endpointText(near) + " " + bound + "\n"
+	eventually(t, line, holds(line))
+
+	var asked []uint32
+	p.onListen = func(_ string, port uint32) (uint32, bool) {
+		asked = append(asked, port)
+		return port, port == 0
+	}
+	p.cut()
+	<-s.Done()
+	tun.Leave(s)
+	eventually(t, "nothing", holds(""))
+	tun.Join(p.session(config.Echo{}))
+	eventually(t, "another port", func() bool {
+		return tun.Forwards()[0].State == ForwardListening && holds("0:"+endpointText(near)+" "+tun.Forwards()[0].Bound[0]+"\n")()
+	})
+	if len(asked) < 2 || asked[0] == 0 || asked[1] != 0 {
+		t.Errorf("asked for %v, want the port of before and then any", asked)
+	}
+	tun.Shutdown(t.Context())
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the file is left: %v", err)
+	}
+}
