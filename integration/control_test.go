@@ -439,3 +439,20 @@ func TestControlSocketSpeaksHTTP(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 }
+
+// What ssh -v tells of a connection, tunneld tells at the level debug.
+func TestDebugExplainsAConnection(t *testing.T) {
+	t.Parallel()
+	l, _, _ := two(t)
+	c := l.up(1, "one", "-v")
+	for what, match := range map[string]func(line) bool{
+		"where a value comes from": func(l line) bool { return regexp.MustCompile(`Port .*config:\d+`).MatchString(l.field("says")) },
+		"the address":              said("resolved"),
+		"the host key":             func(l line) bool { return l.field("msg") == "keys exchanged" && l.field("fingerprint") != "" },
+		"who vouches for it":       func(l line) bool { return strings.HasSuffix(l.field("line"), "known_hosts:1") },
+		"the offered key":          said("offering public key"),
+		"the algorithms":           func(l line) bool { return l.field("msg") == "authenticated" && l.field("cipher") != "" },
+	} {
+		c.waitLine(t, 0, patience, what, match)
+	}
+}

@@ -14,7 +14,7 @@ import (
 
 func fakeForwards(open, total int64) []tunnel.ForwardStatus {
 	return []tunnel.ForwardStatus{{
-		Kind: config.Dynamic, Spec: "-D localhost:1080", State: tunnel.ForwardListening,
+		Kind: config.Dynamic, Spec: "localhost:1080", State: tunnel.ForwardListening,
 		Bound: []string{"127.0.0.1:1080", "[::1]:1080"}, Target: "SOCKS", Open: open, Total: total,
 	}}
 }

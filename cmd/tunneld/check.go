@@ -203,7 +203,7 @@ func heldForwards(ctx context.Context, alias string) map[string]int {
 		for _, s := range i.report.Tunnels {
 			for _, f := range s.Forwards {
 				if s.Alias == alias && f.State == tunnel.ForwardListening {
-					held["-"+f.Kind+" "+f.Spec] = i.report.PID
+					held[f.Spec] = i.report.PID
 				}
 			}
 		}

@@ -84,7 +84,7 @@ func notRunning(word string, running []string) error {
 	if near := nearest(word, running); near != "" {
 		e.hint = fmt.Sprintf("did you mean %s?", near)
 	} else {
-		e.hint = "running: " + strings.Join(running, ", ")
+		e.hint = "running: " + some(running)
 	}
 	return e
 }

@@ -125,7 +125,7 @@ func (p *process) loop(ctx context.Context, signals <-chan os.Signal, stop, relo
 func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, inherited *tunnel.Inherited) error {
 	var fresh []*runner
 	for _, plan := range plans {
-		plan.warn(p.log)
+		plan.tell(ctx, p.log)
 		fresh = append(fresh, newRunner(plan, p.log, p.ask, func() { poke(p.changed) }))
 	}
 	if err := listenAll(ctx, fresh, inherited); err != nil {

@@ -37,7 +37,7 @@ func rootCommand() *cobra.Command {
 		Long:          "SSH tunnels that stay up: opens the forwards of an ssh_config alias, and keeps\nthem open.",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
@@ -52,6 +52,22 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
+}
+
+// knownCommand refuses a word that is no command, and says which one may have been meant.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, one := range cmd.Commands() {
+		names = append(names, one.Name())
+	}
+	e := &exitError{code: exitUsage, err: fmt.Errorf("unknown command %q", args[0]), hint: "`tunneld help` lists them; an alias goes behind `tunneld up`"}
+	if near := nearest(args[0], names); near != "" {
+		e.hint = fmt.Sprintf("did you mean `tunneld %s`?", near)
+	}
+	return e
 }
 
 // overview is `tunneld help`: it fits on a screen of 24 lines.

@@ -55,7 +55,7 @@ func say(w io.Writer, err error) int {
 			fmt.Fprintf(w, "tunneld: %s\n", strings.TrimRight(line, "\r\n"))
 		}
 		if hint := hintOf(one); hint != "" {
-			fmt.Fprintf(w, "tunneld: hint: %s\n", hint)
+			fmt.Fprintf(w, "tunneld: hint: %s\n", strings.ReplaceAll(hint, "\n", "\ntunneld: hint: "))
 		}
 	}
 	return exitCode(err)

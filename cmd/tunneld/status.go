@@ -85,7 +85,7 @@ func terminalOf(w io.Writer) (width int, color bool) {
 		return 0, false
 	}
 	width, _, err := term.GetSize(int(file.Fd()))
-	if err != nil {
+	if err != nil || width <= 0 { // a serial line may not know
 		width = 80
 	}
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"

@@ -36,7 +36,7 @@ Exit codes: 0 asked to stop, 1 gave up, 2 usage, configuration or a local port, 
 no common algorithm.`,
 		RunE: func(cmd *cobra.Command, aliases []string) error {
 			if len(aliases) == 0 {
-				return usageError(cmd, errors.New("which alias? `tunneld up ALIAS`"))
+				return whichAlias(&flags.ssh)
 			}
 			return up(cmd, &flags, aliases)
 		},
@@ -50,6 +50,37 @@ no common algorithm.`,
 	set.StringVar(&flags.listen, "listen", "", "`ADDR` of the HTTP server with /status, /metrics, /livez, /readyz; off by default")
 	set.StringVar(&flags.pidFile, "pidfile", "", "`FILE` that holds the process ID while it runs")
 	return cmd
+}
+
+// whichAlias says what can be typed behind `up`: for many it is the first thing that they try.
+func whichAlias(ssh *sshFlags) error {
+	e := &exitError{code: exitUsage, err: errors.New("which alias? `tunneld up ALIAS`")}
+	environment, err := config.CurrentEnvironment()
+	if err != nil {
+		return err
+	}
+	known, err := config.Aliases(environment, ssh.file())
+	switch {
+	case err != nil:
+		return err
+	case len(known) > 0:
+		e.hint = "ssh_config knows " + some(known)
+	default:
+		e.hint = "ssh_config names no hosts yet; nothing is needed there for `tunneld up bob@host -D 1080` or `-L 8080:localhost:80`,\n" +
+			"and to keep it, put this into ~/.ssh/config and type `tunneld up proxy`:\n" +
+			"  Host proxy\n    HostName host\n    User bob\n    DynamicForward 1080"
+	}
+	return e
+}
+
+// mostNames is how many names are listed in a message.
+const mostNames = 12
+
+func some(names []string) string {
+	if len(names) > mostNames {
+		return strings.Join(names[:mostNames], ", ") + fmt.Sprintf(" and %d more", len(names)-mostNames)
+	}
+	return strings.Join(names, ", ")
 }
 
 func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
@@ -178,9 +209,21 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 	return e
 }
 
-// warn says what was read and can not be honoured.
-func (p tunnelPlan) warn(log *slog.Logger) {
+// tell says what was read and can not be honoured; for debugging, where each value comes from, as `tunneld explain` does.
+func (p tunnelPlan) tell(ctx context.Context, log *slog.Logger) {
 	for _, w := range p.options.Warnings {
 		log.Warn(w.Text, "tunnel", p.name, "option", w.Keyword, "at", w.Source.String())
+	}
+	if !log.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	var text strings.Builder
+	if err := p.options.Explain(&text); err != nil {
+		return
+	}
+	for line := range strings.Lines(text.String()) {
+		if line = strings.TrimRight(line, "\n"); line != "" {
+			log.Debug("configuration", "tunnel", p.name, "says", line)
+		}
 	}
 }

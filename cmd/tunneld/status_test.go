@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/tunneld/tunneld/monitor"
+)
+
+func TestStatusWhereNothingRuns(t *testing.T) {
+	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())
+	var out, problems bytes.Buffer
+	if code := run(t.Context(), []string{"tunneld", "status", "--json"}, &out, &problems); code != exitGaveUp {
+		t.Errorf("exit code %d, want %d", code, exitGaveUp)
+	}
+	var report monitor.Report
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil || report.Version != monitor.ReportVersion || report.Tunnels == nil {
+		t.Errorf("%v: JSON without an empty list of tunnels: %s", err, &out)
+	}
+	if !strings.HasPrefix(problems.String(), "tunneld: no tunnel is running\ntunneld: hint: ") {
+		t.Errorf("said %q", &problems)
+	}
+}
+
+func TestWatchDrawsInPlace(t *testing.T) {
+	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())
+	var out bytes.Buffer
+	if err := showOnce(t.Context(), &out, nil, false, true); err != nil {
+		t.Fatal(err)
+	}
+	text := out.String()
+	if !strings.HasPrefix(text, home) || !strings.HasSuffix(text, clearDown) || strings.Count(text, "\n") != strings.Count(text, clearLine+"\n") {
+		t.Errorf("drawn %q", text)
+	}
+	if !strings.Contains(text, "no tunnel is running") {
+		t.Errorf("it does not say that nothing runs: %q", text)
+	}
+}
+
+func TestNamesAndPatternsOfRunningTunnels(t *testing.T) {
+	running := []string{"db", "web-1", "web-2"}
+	for _, c := range []struct{ words, meant, missing string }{
+		{"", "db web-1 web-2", ""},
+		{"web-*", "web-1 web-2", ""},
+		{"web-1 db web-*", "db web-1 web-2", ""},
+		{"wbe db", "db", "wbe"},
+		{"[", "", "["},
+	} {
+		meant, missing := match(strings.Fields(c.words), running)
+		if strings.Join(meant, " ") != c.meant || strings.Join(missing, " ") != c.missing {
+			t.Errorf("%q means %q, and not %q; want %q, %q", c.words, meant, missing, c.meant, c.missing)
+		}
+	}
+}
