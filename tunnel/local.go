@@ -44,10 +44,10 @@ func (f *localForward) start(ctx context.Context) {
 	for _, l := range f.listeners {
 		f.accepting.Go(func() {
 			acceptLoop(ctx, l, f.log, func(conn stream) {
-				ended := f.conns.track(conn)
+				ended, number := f.conns.track(conn), f.tunnel.pool.arrive()
 				go func() {
 					defer ended()
-					f.serve(ctx, conn)
+					f.serve(ctx, conn, number)
 				}()
 			})
 		})
@@ -60,17 +60,17 @@ func (f *localForward) stop() {
 	f.accepting.Wait()
 }
 
-// serve carries one client's connection to its end and closes it.
-func (f *localForward) serve(ctx context.Context, conn stream) {
+// serve carries one client's connection to its end and closes it. The number says when it came.
+func (f *localForward) serve(ctx context.Context, conn stream, number uint64) {
 	f.count.total.Add(1)
 	f.count.open.Add(1)
 	defer f.count.open.Add(-1)
 	forward := f.forward.Load()
 	if forward.Kind == config.Dynamic {
-		f.serveDynamic(ctx, conn)
+		f.serveDynamic(ctx, conn, number)
 		return
 	}
-	ch, err := f.open(ctx, conn, forward.Target)
+	ch, err := f.open(ctx, conn, number, forward.Target)
 	if err != nil {
 		f.refuse(conn, err)
 		return
@@ -93,10 +93,10 @@ func (f *localForward) refuse(conn net.Conn, err error) {
 
 // open asks a live session for a channel to target on behalf of conn. Without one it waits up to the hold time; it asks
 // again when the session ends before the server has answered.
-func (f *localForward) open(ctx context.Context, conn net.Conn, target config.Endpoint) (*channel, error) {
+func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, target config.Endpoint) (*channel, error) {
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
-		s, err := f.tunnel.hold(ctx, &f.count)
+		s, err := f.tunnel.hold(ctx, number, &f.count)
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +106,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, target config.En
 			continue
 		}
 		if err == nil {
+			f.tunnel.pool.allServed()
 			f.log.Debug("connection opened", "peer", peerOf(conn), "target", endpointText(target))
 		}
 		return ch, err

@@ -1,15 +1,22 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // maxHeld bounds the local connections that wait for a session, over all forwards of a tunnel.
 const maxHeld = 4096
+
+// turnTime is what a held connection is given to ask its session for a channel before the next one's turn comes. It takes
+// a fraction of that; a client that has gone meanwhile takes all of it.
+const turnTime = 50 * time.Millisecond
 
 var (
 	errNoSession   = errors.New("the tunnel is down")
@@ -19,25 +26,82 @@ var (
 
 // pool is the set of live sessions and the queue of those who wait for one. The zero value is empty and ready.
 type pool struct {
+	arrived atomic.Uint64 // connections so far
+
 	mu      sync.Mutex // guards all following fields
 	live    []*Session
-	queue   []chan *Session // of one element each, served first come, first served
-	changed chan struct{}   // closed and forgotten when a session joins; nil while nobody watches
-	closed  bool            // no session will join any more
+	queue   []turn        // by number
+	serving chan struct{} // closed and forgotten when serve ends; nil: it does not run
+	changed chan struct{} // closed and forgotten when a session joins; nil while nobody watches
+	closed  bool          // no session will join any more
 }
 
-// join adds s and hands it to everybody who waits, in the order in which they came.
+// turn is the place of one connection in the queue.
+type turn struct {
+	number uint64        // of the connection: who came first is served first
+	taken  chan *Session // of one element; nil for a tunnel that is being stopped
+}
+
+func (t turn) compare(other turn) int { return cmp.Compare(t.number, other.number) }
+
+// arrive gives a connection its number.
+func (p *pool) arrive() uint64 { return p.arrived.Add(1) }
+
+// join adds s and begins to serve those who wait.
 func (p *pool) join(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live = append(p.live, s)
-	for _, waiter := range p.queue {
-		waiter <- s
+	if len(p.queue) > 0 && p.serving == nil {
+		p.serving = make(chan struct{})
+		go p.serve()
 	}
-	p.queue = nil
 	if p.changed != nil {
 		close(p.changed)
 		p.changed = nil
+	}
+}
+
+// serve hands a session to everybody who waits, in the order in which they came: each asks for its channel before the next
+// is woken. That is known by what is written next, which is why nobody begins to send before all have asked (allServed).
+// It ends when nobody waits any more, or with the last session.
+func (p *pool) serve() {
+	for {
+		s, first := p.next()
+		if s == nil {
+			return
+		}
+		asked := s.link.wire.nextWrite()
+		first.taken <- s
+		select {
+		case <-asked:
+		case <-time.After(turnTime):
+		}
+	}
+}
+
+// next takes the first out of the queue, and gives the session for it; nil: serve is over.
+func (p *pool) next() (*Session, turn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.leastLoadedLocked()
+	if s == nil || len(p.queue) == 0 {
+		close(p.serving)
+		p.serving = nil
+		return nil, turn{}
+	}
+	first := p.queue[0]
+	p.queue = p.queue[1:]
+	return s, first
+}
+
+// allServed waits until serve has ended. It takes some 20 µs for each who waited.
+func (p *pool) allServed() {
+	p.mu.Lock()
+	serving := p.serving
+	p.mu.Unlock()
+	if serving != nil {
+		<-serving
 	}
 }
 
@@ -53,8 +117,8 @@ func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	for _, waiter := range p.queue {
-		waiter <- nil
+	for _, waiting := range p.queue {
+		waiting.taken <- nil
 	}
 	p.queue = nil
 }
@@ -84,9 +148,9 @@ func (p *pool) leastLoadedLocked() *Session {
 
 // take gives the least loaded session. Without one it waits until a session joins or ctx is done; the first is served
 // first. wait is called once if it has to wait.
-func (p *pool) take(ctx context.Context, wait func()) (*Session, error) {
+func (p *pool) take(ctx context.Context, number uint64, wait func()) (*Session, error) {
 	p.mu.Lock()
-	if s := p.leastLoadedLocked(); s != nil {
+	if s := p.leastLoadedLocked(); s != nil && p.serving == nil {
 		p.mu.Unlock()
 		return s, nil
 	}
@@ -102,26 +166,27 @@ func (p *pool) take(ctx context.Context, wait func()) (*Session, error) {
 		p.mu.Unlock()
 		return nil, errTooManyHeld
 	}
-	turn := make(chan *Session, 1)
-	p.queue = append(p.queue, turn)
+	place := turn{number, make(chan *Session, 1)}
+	i, _ := slices.BinarySearchFunc(p.queue, place, turn.compare)
+	p.queue = slices.Insert(p.queue, i, place)
 	p.mu.Unlock()
 	wait()
 	select {
-	case s := <-turn:
+	case s := <-place.taken:
 		if s == nil {
 			return nil, errStopping
 		}
 		return s, nil
 	case <-ctx.Done():
-		p.giveUp(turn)
+		p.giveUp(place)
 		return nil, errNoSession
 	}
 }
 
-func (p *pool) giveUp(turn chan *Session) {
+func (p *pool) giveUp(place turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue = slices.DeleteFunc(p.queue, func(other chan *Session) bool { return other == turn })
+	p.queue = slices.DeleteFunc(p.queue, func(other turn) bool { return other == place })
 }
 
 // home gives a session for a remote forward to live on: the least loaded one, as soon as there is one. It is nil when

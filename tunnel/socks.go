@@ -81,13 +81,13 @@ func (r *route) carry(early []byte) error {
 }
 
 // serveDynamic serves a client of -D.
-func (f *localForward) serveDynamic(ctx context.Context, conn stream) {
+func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uint64) {
 	defer conn.Close()
 	err := serveProxy(ctx, &proxyClient{
 		ReadWriteCloser: conn,
 		addr:            conn.RemoteAddr(),
 		connect: func(ctx context.Context, target config.Endpoint) (*route, error) {
-			ch, err := f.open(ctx, conn, target)
+			ch, err := f.open(ctx, conn, number, target)
 			if err != nil {
 				return nil, err
 			}

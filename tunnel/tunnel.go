@@ -27,6 +27,7 @@ type Tunnel struct {
 	pool    pool
 	wanted  chan struct{} // of one element; see Wanted
 	ports   portFile
+	warned  atomic.Bool // that local connections are refused in this outage
 
 	mu      sync.Mutex // guards all following fields
 	locals  []*localForward
@@ -61,7 +62,10 @@ func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
 
 // Join puts s into service: held connections get it at once, in the order in which they came, and remote forwards that
 // have no home move in.
-func (t *Tunnel) Join(s *Session) { t.pool.join(s) }
+func (t *Tunnel) Join(s *Session) {
+	t.warned.Store(false)
+	t.pool.join(s)
+}
 
 // Leave takes a session out of service. Its open connections go on for as long as it lives.
 func (t *Tunnel) Leave(s *Session) {
@@ -144,18 +148,19 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 		f.stop()
 	}
 	t.ports.remove(t.log)
+	t.pool.allServed()
 	return cut
 }
 
 // errHeldTooLong refuses a local connection after the hold time.
 var errHeldTooLong = errors.New("the tunnel did not come back within the hold time")
 
-// hold gives a live session, if need be after waiting for one up to the hold time.
-func (t *Tunnel) hold(ctx context.Context, count *counter) (*Session, error) {
+// hold gives a live session to the connection with this number, if need be after waiting for one up to the hold time.
+func (t *Tunnel) hold(ctx context.Context, number uint64, count *counter) (*Session, error) {
 	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Load().Hold, errHeldTooLong)
 	defer cancel()
 	held := false
-	s, err := t.pool.take(waiting, func() {
+	s, err := t.pool.take(waiting, number, func() {
 		held = true
 		count.held.Add(1)
 		t.want()
@@ -164,9 +169,17 @@ func (t *Tunnel) hold(ctx context.Context, count *counter) (*Session, error) {
 		count.held.Add(-1)
 	}
 	if errors.Is(err, errNoSession) && held {
-		return nil, context.Cause(waiting)
+		err = context.Cause(waiting)
 	}
+	t.warnRefused(err)
 	return s, err
+}
+
+// warnRefused tells a person once in an outage that it is more than clients can be kept waiting for.
+func (t *Tunnel) warnRefused(why error) {
+	if (errors.Is(why, errTooManyHeld) || errors.Is(why, errHeldTooLong)) && !t.warned.Swap(true) {
+		t.log.Warn("local connections are refused until the tunnel is back", "why", why)
+	}
 }
 
 func (t *Tunnel) want() {

@@ -50,14 +50,15 @@ type wire struct {
 	gone    chan struct{} // closed when the wire is dead and the onDead functions have run
 	written chan struct{} // closed when the writer has ended
 
-	mu       sync.Mutex // guards all following
-	queue    []byte     // not yet taken by the writer; a slice of a batch, nil when empty
-	work     sync.Cond  // queue or closing or cause changed
-	room     sync.Cond  // the writer took the queue, or cause changed
-	closing  bool       // Close was called: no more writes, the writer ends when the queue is empty
-	cause    error      // why it died; nil: alive
-	mourners []func()   // onDead
-	greeting []byte     // the first bytes received, up to greetingSize
+	mu       sync.Mutex    // guards all following
+	queue    []byte        // not yet taken by the writer; a slice of a batch, nil when empty
+	work     sync.Cond     // queue or closing or cause changed
+	room     sync.Cond     // the writer took the queue, or cause changed
+	closing  bool          // Close was called: no more writes, the writer ends when the queue is empty
+	cause    error         // why it died; nil: alive
+	mourners []func()      // onDead
+	writing  chan struct{} // closed and forgotten at the next Write or death; nil: nobody wants to know
+	greeting []byte        // the first bytes received, up to greetingSize
 }
 
 // newWire takes over conn and starts the writer.
@@ -137,12 +138,34 @@ func (w *wire) Write(p []byte) (int, error) {
 		case w.queue == nil:
 			w.queue = batches.Get().(*[wireBatch]byte)[:0]
 		}
+		w.tellWritingLocked()
 		n := min(len(p)-queued, wireBatch-len(w.queue))
 		w.queue = append(w.queue, p[queued:queued+n]...)
 		queued += n
 		w.work.Signal()
 	}
 	return len(p), nil
+}
+
+// nextWrite gives a channel that is closed when something is written, or when the wire dies.
+func (w *wire) nextWrite() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.writing == nil {
+		w.writing = make(chan struct{})
+	}
+	told := w.writing
+	if w.cause != nil {
+		w.tellWritingLocked()
+	}
+	return told
+}
+
+func (w *wire) tellWritingLocked() {
+	if w.writing != nil {
+		close(w.writing)
+		w.writing = nil
+	}
 }
 
 // writeBatches is the writer: it writes what has gathered, in one system call, until the wire is closed or dead.
@@ -212,6 +235,7 @@ func (w *wire) fail(err error) {
 	mourners := w.mourners
 	w.mourners = nil
 	w.isDead.Store(true)
+	w.tellWritingLocked()
 	w.work.Broadcast()
 	w.room.Broadcast()
 	w.mu.Unlock()
