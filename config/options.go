@@ -118,7 +118,7 @@ type Options struct {
 	EchoInterval   time.Duration // between echo probes; 0: no echo probes
 	BackoffMax     time.Duration // longest wait between attempts
 	Connections    int           // SSH connections that share the load; at least 1
-	Drain          time.Duration // how long open connections may go on when stopping or after a planned replacement
+	Drain          time.Duration // how long open connections may go on when stopping, and after a planned replacement those that carry nothing
 	MaxLifetime    time.Duration // the connection is replaced after this long; 0: never
 	PassphraseFile string        // where the passphrase of an encrypted key is read; empty: none
 	PortFile       string        // where the ports that the server chose for -R 0 are written; empty: nowhere

@@ -138,6 +138,7 @@ type fakeSession struct {
 	probes  []time.Time
 	expires time.Time
 	in, out uint64
+	carried uint64
 }
 
 var errHang = errors.New("never comes back")
@@ -244,6 +245,12 @@ func (s *fakeSession) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
+}
+
+func (s *fakeSession) Carried() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.carried
 }
 
 func (s *fakeSession) Counts() (in, out uint64) {

@@ -46,6 +46,40 @@ func TestReconnectMakesBeforeItBreaks(t *testing.T) {
 	})
 }
 
+// A transfer goes on to its end on the old session, however long that takes; when everything is being stopped, it gets
+// TunneldDrain.
+func TestTransferOutlivesTunneldDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		if err := w.Reconnect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for range 100 {
+			w.pass(time.Second)
+			old.set(func(s *fakeSession) { s.carried++ })
+		}
+		if old.Err() != nil {
+			t.Fatal("the transfer was cut")
+		}
+		w.stop()
+		for range 9 {
+			w.pass(time.Second)
+			old.set(func(s *fakeSession) { s.carried++ })
+		}
+		if old.Err() != nil {
+			t.Error("the transfer was cut before TunneldDrain was over")
+		}
+		w.pass(1100 * time.Millisecond)
+		if old.Err() == nil {
+			t.Error("the transfer goes on although everything is being stopped")
+		}
+		<-w.ended
+	})
+}
+
 func TestReconnectThatFailsKeepsTheOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, failure := range []error{refusedDial(), refusedKey(), changedKey()} {

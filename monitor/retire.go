@@ -15,32 +15,44 @@ type retiree struct {
 	since time.Time
 }
 
-// retire takes out a session that has been replaced or is not wanted any more, and lets its open connections go on for
-// TunneldDrain. It does not block. A session that dies meanwhile is noticed as any other.
+// retire takes out a session that has been replaced or is not wanted any more, and lets its open connections end. It does
+// not block.
+//
+// A person who asks for a new connection does not want his transfers cut: they go on for as long as they move, whatever
+// TunneldDrain is. It is what connections get that say nothing, and what all of them get once ctx is done, because then the
+// program is being stopped.
 func (l *lane) retire(ctx context.Context, s Session) {
-	m, o, begun := l.m, l.m.options(), time.Now()
+	m, begun := l.m, time.Now()
 	m.wg.Go(func() {
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Drain)
-		defer cancel()
-		m.wg.Go(func() { l.guard(drain, s) })
-		cut := m.tunnel.Retire(drain, s)
+		draining, cut := context.WithCancel(context.WithoutCancel(ctx))
+		defer cut()
+		m.wg.Go(func() {
+			defer cut()
+			l.guard(ctx, draining, s)
+		})
+		err := m.tunnel.Retire(draining, s)
 		m.update(func(now time.Time) { m.partLocked(l, s, now) })
-		l.log.Info("old connection closed", "took", round(time.Since(begun)), "cut", cut != nil)
+		l.log.Info("old connection closed", "took", round(time.Since(begun)), "cut", err != nil)
 	})
 }
 
-// guard closes a retiring session that stops answering.
-func (l *lane) guard(ctx context.Context, s Session) {
-	p := newPulse(l.m.options(), time.Now())
+// guard returns when a retiring session has had its time. It closes one that stops answering.
+func (l *lane) guard(ctx, draining context.Context, s Session) {
+	o, now := l.m.options(), time.Now()
+	p, d := newPulse(o, now), drain{limit: o.Drain, carried: s.Carried(), moved: now}
 	beats := make(chan answer, 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	stopping := ctx.Done()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-draining.Done():
 			return
 		case <-s.Done():
 			return
+		case <-stopping:
+			stopping = nil
+			d.stopped = time.Now()
 		case a := <-beats:
 			if a.err == nil {
 				p.answered(time.Now())
@@ -54,9 +66,32 @@ func (l *lane) guard(ctx context.Context, s Session) {
 			s.CloseWith(err)
 			return
 		}
-		if p.send(now) {
-			l.m.probe(ctx, beats, s.Keepalive)
+		left := d.left(s.Carried(), now)
+		if left <= 0 {
+			return
 		}
-		timer.Reset(turnEvery)
+		if p.send(now) {
+			l.m.probe(draining, beats, s.Keepalive)
+		}
+		timer.Reset(min(left, turnEvery))
 	}
+}
+
+// drain is how long the connections of a retiring session may go on.
+type drain struct {
+	limit   time.Duration
+	carried uint64    // bytes, at moved
+	moved   time.Time // when bytes were last seen to have come or gone
+	stopped time.Time // when everything was asked to stop; zero: it was not
+}
+
+// left gives what is left of it now.
+func (d *drain) left(carried uint64, now time.Time) time.Duration {
+	if carried != d.carried {
+		d.carried, d.moved = carried, now
+	}
+	if !d.stopped.IsZero() {
+		return d.stopped.Add(d.limit).Sub(now)
+	}
+	return d.moved.Add(d.limit).Sub(now)
 }

@@ -53,6 +53,7 @@ type Session interface {
 
 	LastRead() time.Time      // when the last byte came from the server
 	Counts() (in, out uint64) // bytes on the wire, from and to the server
+	Carried() uint64          // bytes of connections, both ways
 	Open() int                // channels open now
 	Server() Server           // who is at the other end
 	Expires() time.Time       // when the user certificate ends that it was made with; zero: never

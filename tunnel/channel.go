@@ -46,6 +46,19 @@ func (s *Session) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
 	return c
 }
 
+// Read and Write count what the session carries.
+func (c *channel) Read(p []byte) (int, error) {
+	n, err := c.Channel.Read(p)
+	c.session.carried.Add(uint64(n))
+	return n, err
+}
+
+func (c *channel) Write(p []byte) (int, error) {
+	n, err := c.Channel.Write(p)
+	c.session.carried.Add(uint64(n))
+	return n, err
+}
+
 // brokeOff tells, after a Read that gave io.EOF, whether the stream was cut off by the end of the session. The library
 // gives the same io.EOF for both, and a truncated stream must not look like a complete one.
 func (c *channel) brokeOff() bool {

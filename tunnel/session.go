@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -22,11 +23,12 @@ type Session struct {
 	link     *link
 	log      *slog.Logger
 	began    time.Time
-	opens    *quota      // opens the server has not answered, by target
-	arrived  *quota      // connections the server opened that we have not answered, by listener
-	channels gauge       // open channels, whoever opened them
-	listens  listenTable // what the server listens on for us
-	homes    gauge       // remote forwards that live here
+	opens    *quota        // opens the server has not answered, by target
+	arrived  *quota        // connections the server opened that we have not answered, by listener
+	channels gauge         // open channels, whoever opened them
+	carried  atomic.Uint64 // bytes that went through channels
+	listens  listenTable   // what the server listens on for us
+	homes    gauge         // remote forwards that live here
 	echo     echoLoop
 
 	leaveOnce sync.Once
@@ -134,6 +136,9 @@ func (s *Session) LastRead() time.Time { return s.link.wire.lastRead() }
 
 // Counts gives the bytes read from and written to the network.
 func (s *Session) Counts() (in, out uint64) { return s.link.wire.counts() }
+
+// Carried gives the bytes that connections have brought and taken. It stands still while none of them moves.
+func (s *Session) Carried() uint64 { return s.carried.Load() }
 
 // Open is the number of channels, which is the session's load.
 func (s *Session) Open() int { return s.channels.count() }
