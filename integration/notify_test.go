@@ -87,6 +87,7 @@ func TestTellsTheServiceManager(t *testing.T) {
 	l.server.start()
 	up := m.wait(t, ready, "STATUS=up")
 	check(t, exchange(held, "held since before the server was there", patience))
+	held.Close()
 
 	c.signal(syscall.SIGHUP)
 	reloading := m.wait(t, up, "RELOADING=1")

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
@@ -27,7 +23,8 @@ type process struct {
 	ended   chan struct{} // of one element: a tunnel has ended
 	changed chan struct{} // of one element: a tunnel's state has changed
 
-	reloading sync.Mutex // held by reload
+	reloading sync.Mutex     // held by reload
+	tasks     sync.WaitGroup // reloads, reconnects and the watch for sleep and network changes; waited for by run
 
 	mu      sync.Mutex // guards all following fields
 	runners []*runner  // those that have failed stay, so that they are shown
@@ -73,8 +70,14 @@ func (p *process) run(ctx context.Context) error {
 	p.service.ready(p.summary())
 	reload := func() map[string]error { return p.reload(ctx, running) }
 	p.doors.serve(p, reload)
-	go monitor.Watch(running, p.log, p)
-	return p.loop(ctx, signals, stop, func() { reload() })
+	p.tasks.Go(func() { monitor.Watch(running, p.log, p) })
+	err = p.loop(running, signals, stop, func() { reload() })
+	if err != errSecondSignal {
+		stop()
+		p.doors.close() // nobody can ask for more
+		p.tasks.Wait()
+	}
+	return err
 }
 
 // firstPlan reads the configuration, which may run programs and so take long. No plans and no error: it was asked to stop.
@@ -89,7 +92,7 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 }
 
 // loop reacts to what happens until every tunnel has ended.
-func (p *process) loop(ctx context.Context, signals <-chan os.Signal, stop, reload func()) error {
+func (p *process) loop(running context.Context, signals <-chan os.Signal, stop, reload func()) error {
 	watchdog, cancel := p.service.watchdog()
 	defer cancel()
 	for stopping := false; ; {
@@ -108,9 +111,9 @@ func (p *process) loop(ctx context.Context, signals <-chan os.Signal, stop, relo
 				p.log.Warn("exiting at once", "signal", s.String())
 				return errSecondSignal
 			case s == syscall.SIGHUP:
-				go reload()
+				p.tasks.Go(reload)
 			case s == syscall.SIGUSR1:
-				p.reconnect(ctx)
+				p.reconnect(running)
 			default:
 				p.log.Info("stopping", "signal", s.String())
 				p.service.stopping()
@@ -185,76 +188,10 @@ func (p *process) live() []*runner {
 	return slices.DeleteFunc(p.all(), (*runner).hasEnded)
 }
 
-// monitors gives what is to be shown.
-func (p *process) monitors() []*monitor.Monitor {
-	var list []*monitor.Monitor
-	for _, r := range p.all() {
-		list = append(list, r.monitor)
-	}
-	return list
-}
-
-// failures gives why tunnels have failed, with their names.
-func (p *process) failures() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var list []error
-	for _, r := range p.runners {
-		if r.err != nil {
-			list = append(list, fmt.Errorf("%s: %w", r.name, r.err))
-		}
-	}
-	return errors.Join(list...)
-}
-
-// summary says in one line how the tunnels are; the troubled ones by name.
-func (p *process) summary() string {
-	var fine int
-	var troubled []string
-	all := p.all()
-	for _, r := range all {
-		s := r.monitor.Status()
-		if len(all) == 1 {
-			return s.Summary()
-		}
-		if len(s.Unready()) == 0 {
-			fine++
-			continue
-		}
-		troubled = append(troubled, s.Name+" "+s.Summary())
-	}
-	return strings.Join(append([]string{fmt.Sprintf("%d of %d tunnels up", fine, len(all))}, troubled...), "; ")
-}
-
-// turned gives the time since which every tunnel's loop has turned.
-func (p *process) turned() time.Time {
-	oldest := time.Now()
-	for _, r := range p.live() {
-		if t := r.monitor.Turned(); t.Before(oldest) {
-			oldest = t
-		}
-	}
-	return oldest
-}
-
-// Kick passes on to every tunnel that the network has changed.
-func (p *process) Kick(reason string) {
-	for _, r := range p.live() {
-		r.monitor.Kick(reason)
-	}
-}
-
-// Woke passes on to every tunnel that the machine has slept.
-func (p *process) Woke(slept time.Duration) {
-	for _, r := range p.live() {
-		r.monitor.Woke(slept)
-	}
-}
-
 // reconnect replaces every connection, the new one first.
 func (p *process) reconnect(ctx context.Context) {
 	for _, r := range p.live() {
-		go r.reconnect(ctx)
+		p.tasks.Go(func() { r.reconnect(ctx) })
 	}
 }
 

@@ -11,7 +11,7 @@ func (p *process) reload(ctx, running context.Context) map[string]error {
 	defer func() { p.service.ready(p.summary()) }()
 	have := p.all()
 	failures := make(map[string]error)
-	plans, err := p.plan(ctx)
+	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
 	if err != nil {
 		p.log.Error("configuration not reloaded, everything goes on as before", "err", err)
 		for _, r := range have {
@@ -50,7 +50,7 @@ func (p *process) renew(ctx, running context.Context, plan tunnelPlan, r *runner
 		r.log.Error("not reloaded, everything goes on as before", "err", err)
 	}
 	if anew {
-		go r.reconnect(ctx)
+		p.tasks.Go(func() { r.reconnect(running) })
 	}
 	return err
 }

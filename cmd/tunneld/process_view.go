@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tunneld/tunneld/monitor"
+)
+
+// monitors gives what is to be shown.
+func (p *process) monitors() []*monitor.Monitor {
+	var list []*monitor.Monitor
+	for _, r := range p.all() {
+		list = append(list, r.monitor)
+	}
+	return list
+}
+
+// failures gives why tunnels have failed, with their names.
+func (p *process) failures() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var list []error
+	for _, r := range p.runners {
+		if r.err != nil {
+			list = append(list, fmt.Errorf("%s: %w", r.name, r.err))
+		}
+	}
+	return errors.Join(list...)
+}
+
+// summary says in one line how the tunnels are; the troubled ones by name.
+func (p *process) summary() string {
+	var fine int
+	var troubled []string
+	all := p.all()
+	for _, r := range all {
+		s := r.monitor.Status()
+		if len(all) == 1 {
+			return s.Summary()
+		}
+		if len(s.Unready()) == 0 {
+			fine++
+			continue
+		}
+		troubled = append(troubled, s.Name+" "+s.Summary())
+	}
+	return strings.Join(append([]string{fmt.Sprintf("%d of %d tunnels up", fine, len(all))}, troubled...), "; ")
+}
+
+// turned gives the time since which every tunnel's loop has turned.
+func (p *process) turned() time.Time {
+	oldest := time.Now()
+	for _, r := range p.live() {
+		if t := r.monitor.Turned(); t.Before(oldest) {
+			oldest = t
+		}
+	}
+	return oldest
+}
+
+// Kick passes on to every tunnel that the network has changed.
+func (p *process) Kick(reason string) {
+	for _, r := range p.live() {
+		r.monitor.Kick(reason)
+	}
+}
+
+// Woke passes on to every tunnel that the machine has slept.
+func (p *process) Woke(slept time.Duration) {
+	for _, r := range p.live() {
+		r.monitor.Woke(slept)
+	}
+}
