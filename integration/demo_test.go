@@ -9,6 +9,7 @@ import (
 // The demo needs nothing: no ssh, no files, no home. It ends by itself.
 func TestDemo(t *testing.T) {
 	a := newAccount(t)
+	a.binary() // building it does not count
 	started := time.Now()
 	c := a.tunneld("demo")
 	if code := c.waitExit(t, 30*time.Second); code != 0 {
