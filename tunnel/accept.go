@@ -25,7 +25,7 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, serve fun
 				conn.Close()
 				continue
 			}
-			serve(s)
+			serve(resettable(s))
 		case errors.Is(err, net.ErrClosed), ctx.Err() != nil:
 			return
 		default:

@@ -40,8 +40,12 @@ func unlinkStale(path string) error {
 	if info.Mode()&os.ModeSocket == 0 {
 		return syscall.EEXIST
 	}
-	if conn, err := net.DialTimeout("unix", path, staleDialTime); err == nil {
+	conn, err := net.DialTimeout("unix", path, staleDialTime)
+	switch {
+	case err == nil:
 		conn.Close()
+		return syscall.EADDRINUSE
+	case !errors.Is(err, syscall.ECONNREFUSED): // its queue is full, or we may not ask: somebody is there
 		return syscall.EADDRINUSE
 	}
 	return os.Remove(path)
@@ -49,7 +53,8 @@ func unlinkStale(path string) error {
 
 // listenMasked creates the socket with the permission bits that mask leaves (StreamLocalBindMask). The process umask is
 // not touched, since other goroutines create files meanwhile: the socket is made in a private directory, gets its mode,
-// and is then linked into place, which fails if something is there.
+// and is then linked into place, which fails if something is there. Where that is not possible (the longer path does not
+// fit into an address, the file system has no links), the socket is made in place and gets its mode a moment later.
 func listenMasked(path string, mask os.FileMode) (net.Listener, error) {
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".tunneld-")
 	if err != nil {
@@ -57,25 +62,54 @@ func listenMasked(path string, mask os.FileMode) (net.Listener, error) {
 	}
 	defer os.RemoveAll(dir)
 	draft := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: draft, Net: "unix"})
+	l, err := listenUnix(draft, mask)
+	if err == nil {
+		err = os.Link(draft, path)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrExist):
+		l.Close()
+		return nil, syscall.EADDRINUSE
+	default:
+		if l != nil {
+			l.Close()
+		}
+		if l, err = listenUnix(path, mask); err != nil {
+			return nil, err
+		}
+	}
+	return newSocketFile(l, path)
+}
+
+// listenUnix makes a socket at path, which is not removed when the listener is closed.
+func listenUnix(path string, mask os.FileMode) (*net.UnixListener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	if err := errors.Join(os.Chmod(draft, 0o777&^mask), os.Link(draft, path)); err != nil {
+	if err := os.Chmod(path, 0o777&^mask); err != nil {
 		l.Close()
-		if errors.Is(err, os.ErrExist) {
-			return nil, syscall.EADDRINUSE
-		}
 		return nil, err
 	}
-	return &socketFile{UnixListener: l, path: path}, nil
+	return l, nil
 }
 
-// socketFile is a Unix listener that removes its file when it is closed.
+// socketFile is a Unix listener that removes its file when it is closed, unless somebody else has put another there.
 type socketFile struct {
 	*net.UnixListener
 	path string
+	file os.FileInfo
+}
+
+func newSocketFile(l *net.UnixListener, path string) (*socketFile, error) {
+	file, err := os.Lstat(path)
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return &socketFile{l, path, file}, nil
 }
 
 // Addr gives the path at which clients find the socket.
@@ -83,5 +117,9 @@ func (l *socketFile) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "
 
 // Close stops listening and removes the file.
 func (l *socketFile) Close() error {
-	return errors.Join(l.UnixListener.Close(), os.Remove(l.path))
+	err := l.UnixListener.Close()
+	if now, statErr := os.Lstat(l.path); statErr == nil && os.SameFile(now, l.file) {
+		err = errors.Join(err, os.Remove(l.path))
+	}
+	return err
 }

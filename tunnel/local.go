@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -25,6 +26,7 @@ type localForward struct {
 	conns     connSet
 	accepting sync.WaitGroup
 	cancel    context.CancelFunc // ends open connections; set by start
+	fullAt    atomic.Int64       // when a person was last told of too many connections; Unix time in ns, 0: never
 }
 
 // newLocalForward takes charge of listeners, which have been bound for f.
@@ -81,8 +83,7 @@ func (f *localForward) serve(ctx context.Context, conn stream, number uint64) {
 // refuse ends a connection that could not be served: as ssh by a plain close when the target refused, by a reset when the
 // tunnel is down, so that no client takes it for an answer.
 func (f *localForward) refuse(conn net.Conn, err error) {
-	f.count.failed(err)
-	f.log.Debug("connection refused", "peer", peerOf(conn), "err", err)
+	f.refused(conn, err)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		conn.Close()
@@ -91,12 +92,27 @@ func (f *localForward) refuse(conn net.Conn, err error) {
 	reset(conn)
 }
 
+// fullEvery is how often at most a person is told that connections are refused because too many wait for the server.
+const fullEvery = time.Minute
+
+// refused notes that a connection was not served, and why.
+func (f *localForward) refused(conn net.Conn, err error) {
+	f.count.failed(err)
+	if errors.Is(err, errTooManyOpens) {
+		now, last := time.Now().UnixNano(), f.fullAt.Load()
+		if now-last > int64(fullEvery) && f.fullAt.CompareAndSwap(last, now) {
+			f.log.Warn("connections refused", "err", err)
+		}
+	}
+	f.log.Debug("connection refused", "peer", peerOf(conn), "err", err)
+}
+
 // open asks a live session for a channel to target on behalf of conn. Without one it waits up to the hold time; it asks
 // again when the session ends before the server has answered.
 func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, target config.Endpoint) (*channel, error) {
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
-		s, err := f.tunnel.hold(ctx, number, &f.count)
+		s, err := f.tunnel.hold(ctx, caller{conn, number, f.bound[0]}, &f.count)
 		if err != nil {
 			return nil, err
 		}

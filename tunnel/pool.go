@@ -4,14 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// maxHeld bounds the local connections that wait for a session, over all forwards of a tunnel.
+// maxHeld bounds the local connections that wait for a session, over all forwards of a tunnel. One forward alone gets half.
 const maxHeld = 4096
 
 // turnTime is what a held connection is given to ask its session for a channel before the next one's turn comes. It takes
@@ -21,7 +20,7 @@ const turnTime = 50 * time.Millisecond
 var (
 	errNoSession   = errors.New("the tunnel is down")
 	errStopping    = errors.New("the tunnel is being stopped")
-	errTooManyHeld = fmt.Errorf("%d connections already wait for the tunnel", maxHeld)
+	errTooManyHeld = errors.New("too many connections already wait for the tunnel")
 )
 
 // pool is the set of live sessions and the queue of those who wait for one. The zero value is empty and ready.
@@ -31,6 +30,7 @@ type pool struct {
 	mu      sync.Mutex // guards all following fields
 	live    []*Session
 	queue   []turn        // by number
+	places  *quota        // in the queue; nil before anybody waited
 	serving chan struct{} // closed and forgotten when serve ends; nil: it does not run
 	changed chan struct{} // closed and forgotten when a session joins; nil while nobody watches
 	closed  bool          // no session will join any more
@@ -130,6 +130,16 @@ func (p *pool) sessions() []*Session {
 	return slices.Clone(p.live)
 }
 
+// best gives the least loaded session; nil where there is none, or others wait for their turn.
+func (p *pool) best() *Session {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.serving != nil {
+		return nil
+	}
+	return p.leastLoadedLocked()
+}
+
 // leastLoadedLocked gives the live session with the fewest channels, or nil. Sessions that ended and were not yet taken
 // out are passed over.
 func (p *pool) leastLoadedLocked() *Session {
@@ -147,8 +157,8 @@ func (p *pool) leastLoadedLocked() *Session {
 }
 
 // take gives the least loaded session. Without one it waits until a session joins or ctx is done; the first is served
-// first. wait is called once if it has to wait.
-func (p *pool) take(ctx context.Context, number uint64, wait func()) (*Session, error) {
+// first. wait is called once if it has to wait; cause is whose share of the queue that takes.
+func (p *pool) take(ctx context.Context, cause string, number uint64, wait func()) (*Session, error) {
 	p.mu.Lock()
 	if s := p.leastLoadedLocked(); s != nil && p.serving == nil {
 		p.mu.Unlock()
@@ -162,10 +172,15 @@ func (p *pool) take(ctx context.Context, number uint64, wait func()) (*Session, 
 		p.mu.Unlock()
 		return nil, errStopping
 	}
-	if len(p.queue) >= maxHeld {
+	if p.places == nil {
+		p.places = newQuota(maxHeld)
+	}
+	places := p.places
+	if !places.take(cause) {
 		p.mu.Unlock()
 		return nil, errTooManyHeld
 	}
+	defer places.release(cause)
 	place := turn{number, make(chan *Session, 1)}
 	i, _ := slices.BinarySearchFunc(p.queue, place, turn.compare)
 	p.queue = slices.Insert(p.queue, i, place)

@@ -25,10 +25,10 @@ func TestRefusalsDuringAnOutageAreToldOnce(t *testing.T) {
 			var log bytes.Buffer
 			tun := New(&config.Options{Hold: 20 * time.Millisecond}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 			if c.full {
-				tun.pool.queue = make([]turn, maxHeld)
+				tun.pool.places = newQuota(0)
 			}
 			for range 3 {
-				if _, err := tun.hold(t.Context(), tun.pool.arrive(), new(counter)); !errors.Is(err, c.want) {
+				if _, err := tun.hold(t.Context(), caller{number: tun.pool.arrive()}, new(counter)); !errors.Is(err, c.want) {
 					t.Errorf("hold gives %v, want %v", err, c.want)
 				}
 			}

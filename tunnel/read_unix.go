@@ -19,10 +19,16 @@ func readerOf(conn net.Conn) func() (*[largeBuffer]byte, int, error) {
 	if err != nil {
 		return plainReader(conn)
 	}
+	read := readNow
+	if own, ok := conn.(interface {
+		readNow(fd int, b []byte) (int, error)
+	}); ok {
+		read = own.readNow
+	}
 	return func() (large *[largeBuffer]byte, n int, err error) {
 		waitErr := raw.Read(func(fd uintptr) bool {
 			large = buffers.Get().(*[largeBuffer]byte)
-			n, err = readNow(int(fd), large[:])
+			n, err = read(int(fd), large[:])
 			if err == syscall.EAGAIN {
 				buffers.Put(large)
 				large, n, err = nil, 0, nil

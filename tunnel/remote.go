@@ -257,7 +257,7 @@ func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (
 	if err != nil {
 		return nil, err
 	}
-	return conn.(stream), nil
+	return resettable(conn.(stream)), nil
 }
 
 // refusalText is what the server gets to read: the cause without our addresses.

@@ -95,8 +95,7 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 		},
 	})
 	if err != nil {
-		f.count.failed(err)
-		f.log.Debug("proxy request failed", "peer", peerOf(conn), "err", err)
+		f.refused(conn, err)
 	}
 }
 

@@ -178,10 +178,14 @@ func writePackets(ch io.Writer, p []byte, large bool) error {
 	return nil
 }
 
-// reset closes conn so that its peer sees an error and not an end. On Unix sockets, which know no reset, it is a close.
+// reset closes conn so that its peer sees an error and not an end; see unixStream for Unix sockets.
 func reset(conn net.Conn) {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		tcp.SetLinger(0)
+	switch c := conn.(type) {
+	case *net.TCPConn:
+		c.SetLinger(0)
+	case interface{ abort() }:
+		c.abort()
+		return
 	}
 	conn.Close()
 }

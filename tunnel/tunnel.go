@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -155,16 +156,34 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 // errHeldTooLong refuses a local connection after the hold time.
 var errHeldTooLong = errors.New("the tunnel did not come back within the hold time")
 
-// hold gives a live session to the connection with this number, if need be after waiting for one up to the hold time.
-func (t *Tunnel) hold(ctx context.Context, number uint64, count *counter) (*Session, error) {
+// errClientGone takes a connection out of the queue whose client did not wait.
+var errClientGone = errors.New("the client left while it was held")
+
+// caller is a local connection that wants a session.
+type caller struct {
+	conn    net.Conn
+	number  uint64 // says when it came
+	forward string // where it came to
+}
+
+// hold gives a live session, if need be after waiting for one up to the hold time, or until the client leaves.
+func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*Session, error) {
+	if s := t.pool.best(); s != nil {
+		return s, nil
+	}
 	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Load().Hold, errHeldTooLong)
 	defer cancel()
+	waiting, giveUp := context.WithCancelCause(waiting)
+	defer giveUp(nil)
 	held := false
-	s, err := t.pool.take(waiting, number, func() {
+	stopWatch := func() {}
+	s, err := t.pool.take(waiting, who.forward, who.number, func() {
 		held = true
 		count.held.Add(1)
 		t.want()
+		stopWatch = watchGone(who.conn, func() { giveUp(errClientGone) })
 	})
+	stopWatch()
 	if held {
 		count.held.Add(-1)
 	}

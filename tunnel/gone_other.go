@@ -1,0 +1,8 @@
+//go:build !unix
+
+package tunnel
+
+import "net"
+
+// watchGone can not tell here.
+func watchGone(net.Conn, func()) (stop func()) { return func() {} }
