@@ -130,6 +130,9 @@ func TestPassphraseAtTheTerminal(t *testing.T) {
 	c := startChild(t, "tunneld", cmd)
 	t.Cleanup(func() { processTree(c.pid()).signal(unix.SIGKILL) })
 
+	if err := keyboard.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
 	screen := bufio.NewReader(keyboard)
 	for _, answer := range []string{"a mistake", secret} {
 		var shown strings.Builder
