@@ -11,6 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 // alive is how long a loop may take for a turn before it counts as stuck.
@@ -26,7 +28,8 @@ var page []byte
 //	/status   Report as JSON
 //	/metrics  for Prometheus, with those of the Go runtime and the process
 //	/livez    200 while each supervising loop turns, whatever the network does, else 503
-//	/readyz   200 while every tunnel is up and every forward listens, else 503 and what is missing, a reason a line
+//	/readyz   200 while every tunnel is up and every forward listens, else 503 and what is missing, a reason a line;
+//	          with ?standby, for several processes that share a -R port, a forward that stands by is fine, too
 func Handler(monitors func() []*Monitor) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -39,7 +42,13 @@ func Handler(monitors func() []*Monitor) http.Handler {
 	mux.HandleFunc("GET /{$}", servePage)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { serveStatus(w, monitors()) })
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { serveVerdict(w, stuck(monitors())) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { serveVerdict(w, unready(monitors())) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		var fine []tunnel.ForwardState
+		if r.URL.Query().Has("standby") {
+			fine = []tunnel.ForwardState{tunnel.ForwardStandby}
+		}
+		serveVerdict(w, unready(monitors(), fine))
+	})
 	return mux
 }
 
@@ -86,10 +95,10 @@ func stuck(monitors []*Monitor) []string {
 	return reasons
 }
 
-func unready(monitors []*Monitor) []string {
+func unready(monitors []*Monitor, fine []tunnel.ForwardState) []string {
 	var reasons []string
 	for _, m := range monitors {
-		reasons = append(reasons, m.Status().Unready()...)
+		reasons = append(reasons, m.Status().Unready(fine...)...)
 	}
 	return reasons
 }

@@ -27,6 +27,7 @@ var (
 	metricWire         = describe("wire_bytes_total", "Bytes on the wire with all that SSH adds; in is from the server.", "tunnel", "direction")
 
 	metricListening = describe("forward_listening", "Whether the forward listens: 1 or 0.", "tunnel", "forward")
+	metricStandby   = describe("forward_standby", "Whether another connection has the port of the forward: 1 or 0.", "tunnel", "forward")
 	metricOpen      = describe("forward_connections", "Connections of the forward that are open.", "tunnel", "forward")
 	metricTotal     = describe("forward_connections_total", "Connections of the forward.", "tunnel", "forward")
 	metricHeld      = describe("forward_held", "Connections of the forward that wait for the tunnel.", "tunnel", "forward")
@@ -135,6 +136,7 @@ func (g gauges) histogram(probe string, p *probeCount) {
 func (g gauges) forward(f ForwardStatus) {
 	name := f.Spec
 	g.gauge(metricListening, one(f.State == tunnel.ForwardListening), name)
+	g.gauge(metricStandby, one(f.State == tunnel.ForwardStandby), name)
 	g.gauge(metricOpen, float64(f.Open), name)
 	g.gauge(metricHeld, float64(f.Held), name)
 	g.counter(metricTotal, float64(f.Total), name)

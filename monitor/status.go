@@ -3,6 +3,7 @@ package monitor
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tunneld/tunneld/tunnel"
@@ -155,14 +156,15 @@ func (s Status) Summary() string {
 	return fmt.Sprintf("%s: %s", s.State, s.Why)
 }
 
-// Unready gives what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready.
-func (s Status) Unready() []string {
+// Unready gives what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready. A
+// forward has to listen, or to be in one of the states that are fine as well.
+func (s Status) Unready(fine ...tunnel.ForwardState) []string {
 	var reasons []string
 	if !s.State.carries() && !(s.State == Idle && s.Lazy) {
 		reasons = append(reasons, fmt.Sprintf("%s: %s", s.Name, s.State))
 	}
 	for _, f := range s.Forwards {
-		if f.State == tunnel.ForwardListening {
+		if f.State == tunnel.ForwardListening || slices.Contains(fine, f.State) {
 			continue
 		}
 		reason := fmt.Sprintf("%s: %s: %s", s.Name, f.Spec, f.State)

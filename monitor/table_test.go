@@ -135,6 +135,13 @@ func TestUnready(t *testing.T) {
 	if got := r.Tunnels[0].Unready(); len(got) != 1 || got[0] != "db: -R 8080:localhost:80: failed: refused by the server" {
 		t.Errorf("%q", got)
 	}
+	r.Tunnels[0].Forwards[1].State = tunnel.ForwardStandby
+	if got := r.Tunnels[0].Unready(); len(got) != 1 || got[0] != "db: -R 8080:localhost:80: standby: refused by the server" {
+		t.Errorf("%q", got)
+	}
+	if got := r.Tunnels[0].Unready(tunnel.ForwardStandby); got != nil {
+		t.Errorf("%q keeps it from being ready where standing by is fine", got)
+	}
 	if got := r.Tunnels[1].Unready(); len(got) != 1 || got[0] != "web: waiting" {
 		t.Errorf("%q", got)
 	}

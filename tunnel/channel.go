@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -31,6 +32,7 @@ type channel struct {
 	ssh.Channel
 	session *Session
 	ended   chan struct{} // closed when the peer has closed the channel or the session has ended
+	used    atomic.Bool   // a byte has been carried, in either direction
 }
 
 // adopt takes charge of an open channel: its requests are answered until it ends, then it no longer counts.
@@ -49,14 +51,22 @@ func (s *Session) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
 // Read and Write count what the session carries.
 func (c *channel) Read(p []byte) (int, error) {
 	n, err := c.Channel.Read(p)
+	c.use(n)
 	c.session.carried.Add(uint64(n))
 	return n, err
 }
 
 func (c *channel) Write(p []byte) (int, error) {
+	c.use(len(p))
 	n, err := c.Channel.Write(p)
 	c.session.carried.Add(uint64(n))
 	return n, err
+}
+
+func (c *channel) use(n int) {
+	if n > 0 && !c.used.Load() {
+		c.used.Store(true)
+	}
 }
 
 // brokeOff tells, after a Read that gave io.EOF, whether the stream was cut off by the end of the session. The library

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -40,10 +42,11 @@ type remoteForward struct {
 	mu    sync.Mutex // guards all following fields
 	state ForwardState
 	bound string
+	open  map[*channel]bool // connections that are being carried
 }
 
 func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
-	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking}
+	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking, open: make(map[*channel]bool)}
 	r.forward.Store(&f)
 	return r
 }
@@ -51,10 +54,13 @@ func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
 // start keeps the forward alive until stop or the end of ctx.
 func (f *remoteForward) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
-	f.keeping.Go(func() { f.keep(ctx) })
+	f.keeping.Go(func() {
+		f.keep(ctx)
+		f.closeUnused()
+	})
 }
 
-// stop gives the listener up and waits for that. Open connections go on.
+// stop gives the listener up and waits for that. Open connections go on; those that have carried nothing are closed.
 func (f *remoteForward) stop() {
 	f.cancel()
 	f.keeping.Wait()
@@ -203,7 +209,11 @@ func (f *remoteForward) failure(err error) error {
 
 // refused notes why the server does not listen. A person is told when the reason is new.
 func (f *remoteForward) refused(why error, try int, wait time.Duration) {
-	f.set(ForwardFailed, "")
+	state := ForwardFailed
+	if errors.Is(why, errHeld) {
+		state = ForwardStandby
+	}
+	f.set(state, "")
 	text := why.Error()
 	before := f.count.lastError.Swap(&text)
 	if try == 0 || before == nil || *before != text {
@@ -243,7 +253,33 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 		return
 	}
 	f.log.Debug("connection opened", "target", endpointText(f.forward.Load().Target))
-	(&splice{conn, s.adopt(raw, requests), &f.count}).run()
+	ch := s.adopt(raw, requests)
+	f.carrying(ch, true)
+	defer f.carrying(ch, false)
+	(&splice{conn, ch, &f.count}).run()
+}
+
+func (f *remoteForward) carrying(ch *channel, begins bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if begins {
+		f.open[ch] = true
+	} else {
+		delete(f.open, ch)
+	}
+}
+
+// closeUnused closes the connections that have not carried a byte. Another process that wants the port watches it through
+// such a connection, and learns in this way that it is free.
+func (f *remoteForward) closeUnused() {
+	f.mu.Lock()
+	open := slices.Collect(maps.Keys(f.open))
+	f.mu.Unlock()
+	for _, ch := range open {
+		if !ch.used.Load() {
+			ch.Close()
+		}
+	}
 }
 
 // dialLocal connects to a target on our side, in the address family that ssh would use.

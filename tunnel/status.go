@@ -13,6 +13,7 @@ type ForwardState string
 const (
 	ForwardListening ForwardState = "listening" // bound; connections are taken
 	ForwardAsking    ForwardState = "asking"    // remote: no session, or the server has not answered yet
+	ForwardStandby   ForwardState = "standby"   // remote: another connection has the port; ready to take over when it lets go
 	ForwardFailed    ForwardState = "failed"    // remote: the server refused; it is asked again on a schedule
 )
 

@@ -125,7 +125,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 		f.stop()
 	}
 	for _, f := range remotes {
-		f.cancel() // the server may take its time
+		f.cancel() // the server stops accepting, which may take it a while, and another process may take over
 	}
 	t.pool.close()
 	t.mu.Lock()

@@ -267,7 +267,7 @@ func (c *checker) remoteAnswer(f tunnel.ForwardStatus, took time.Duration) {
 	switch f.State {
 	case tunnel.ForwardAsking:
 		err = &tunnel.Error{Phase: tunnel.PhaseForward, Err: fmt.Errorf("-R %s: the server does not answer", f.Spec)}
-	case tunnel.ForwardFailed:
+	case tunnel.ForwardFailed, tunnel.ForwardStandby:
 		err = &tunnel.Error{Phase: tunnel.PhaseForward, Err: fmt.Errorf("-R %s: %s", f.Spec, f.LastError),
 			Hint: "another connection may hold the port, or sshd_config(5) AllowTcpForwarding, PermitListen or GatewayPorts forbid it; `tunneld up` asks again until it is granted"}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 // steering is a command that does something to running tunnels.
@@ -110,19 +111,25 @@ func waitGone(ctx context.Context, c choice) error {
 }
 
 func healthCommand() *cobra.Command {
-	return &cobra.Command{
+	var standby bool
+	cmd := &cobra.Command{
 		Use:   "health [NAME...]",
 		Short: "Exit 0 when every tunnel is up and every forward listens",
 		Long: `Exit code 0 when every tunnel is up and every forward listens, 1 otherwise: what is missing is printed, a line each. Made
-for HEALTHCHECK. A tunnel with TunneldLazy is healthy while nobody uses it.`,
+for HEALTHCHECK. A tunnel with TunneldLazy is healthy while nobody uses it; with --standby so is a -R whose port another
+connection has.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			report, err := gather(cmd.Context(), names)
 			if err != nil {
 				return err
 			}
+			var fine []tunnel.ForwardState
+			if standby {
+				fine = append(fine, tunnel.ForwardStandby)
+			}
 			var failures []error
 			for _, s := range report.Tunnels {
-				for _, reason := range s.Unready() {
+				for _, reason := range s.Unready(fine...) {
 					failures = append(failures, &exitError{code: exitGaveUp, err: errors.New(reason)})
 				}
 			}
@@ -130,4 +137,6 @@ for HEALTHCHECK. A tunnel with TunneldLazy is healthy while nobody uses it.`,
 		},
 		ValidArgsFunction: completeRunning,
 	}
+	cmd.Flags().BoolVar(&standby, "standby", false, "a -R port that another connection has is fine: several processes share it")
+	return cmd
 }

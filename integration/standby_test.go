@@ -1,0 +1,115 @@
+package integration
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// replica is one of several tunneld processes that share a -R port. Its target says its name.
+type replica struct {
+	name string
+	web  string // address of --listen
+	c    *child
+}
+
+// nameWhenAsked says its name at the first byte, so that a connection on which nothing is said stays open.
+func nameWhenAsked(name string, c *net.TCPConn) {
+	if n, _ := c.Read(make([]byte, 1)); n == 1 {
+		fmt.Fprintln(c, name)
+	}
+	io.Copy(io.Discard, c)
+}
+
+// nameAndEnd says its name and nothing more to everybody.
+func nameAndEnd(name string, c *net.TCPConn) {
+	fmt.Fprintln(c, name)
+	c.CloseWrite()
+	io.Copy(io.Discard, c)
+}
+
+// startReplica runs a tunneld whose target says its name.
+func (l *lab) startReplica(name string, port int, say func(name string, c *net.TCPConn)) *replica {
+	l.t.Helper()
+	target := startTarget(l.t, func(c *net.TCPConn) { say(name, c) })
+	r := &replica{name: name, web: loopback(freePort(l.t))}
+	flags := []string{"--name", name, "--listen", r.web, "-R", fmt.Sprint(port, ":", target.address())}
+	r.c = l.start(tunneld, append(flags, hasty...)...)
+	waitUp(l.t, r.c, 0)
+	return r
+}
+
+// ready asks /readyz.
+func (r *replica) ready(query string) (int, string) {
+	answer, err := http.Get("http://" + r.web + "/readyz" + query)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body)
+	return answer.StatusCode, strings.TrimSpace(string(body))
+}
+
+// answering gives the name of the replica that has the port; empty: none.
+func answering(port int) string {
+	conn, err := net.DialTimeout("tcp", loopback(port), time.Second)
+	if err != nil {
+		return ""
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(time.Second))
+	io.WriteString(conn, "?")
+	text := make([]byte, 16)
+	n, _ := conn.Read(text)
+	return strings.TrimSpace(string(text[:n]))
+}
+
+// One of several replicas has the port, the others stand by, and one of them takes over when it goes: what
+// deploy/kubernetes/shared-port.yaml relies on.
+func TestReplicasShareARemotePort(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		say    func(string, *net.TCPConn)
+		rounds []syscall.Signal
+		limit  time.Duration // for the takeover
+	}{
+		{"noticed at once", nameWhenAsked, []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGKILL, syscall.SIGTERM}, 3 * time.Second},
+		// The watch through the port ends with what it is connected to, so it is asked for on a schedule.
+		{"the target hangs up", nameAndEnd, []syscall.Signal{syscall.SIGKILL}, 17 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			port := freePort(t)
+			holder := l.startReplica("first", port, c.say)
+			eventually(t, patience, "the first has the port", func() bool { return answering(port) == holder.name })
+			for i, signal := range c.rounds {
+				standby := l.startReplica(fmt.Sprint("next", i), port, c.say)
+				eventually(t, patience, "the next stands by", func() bool {
+					code, why := standby.ready("")
+					return code == http.StatusServiceUnavailable && strings.Contains(why, "standby: held by another connection")
+				})
+				if code, why := standby.ready("?standby"); code != http.StatusOK {
+					t.Errorf("/readyz?standby: %d %s", code, why)
+				}
+				if name := answering(port); name != holder.name {
+					t.Errorf("%q answers, want %q", name, holder.name)
+				}
+				began := time.Now()
+				holder.c.signal(signal)
+				eventually(t, c.limit, "the next takes over", func() bool { return answering(port) == standby.name })
+				t.Logf("%v: taken over after %v", signal, time.Since(began).Round(time.Millisecond))
+				eventually(t, patience, "the next is ready", func() bool { code, _ := standby.ready(""); return code == http.StatusOK })
+				holder = standby
+			}
+			if lost := holder.c.matching(isLost); len(lost) > 0 {
+				t.Error("standing by has cost it its connection")
+			}
+		})
+	}
+}
