@@ -185,8 +185,8 @@ func debian(t testing.TB) string {
 	os.Chmod(partial, 0o755)
 	ctx, cancel := context.WithTimeout(context.Background(), debianTime)
 	defer cancel()
-	make := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,libpam-systemd", "bookworm", partial)
-	if out, err := make.CombinedOutput(); err != nil {
+	bootstrap := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,libpam-systemd", "bookworm", partial)
+	if out, err := bootstrap.CombinedOutput(); err != nil {
 		t.Skipf("a Debian can not be made here: %v\n%s", err, tail(string(out), 5))
 	}
 	if err := os.Rename(partial, tree); err != nil {

@@ -221,3 +221,28 @@ func TestControlSocketSpeaksHTTP(t *testing.T) {
 
 // What ssh -v tells of a connection, tunneld tells at the level debug.
 // USR1 replaces the connection of every tunnel, HUP re-reads the configuration of all.
+
+func TestOfThoseThatStartAtOnceOneRuns(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	c := l.up(1, "one")
+	c.signal(syscall.SIGKILL) // leaves its socket behind for all of them to find
+	c.waitExit(t, patience)
+	var all []*child
+	for range 6 {
+		all = append(all, l.account.tunneld("up", "one", "-F", l.account.path("config"), "--log-format", "json"))
+	}
+	eventually(t, 2*patience, "all but one have ended", func() bool {
+		running := 0
+		for _, c := range all {
+			if c.running() {
+				running++
+			} else if code := c.exitCode(); code != 2 {
+				t.Fatalf("one ended with %d, want 2", code)
+			}
+		}
+		return running == 1
+	})
+	check(t, one.works(patience))
+	l.account.expect(0, "(?m)^one · up", "status")
+}
