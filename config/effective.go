@@ -229,7 +229,7 @@ func (r *resolver) fillForwards(o *Options) {
 	o.GatewayPorts = r.yes("GatewayPorts")
 	o.ExitOnForwardFailure = r.yes("ExitOnForwardFailure")
 	if open := r.doc.values("PermitRemoteOpen"); len(open) > 0 && lower(open[0]) != "any" {
-		o.PermitRemoteOpen = open
+		o.PermitRemoteOpen = permittedOpens(open)
 	}
 	if mask, err := strconv.ParseUint(r.doc.value("StreamLocalBindMask"), 8, 32); err == nil {
 		o.StreamLocalBindMask = uint32(mask)

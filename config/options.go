@@ -107,7 +107,7 @@ type Options struct {
 	Forwards              []Forward // -L, -R and -D in the order of ssh: command line first, duplicates removed
 	GatewayPorts          bool      // local listeners without a bind address take every address
 	ExitOnForwardFailure  bool
-	PermitRemoteOpen      []string // host:port that a remote dynamic forward may reach; nil: any; ["none"]: none
+	PermitRemoteOpen      []string // host:port, either may be *, that a remote dynamic forward may reach; brackets as net.JoinHostPort, no service names; nil: any; ["none"]: none
 	StreamLocalBindMask   uint32   // umask of Unix sockets that we create
 	StreamLocalBindUnlink bool     // remove an existing socket file before binding
 	ClearAllForwardings   bool     // Forwards is empty because of it

@@ -2,6 +2,8 @@ package config
 
 import (
 	"math"
+	"net"
+	"strconv"
 	"strings"
 )
 
@@ -160,6 +162,23 @@ func validOpen(word string) bool {
 	}
 	number, known := portNumber(port)
 	return port == "*" || known && number > 0
+}
+
+// permittedOpens puts numbers in place of service names, and brackets where net.SplitHostPort wants them.
+func permittedOpens(words []string) []string {
+	var opens []string
+	for _, word := range words {
+		host, port, hasPort, _ := splitHostPort(word)
+		if !hasPort {
+			opens = append(opens, lower(word)) // none
+			continue
+		}
+		if number, known := portNumber(port); known {
+			port = strconv.Itoa(number)
+		}
+		opens = append(opens, net.JoinHostPort(withoutBrackets(host), port))
+	}
+	return opens
 }
 
 // splitHostPort is OpenSSH's hpdelim: a host, in brackets where it has colons, and what follows the colon. It is not ok
