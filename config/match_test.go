@@ -35,6 +35,7 @@ func TestMatch(t *testing.T) {
 		{"final", "Match final all", "a", true},
 		{"canonical without a second pass", "Match canonical all", "a", false},
 		{"canonical in the second pass", "Match final\nMatch canonical all", "a", true},
+		{"a percent sign in the second pass", "HostName %%\nMatch final host %", "a", true},
 		{"exec", "Match exec true", "a", true},
 		{"exec with tokens", `Match exec "test %h-%n-%p-%r-%u = a-a-22-me-me"`, "a", true},
 		{"exec fails", `Match exec "exit 3"`, "a", false},

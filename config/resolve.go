@@ -28,6 +28,7 @@ type resolver struct {
 	configFile string // -F
 	verbose    int    // how often -v was given
 	wantFinal  bool   // a file asked for the second pass
+	final      bool   // the second pass: HostName is what was resolved, without tokens
 	userTyped  bool   // the user came from the destination or -l
 	incomplete bool   // a list of algorithms stands for none; see algorithmDefaults
 
@@ -117,6 +118,7 @@ func (r *resolver) readFirst() error {
 
 func (r *resolver) readAgain() error {
 	if r.wantFinal {
+		r.final = true
 		r.readFiles(true)
 	}
 	return r.ctx.Err()
@@ -177,6 +179,9 @@ func (r *resolver) remoteUser() string {
 func (r *resolver) matchedHost() (string, error) {
 	if !r.doc.has("HostName") {
 		return r.host, nil
+	}
+	if r.final {
+		return r.doc.value("HostName"), nil
 	}
 	return expand(r.doc.value("HostName"), map[byte]string{'h': r.host}, nil)
 }

@@ -47,6 +47,9 @@ func (g *generator) sample() sample {
 	for i := range g.n(4) {
 		s.files[fmt.Sprintf("inc%d", i)] = g.file(1, 5)
 	}
+	if g.chance(25) {
+		return g.focus()
+	}
 	s.text = g.file(0, 12)
 	s.args = g.arguments()
 	if g.chance(30) {
@@ -56,6 +59,28 @@ func (g *generator) sample() sample {
 		}
 	}
 	return s
+}
+
+// focus writes a few lines of one keyword, with values from anywhere and mutations of good ones.
+func (g *generator) focus() sample {
+	keyword := g.keyword()
+	var b strings.Builder
+	for range 1 + g.n(3) {
+		value := g.goodValue(strings.ToLower(keyword))
+		switch g.n(4) {
+		case 0:
+			value = g.value()
+		case 1:
+			value = g.mutate(value)
+		case 2:
+			value += g.pick(" ", ",", ":", "", "=", "/", "-") + g.pick(g.value(), value)
+		}
+		b.WriteString(keyword + " " + value + "\n")
+	}
+	if g.chance(30) {
+		return sample{args: []string{"-o", keyword + "=" + strings.ReplaceAll(g.mutate(g.goodValue(strings.ToLower(keyword))), "\x00", ""), "host"}, text: b.String()}
+	}
+	return sample{text: b.String()}
 }
 
 // mutate puts characters with a meaning where they do not belong, and takes others away.

@@ -51,7 +51,7 @@ var texts = map[string][]string{
 		"Match host other exec \"true %z\"\nPort 1", "Match exec \"kill -9 $$\"\nPort 1", "HostKeyAlias a\nMatch exec \"test %k = a\"\nPort 1",
 		"Port 7\nMatch exec \"test %p = 7\"\nUser bob", "User bob\nMatch exec \"test %r = bob\"\nPort 1", "Match exec\nPort 1", "HostName %z\nMatch user x\nPort 1",
 		"Match final\nPort 1", "Match !final\nPort 1", "Match final all\nPort 1", "Match canonical\nPort 1", "Match !canonical\nPort 1", "Match canonical all\nPort 1",
-		"Match final\nUser a\nMatch canonical\nPort 1", "HostName real\nHost real\nPort 1\nMatch final all\nUser bob", "Match host other final\nPort 1\nHost host\nUser x",
+		"Match final\nUser a\nMatch canonical\nPort 1", "HostName real\nHost real\nPort 1\nMatch final all\nUser bob", "HostName %%\nMatch final host %\nPort 1", "Match host other final\nPort 1\nHost host\nUser x",
 		"Match final host host\nPort 1", "Match final host real\nPort 1\nHost host\nHostName real", "Match FINAL\nPort 1", "Match final originalhost host\nPort 1",
 	},
 	"second pass": {
