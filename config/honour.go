@@ -49,6 +49,10 @@ func (r *resolver) checkHonoured() {
 	if !r.doc.is("ControlMaster", "false") && !r.doc.has("ControlPath") {
 		r.warn(r.doc.Source("ControlMaster"), "ControlMaster", "connections are not shared with ssh")
 	}
+	if r.seconds(rekeyInterval) > 0 {
+		r.warn(r.doc.Source("RekeyLimit"), "RekeyLimit",
+			"keys are renewed after so many bytes, not after a time; TunneldMaxLifetime replaces the connection after one")
+	}
 	if r.doc.has("ProxyCommand") && !r.doc.has("ProxyJump") && r.yes("ProxyUseFdpass") {
 		r.unusable(&Error{
 			Source: r.doc.Source("ProxyUseFdpass"),

@@ -58,10 +58,10 @@ type Options struct {
 	Via                *Options      // jump host to go through (ProxyJump, the nearest hop); nil: directly
 	ProxyCommand       string        // shell command with tokens expanded; empty: none
 	TCPKeepAlive       bool
-	IPQoSInteractive   int           // DSCP byte (TOS) of the connection; -1: leave the kernel's
-	IPQoSBulk          int           // the same for bulk traffic; a connection without a terminal uses this one
+	IPQoSInteractive   int           // DSCP byte (TOS) of the connection, which is this one for `ssh -N`, too; -1: leave the kernel's
+	IPQoSBulk          int           // the same for sessions without a terminal, which a tunnel has none of; not used
 	RekeyLimit         uint64        // bytes after which keys are renewed; 0: the cipher's default
-	RekeyInterval      time.Duration // time after which keys are renewed; 0: never
+	RekeyInterval      time.Duration // time after which keys are to be renewed; 0: never; not honoured, warned about
 
 	// Algorithms.
 	Ciphers                     []string
