@@ -106,13 +106,7 @@ func networkScene(t *testing.T) *scene {
 	}
 	targetIn := func(space string) func(func(*net.TCPConn)) string {
 		return func(serve func(*net.TCPConn)) string {
-			var l net.Listener
-			var err error
-			n.inside(space, func() { l, err = net.Listen("tcp", loopback(0)) })
-			if err != nil {
-				t.Fatal(err)
-			}
-			return startTargetOn(t, l, serve).address()
+			return startTargetOn(t, n.listenAt(space, loopback(0)), serve).address()
 		}
 	}
 	s := &scene{

@@ -11,6 +11,9 @@ import (
 
 // TestMain keeps what all tests share in one temporary directory and takes it away at the end.
 func TestMain(m *testing.M) {
+	if os.Getenv(bootClockVariable) != "" {
+		launchUnderClock()
+	}
 	dir, err := os.MkdirTemp("", "tunneld-integration-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -104,9 +104,15 @@ func (n *network) dial(address string) (conn net.Conn, err error) {
 // listen opens a listener on the server's address.
 func (n *network) listen() net.Listener {
 	n.t.Helper()
+	return n.listenAt(n.server, n.address+":0")
+}
+
+// listenAt opens a listener in a namespace.
+func (n *network) listenAt(space, address string) net.Listener {
+	n.t.Helper()
 	var l net.Listener
 	var err error
-	n.inside(n.server, func() { l, err = net.Listen("tcp", n.address+":0") })
+	n.inside(space, func() { l, err = net.Listen("tcp", address) })
 	if err != nil {
 		n.t.Fatal(err)
 	}
