@@ -50,6 +50,7 @@ type statusJSON struct {
 			Kind, Spec, State string
 			Bound             []string
 			Open, Total       int
+			LastError         string `json:"last_error"`
 		}
 	}
 }
