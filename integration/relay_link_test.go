@@ -10,6 +10,7 @@ import (
 // relayLink is one connection through a relay.
 type relayLink struct {
 	relay  *relay
+	target string
 	client *net.TCPConn
 	delay  time.Duration
 	ended  chan struct{} // closed when it is cut or done
@@ -20,7 +21,7 @@ type relayLink struct {
 }
 
 func (l *relayLink) run() {
-	conn, err := net.Dial("tcp", l.relay.target)
+	conn, err := net.Dial("tcp", l.target)
 	if err != nil {
 		l.reset()
 		return

@@ -9,11 +9,11 @@ import (
 
 // relay is a TCP proxy on 127.0.0.1 that breaks links on demand. It passes half-closes on.
 type relay struct {
-	t      testing.TB
-	port   int
-	target string
+	t    testing.TB
+	port int
 
 	mu       sync.Mutex // guards all below
+	target   string
 	listener net.Listener
 	links    map[*relayLink]bool
 	accepted int
@@ -111,6 +111,9 @@ func (r *relay) setFrozen(on bool, directions []int) {
 	r.changed = make(chan struct{})
 }
 
+// aim connects new connections to another target.
+func (r *relay) aim(target string) { r.set(func() { r.target = target }) }
+
 // setDelay holds every byte back for d, each way, without narrowing the way.
 func (r *relay) setDelay(d time.Duration) { r.set(func() { r.delay = d }) }
 
@@ -149,7 +152,7 @@ func (r *relay) accept(l net.Listener) {
 		r.mu.Lock()
 		r.accepted++
 		refuse := r.refuse
-		link := &relayLink{relay: r, client: conn.(*net.TCPConn), delay: r.delay, ended: make(chan struct{})}
+		link := &relayLink{relay: r, target: r.target, client: conn.(*net.TCPConn), delay: r.delay, ended: make(chan struct{})}
 		if !refuse {
 			r.links[link] = true
 		}
