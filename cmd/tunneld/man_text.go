@@ -1,0 +1,57 @@
+package main
+
+// What the manual page says beyond the help of the commands.
+
+const manDescription = `tunneld opens the LocalForward, RemoteForward and DynamicForward of an ssh_config(5) alias in process, without ssh(1), and
+keeps them open. Local ports are bound once and stay: a client that connects during an outage waits for the tunnel.`
+
+const manSettings = `These stand in ssh_config like all others, behind one line "IgnoreUnknown Tunneld*" for the sake of ssh, or are given
+with -o. Where no file sets ServerAliveInterval, it is 15 seconds, and three of them may stay unanswered.`
+
+// setting is one of tunneld's own keywords.
+type setting struct{ keyword, value, meaning string }
+
+var ownSettings = []setting{
+	{"TunneldHold", "30s", "How long a new local connection waits for the tunnel; 0 refuses at once."},
+	{"TunneldEcho", "auto", "How the data path is probed: auto sends a nonce through a listener that the server chooses, a number is the " +
+		"port to use for that, service:PORT an echo service at the server, off sends none."},
+	{"TunneldEchoInterval", "1m", "Between echo probes; 0 sends none."},
+	{"TunneldBackoffMax", "1m", "The longest wait between attempts to connect."},
+	{"TunneldConnections", "1", "SSH connections that share the load, up to 64."},
+	{"TunneldDrain", "10s", "How long open connections may go on when it stops."},
+	{"TunneldMaxLifetime", "none", "Replace the SSH connection after this time, the new one first."},
+	{"TunneldPassphraseFile", "none", "Where the passphrase of an encrypted key is read; the systemd credential passphrase is read, too."},
+	{"TunneldPortFile", "none", "Where the ports are written that the server chose for remote forwards of port 0."},
+	{"TunneldLazy", "no", "Connect on the first local connection, and disconnect when unused for this time."},
+}
+
+var manSections = []struct {
+	title   string
+	entries [][2]string
+}{
+	{"EXIT STATUS", [][2]string{
+		{"0", "Asked to stop; check, health: all is well."},
+		{"1", "Gave up, or not healthy."},
+		{"2", "Usage, configuration, or a local port that can not be had."},
+		{"3", "Refused by the server for good: host key, authentication, no common algorithm."},
+	}},
+	{"SIGNALS", [][2]string{
+		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. A second one ends it at once."},
+		{"SIGHUP", "Read the configuration anew and change only what differs."},
+		{"SIGUSR1", "Replace the SSH connections, the new ones first."},
+	}},
+	{"ENVIRONMENT", [][2]string{
+		{"TUNNELD_RUNTIME_DIR", "The directory of control sockets, before $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/tunneld, /run/tunneld (root) " +
+			"and /tmp/tunneld-UID."},
+		{"HOME, USER", "Home and name of a user whom the password database does not know, as in a container; without HOME it is /."},
+		{"SHELL", "Runs ProxyCommand and Match exec; without it /bin/sh does."},
+		{"SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE", "As ssh(1) has them."},
+		{"NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS, CREDENTIALS_DIRECTORY", "As systemd.exec(5) has them."},
+	}},
+	{"FILES", [][2]string{
+		{"~/.ssh/config, /etc/ssh/ssh_config", "Aliases and their options."},
+		{"~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", "Host keys."},
+		{"~/.ssh/id_ed25519 and others", "Keys. One that belongs to the user may be readable to nobody else; one that belongs to " +
+			"somebody else, such as a mounted one of root, may be readable to the user's group."},
+	}},
+}
