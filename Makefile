@@ -4,11 +4,48 @@ FUZZTIME ?= 30s
 CHAOS_TIME ?= 10m
 CHAOS_SEED ?=
 
-.PHONY: all build test tools lint bench bench-recovery chaos fuzz clean
+# For example v1.2.3; without it the version is what Go knows of the checkout.
+VERSION ?=
+PREFIX ?= /usr/local
+DESTDIR ?=
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
+
+.PHONY: all build install deb test tools lint bench bench-recovery chaos fuzz clean
 all: build
 
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/tunneld ./cmd/tunneld
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o bin/tunneld ./cmd/tunneld
+
+# The program, its manual page, completion for three shells, systemd units and examples.
+install: build
+	install -D -m 755 bin/tunneld $(DESTDIR)$(PREFIX)/bin/tunneld
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(ZSH_COMPLETIONS) \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/systemd/user $(DESTDIR)$(PREFIX)/share/doc/tunneld
+	bin/tunneld man >$(DESTDIR)$(PREFIX)/share/man/man1/tunneld.1
+	gzip -9nf $(DESTDIR)$(PREFIX)/share/man/man1/tunneld.1
+	bin/tunneld completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/tunneld
+	bin/tunneld completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tunneld.fish
+	bin/tunneld completion zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_tunneld
+	for unit in system/tunneld@.service system/tunneld@.socket user/tunneld@.service; do \
+	  sed 's|/usr/bin/tunneld|$(PREFIX)/bin/tunneld|' "deploy/systemd/$${unit#system/}" >"$(DESTDIR)$(PREFIX)/lib/systemd/$$unit" || exit 1; \
+	done
+	install -m 644 README.md CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/tunneld/
+	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
+	cp -R deploy/grafana deploy/kubernetes deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
+
+# dist/tunneld_VERSION_ARCH.deb, with dpkg-deb alone. Its version is VERSION, or the last commit's.
+deb: debversion = $(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0))
+deb: debarch = $(shell dpkg --print-architecture)
+deb:
+	rm -rf dist/deb
+	umask 022; $(MAKE) install DESTDIR=dist/deb PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
+	install -d dist/deb/DEBIAN
+	sed -e 's/@VERSION@/$(debversion)/' -e 's/@ARCH@/$(debarch)/' -e "s/@SIZE@/$$(du -sk --exclude=DEBIAN dist/deb | cut -f1)/" \
+	  deploy/debian/control >dist/deb/DEBIAN/control
+	install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm dist/deb/DEBIAN/
+	chmod -R u=rwX,go=rX dist/deb
+	dpkg-deb --root-owner-group --build dist/deb dist/tunneld_$(debversion)_$(debarch).deb
 
 # Installs what is missing where it may, then vet, gofmt and every test under the race detector. What was skipped is
 # listed with its reason at the end; with CI=true a skipped test is a failure. The integration tests are never taken from
