@@ -24,6 +24,12 @@ func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]str
 	case !e.HostSet, e.Host == "localhost":
 		return family(o.AddressFamily).choose("127.0.0.1", "::1"), nil
 	}
+	if ip, err := netip.ParseAddr(e.Host); err == nil { // Go's resolver takes "::" for both families
+		if o.AddressFamily == config.IPv4 && !ip.Is4() || o.AddressFamily == config.IPv6 && ip.Is4() {
+			return nil, fmt.Errorf("not an address of AddressFamily %s", o.AddressFamily)
+		}
+		return []string{e.Host}, nil
+	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, family(o.AddressFamily).network("ip"), e.Host)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,145 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// bindForms are the ways to say where a forward listens; %d is the port, OWN an address of an interface.
+var bindForms = []string{
+	"%d", "localhost:%d", "127.0.0.1:%d", "[::1]:%d", "127.0.0.7:%d", ":%d", "*:%d", "0.0.0.0:%d", "[::]:%d", "OWN:%d",
+	"[localhost]:%d", "[]:%d", "[*]:%d",
+}
+
+// Every form of a bind address, for every kind of forward, listens where it does with ssh and the same options.
+func TestBindAddressesAsSSH(t *testing.T) {
+	t.Parallel()
+	n := newNetwork(t)
+	server := n.startSSHD("GatewayPorts clientspecified")
+	a := newAccount(t)
+	server.authorize(a.key)
+	a.trust(fmt.Sprintf("%s:%d", n.address, server.port), server.hostKey)
+	a.host(alias, server.port, "HostName "+n.address)
+	l := &lab{t: t, server: server, account: a, prefix: []string{"ip", "netns", "exec", n.client}}
+	for _, options := range [][]string{nil, {"-g"}, {"-o", "GatewayPorts=yes"}, {"-4"}} {
+		t.Run(strings.Join(options, " "), func(t *testing.T) {
+			if n := len(bindFormsAsSSH(t, n, l, options)); n < 3*8 {
+				t.Errorf("only %d forwards were compared", n)
+			}
+		})
+	}
+}
+
+// bindFormsAsSSH runs both programs with all forms at once and gives where ssh listens.
+func bindFormsAsSSH(t *testing.T, n *network, l *lab, options []string) map[string][]string {
+	t.Helper()
+	flags := slices.Clone(options)
+	port := 4000
+	for _, option := range []string{"-L", "-D", "-R"} {
+		own := map[string]string{"-R": n.address}[option]
+		if own == "" {
+			own = n.own
+		}
+		for _, form := range bindForms {
+			if slices.Contains(options, "-4") && strings.Contains(form, "::") {
+				continue // both refuse; see TestForwardsThatSSHRefuses
+			}
+			port++
+			spec := strings.ReplaceAll(fmt.Sprintf(form, port), "OWN", own)
+			if option != "-D" {
+				spec += ":127.0.0.1:9"
+			}
+			flags = append(flags, option, spec)
+		}
+	}
+	last := func(of map[string][]string) bool { return len(of[fmt.Sprint(port)]) > 0 }
+	listening := func() map[string][]string { return n.listening(4000, port) }
+
+	ssh := l.start(openSSH, flags...)
+	eventually(t, patience, "ssh listens", func() bool { return last(listening()) || !ssh.running() })
+	want := listening()
+	ssh.kill()
+	eventually(t, patience, "ssh's ports are free", func() bool { return len(listening()) == 0 })
+	ours := l.start(tunneld, flags...)
+	if !within(patience, func() bool { return fmt.Sprint(listening()) == fmt.Sprint(want) }) {
+		for port, addresses := range listening() {
+			if !slices.Equal(addresses, want[port]) {
+				t.Errorf("port %s: tunneld listens on %v, ssh on %v", port, addresses, want[port])
+			}
+		}
+		t.Errorf("tunneld listens on %d ports, ssh on %d, with %v", len(listening()), len(want), flags)
+	}
+	ours.kill()
+	eventually(t, patience, "our ports are free", func() bool { return len(listening()) == 0 })
+	return want
+}
+
+// listening gives the addresses that somebody listens on at both ends, by port, from the kernel's table.
+func (n *network) listening(from, to int) map[string][]string {
+	n.t.Helper()
+	found := make(map[string][]string)
+	for _, space := range []string{n.client, n.server} {
+		n.inside(space, func() {
+			for _, table := range []string{"tcp", "tcp6"} {
+				data, _ := os.ReadFile("/proc/thread-self/net/" + table)
+				for row := range strings.Lines(string(data)) {
+					fields := strings.Fields(row)
+					if len(fields) < 4 || fields[3] != "0A" {
+						continue
+					}
+					address, hex, _ := strings.Cut(fields[1], ":")
+					port, _ := strconv.ParseUint(hex, 16, 16)
+					if int(port) >= from && int(port) <= to {
+						key := fmt.Sprint(port)
+						found[key] = append(found[key], space[len(space)-1:]+" "+address)
+					}
+				}
+			}
+		})
+	}
+	for _, addresses := range found {
+		slices.Sort(addresses)
+	}
+	return found
+}
+
+// What ssh refuses, tunneld refuses as well.
+func TestForwardsThatSSHRefuses(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	taken, err := net.Listen("tcp", loopback(freePort(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	live, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	port := fmt.Sprint(freePort(t))
+	for _, flags := range [][]string{
+		{"-L", "0:127.0.0.1:9"}, {"-D", "0"}, {"-L", "70000:127.0.0.1:9"}, {"-R", "70000:127.0.0.1:9"},
+		{"-L", port}, {"-L", port + ":127.0.0.1"}, {"-L", port + ":127.0.0.1:0"}, {"-L", "[::1:" + port + ":127.0.0.1:9"},
+		{"-L", "no-such-service:127.0.0.1:9"}, {"-D", port + ":127.0.0.1:9"}, {"-L", "a:b:c:d:e"}, {"-L", ""},
+		{"-4", "-L", "[::1]:" + port + ":127.0.0.1:9"}, {"-L", "192.0.2.77:" + port + ":127.0.0.1:9"}, {"-L", "no.such.name.invalid:" + port + ":127.0.0.1:9"},
+		{"-L", taken.Addr().String() + ":127.0.0.1:9"}, {"-D", taken.Addr().String()},
+		{"-L", "/no/such/directory/s:127.0.0.1:9"}, {"-L", live.Addr().String() + ":127.0.0.1:9"},
+		{"-L", "/tmp/" + strings.Repeat("x", 110) + ":127.0.0.1:9"},
+	} {
+		t.Run(strings.Join(flags, " "), func(t *testing.T) {
+			if code := l.start(openSSH, flags...).waitExit(t, patience); code != 255 {
+				t.Errorf("ssh ended with %d, want 255", code)
+			}
+			if code := l.start(tunneld, flags...).waitExit(t, patience); code != 2 {
+				t.Errorf("tunneld ended with %d, want 2", code)
+			}
+		})
+	}
+}
