@@ -18,7 +18,8 @@ var ownSettings = []setting{
 	{"TunneldEchoInterval", "1m", "Between echo probes; 0 sends none."},
 	{"TunneldBackoffMax", "1m", "The longest wait between attempts to connect."},
 	{"TunneldConnections", "1", "SSH connections that share the load, up to 64."},
-	{"TunneldDrain", "10s", "How long open connections may go on when it stops."},
+	{"TunneldDrain", "10s", "How long open connections may go on when it stops; after a planned replacement, how long those may that carry " +
+		"nothing."},
 	{"TunneldMaxLifetime", "none", "Replace the SSH connection after this time, the new one first."},
 	{"TunneldPassphraseFile", "none", "Where the passphrase of an encrypted key is read; the systemd credential passphrase is read, too."},
 	{"TunneldPortFile", "none", "Where the ports are written that the server chose for remote forwards of port 0."},
