@@ -26,6 +26,7 @@ type sample struct {
 type oracle struct {
 	dir         string
 	environment config.Environment
+	accepted    int // how many samples both took
 }
 
 func newOracle(t testing.TB, dir string) *oracle {
@@ -169,6 +170,7 @@ func (o *oracle) compare(t testing.TB, s sample) string {
 	case problem != "":
 		return "tunneld refuses, ssh accepts: " + problem
 	}
+	o.accepted++
 	return differences(theirs, ours)
 }
 
@@ -244,6 +246,10 @@ func TestConfigAgreesWithSSHOnRandomConfigurations(t *testing.T) {
 		if d := o.compare(t, s); d != "" {
 			t.Errorf("seed %d: %q\n%s\n--- %q\n%s", seed, s.args, s.text, s.files, d)
 		}
+	}
+	t.Logf("%d of %d were accepted by both", o.accepted, count)
+	if o.accepted < count/4 {
+		t.Error("too few to say much: the generator writes nonsense")
 	}
 }
 
