@@ -92,7 +92,7 @@ func tcpAttempts(ctx context.Context, o *config.Options, addresses []netip.AddrP
 		return conn, err
 	}
 	for attempt := 1; ; attempt++ {
-		conn, err := race(ctx, addresses, connect)
+		conn, err := race(ctx, addresses, insist(connect))
 		if err == nil || attempt >= o.ConnectionAttempts || ctx.Err() != nil {
 			return conn, err
 		}
