@@ -65,20 +65,26 @@ func TestDynamicForwardSpeaksEveryProtocol(t *testing.T) {
 	}
 }
 
+// startSite gives the address of a web server and what its pages hold.
+func startSite(t *testing.T) (address, page string) {
+	page = "hello from the far end"
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }))
+	t.Cleanup(site.Close)
+	return site.Listener.Addr().String(), page
+}
+
 // curl is the client that most people try first.
 func TestCurlThroughADynamicForward(t *testing.T) {
 	t.Parallel()
 	need(t, "curl")
 	l := newLab(t)
-	const page = "hello from the far end"
-	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }))
-	defer site.Close()
-	way := dynamicRoute(t, site.Listener.Addr().String())
+	site, page := startSite(t)
+	way := dynamicRoute(t, site)
 	l.open(tunneld, []route{way})
 	for _, scheme := range []string{"socks5", "socks5h", "socks4", "socks4a", "http"} {
 		t.Run(scheme, func(t *testing.T) {
 			out, err := exec.Command("curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "",
-				"--proxytunnel", "--proxy", scheme+"://"+way.address, site.URL).CombinedOutput()
+				"--proxytunnel", "--proxy", scheme+"://"+way.address, "http://"+site).CombinedOutput()
 			if string(out) != page {
 				t.Errorf("curl gave %q, %v; want %q", out, err, page)
 			}
