@@ -21,6 +21,7 @@ func TestContainer(t *testing.T) {
 	p.build(cleanCheckout(t))
 	t.Run("image", func(t *testing.T) { testImage(t, p) })
 	t.Run("any user, all read-only", func(t *testing.T) { testContainedTunnel(t, p) })
+	t.Run("nowhere to write", func(t *testing.T) { testNothingWritable(t, p) })
 	t.Run("no shell", func(t *testing.T) { testNoShell(t, p) })
 }
 
@@ -101,6 +102,20 @@ func testContainedTunnel(t *testing.T, p *podman) {
 	if took := time.Since(asked); took > time.Second {
 		t.Errorf("idle, it took %v to stop, want less than 1 s", took)
 	}
+	if code := c.waitExit(t, patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// Without a place for the control socket there is none, and all else works.
+func testNothingWritable(t *testing.T, p *podman) {
+	l := newLab(t)
+	r := localRoute(t, startTarget(t, echo).address())
+	words := contained(l.dotSSH("IdentityFile ~/.ssh/id_ed25519"), append([]string{"up", alias, "--log-format", "json"}, r.flags...)...)
+	c := startChild(t, "tunneld in a container", p.command(without(without(words, "--tmpfs"), "/tmp")...))
+	waitUp(t, c, 0)
+	check(t, r.works(patience))
+	p.run("stop", "--time", "10", "tunneld")
 	if code := c.waitExit(t, patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}

@@ -102,6 +102,10 @@ func (p *podman) build(source string) {
 	}
 	p.run("import", "--quiet", "--change", "ENV PATH=/usr/local/go/bin:/bin", "--change", "ENV GOPATH=/go",
 		"--change", "ENV GOTOOLCHAIN=local", "--change", "ENV GOCACHE=/cache", base, imageBase)
+	try := append([]string{"run", "--rm", "--network", "host"}, limits...)
+	if out, code := p.try(append(try, imageBase, "sh", "-c", ":")...); code != 0 {
+		p.t.Skipf("podman can not run anything here: %s", out)
+	}
 	env := func(name string) string {
 		out, err := exec.Command("go", "env", name).Output()
 		if err != nil {
