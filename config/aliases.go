@@ -11,7 +11,7 @@ import (
 // -F: empty means the user's file and then the system's, "none" means no file. Included files count; nothing is checked, and
 // no command is run. A file that does not exist has no names.
 func Aliases(env Environment, file string) ([]string, error) {
-	a := &aliases{resolver: resolver{env: env, doc: newDocument()}, seen: map[string]bool{}}
+	a := &aliases{resolver: resolver{env: env, doc: newDocument()}, seen: map[string]bool{}, files: map[string]bool{}}
 	if a.env.Getenv == nil {
 		a.env.Getenv = func(string) (string, bool) { return "", false }
 	}
@@ -30,13 +30,15 @@ func Aliases(env Environment, file string) ([]string, error) {
 type aliases struct {
 	resolver
 	names []string
-	seen  map[string]bool
+	seen  map[string]bool // names
+	files map[string]bool // that were read; twice brings no new names
 }
 
 func (a *aliases) read(path string, user bool, depth int) error {
-	if path == "" || depth > maxDepth {
+	if path == "" || depth > maxDepth || a.files[path] {
 		return nil
 	}
+	a.files[path] = true
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

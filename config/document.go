@@ -21,7 +21,7 @@ func newDocument() document {
 	return document{
 		config:  &ssh_config.Config{Hosts: []*ssh_config.Host{{Patterns: []*ssh_config.Pattern{anyHost()}}}},
 		sources: map[ssh_config.Node]Source{},
-		trace:   &trace{},
+		trace:   newTrace(),
 	}
 }
 

@@ -26,6 +26,7 @@ type file struct {
 func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	if f.depth > maxDepth {
 		r.problem(&Error{Source: Source{File: f.path}, Text: fmt.Sprintf("files include each other more than %d deep", maxDepth)})
+		r.stopped = true // a file that includes itself twice would be read 2^16 times
 		return nil
 	}
 	handle, err := os.Open(f.path)
@@ -47,7 +48,7 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	if err != nil {
 		return err
 	}
-	for number := 1; text != ""; number++ {
+	for number := 1; text != "" && !r.stopped; number++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
 		r.process(line, Source{File: f.path, Line: number}, f, active)

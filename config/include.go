@@ -32,6 +32,10 @@ func (l *line) include(active *bool) *Error {
 				depth: l.file.depth + 1,
 			}, true, active)
 			*active = before
+			if l.r.stopped {
+				l.args = nil
+				return nil
+			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return l.fail("can not open %s: %v", path, reason(err))
 			}

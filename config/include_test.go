@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestInclude(t *testing.T) {
@@ -69,6 +70,42 @@ func TestIncludeRefuses(t *testing.T) {
 		if _, err := p.resolve("a"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v", text, err)
 		}
+	}
+}
+
+// A file that includes itself several times would be read 3^16 times before the depth ends it.
+func TestIncludeOfItselfEndsAtOnce(t *testing.T) {
+	p := newPerson(t)
+	p.user("Include config config\nBogus 1\nInclude config\n")
+	start := time.Now()
+	_, err := p.resolve("a")
+	if err == nil || strings.Count(err.Error(), "\n") > 1 || time.Since(start) > 5*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+}
+
+func TestAFileOfMistakesEnds(t *testing.T) {
+	p := newPerson(t)
+	p.user(lines(200000, "nonsense") + lines(100000, "x y"))
+	start := time.Now()
+	_, err := p.resolve("a")
+	if err == nil || strings.Count(err.Error(), "\n") >= maxProblems || time.Since(start) > 10*time.Second {
+		t.Errorf("after %v: %v", time.Since(start), err)
+	}
+	p.user(lines(100000, "Port 22"))
+	start = time.Now()
+	if p.mustResolve("a"); time.Since(start) > 10*time.Second {
+		t.Errorf("a long file took %v", time.Since(start))
+	}
+}
+
+func lines(count int, line string) string { return strings.Repeat(line+"\n", count) }
+
+func TestAliasesOfAFileThatIncludesItself(t *testing.T) {
+	p := newPerson(t)
+	p.user("Include config config config\nHost a\n")
+	if names, err := Aliases(p.environment, ""); err != nil || len(names) != 1 {
+		t.Errorf("%q, %v", names, err)
 	}
 }
 

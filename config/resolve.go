@@ -30,6 +30,7 @@ type resolver struct {
 	wantFinal  bool   // a file asked for the second pass
 	final      bool   // the second pass: HostName is what was resolved, without tokens
 	userTyped  bool   // the user came from the destination or -l
+	stopped    bool   // nothing more is read: files include each other without an end, or too much is wrong
 	incomplete bool   // a list of algorithms stands for none; see algorithmDefaults
 
 	exactHostKeys bool // HostKeyAlgorithms was written out or begins with ^
@@ -82,7 +83,22 @@ func (r *resolver) resolve(hops []string) (*Options, error) {
 	return o, nil
 }
 
-func (r *resolver) problem(err *Error) { r.problems = append(r.problems, err) }
+// maxProblems is how many mistakes are told; a file with more is no configuration.
+const maxProblems = 100
+
+// problem notes a mistake; a file that is included twice has it once.
+func (r *resolver) problem(err *Error) {
+	if len(r.problems) >= maxProblems {
+		r.stopped = true
+		return
+	}
+	for _, known := range r.problems {
+		if *known == *err {
+			return
+		}
+	}
+	r.problems = append(r.problems, err)
+}
 
 // unusable notes what keeps a tunnel from running and does not trouble `ssh -G`.
 func (r *resolver) unusable(err *Error) {

@@ -4,10 +4,14 @@ package config
 type trace struct {
 	blocks []block
 	unused []unused
-	files  []string // read, in order
-	system []string // those of files that are the system's
-	named  bool     // a Host or Match that names hosts, and not just "*", held
+	files  []string        // read, in order
+	system []string        // those of files that are the system's
+	places map[Source]int  // of each block
+	noted  map[unused]bool // what is in unused
+	named  bool            // a Host or Match that names hosts, and not just "*", held
 }
+
+func newTrace() *trace { return &trace{places: map[Source]int{}, noted: map[unused]bool{}} }
 
 // block is one Host or Match line.
 type block struct {
@@ -26,15 +30,14 @@ type unused struct {
 
 // entered notes a Host or Match line. A second pass may make active what the first one skipped.
 func (t *trace) entered(b block) {
-	for i, known := range t.blocks {
-		if known.source == b.source {
-			if b.active || !known.active {
-				t.blocks[i] = b
-			}
-			return
-		}
+	i, known := t.places[b.source]
+	switch {
+	case !known:
+		t.places[b.source] = len(t.blocks)
+		t.blocks = append(t.blocks, b)
+	case b.active || !t.blocks[i].active:
+		t.blocks[i] = b
 	}
-	t.blocks = append(t.blocks, b)
 }
 
 func (t *trace) shadowed(source Source, keyword, value string) {
@@ -46,12 +49,10 @@ func (t *trace) ignored(source Source, keyword, reason string) {
 }
 
 func (t *trace) note(u unused) {
-	for _, known := range t.unused {
-		if known.source == u.source && known.keyword == u.keyword && known.value == u.value {
-			return
-		}
+	if !t.noted[u] {
+		t.noted[u] = true
+		t.unused = append(t.unused, u)
 	}
-	t.unused = append(t.unused, u)
 }
 
 func (t *trace) read(f *file) {

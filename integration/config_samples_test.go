@@ -209,6 +209,7 @@ var included = []sample{
 	{text: "Host other\nInclude DIR/inc0", files: map[string]string{"inc0": "Match final\nPort 1"}},
 	{text: "Host other\nInclude DIR/inc0", files: map[string]string{"inc0": "Match bogus x"}},
 	{text: "Include DIR/config"},
+	{text: "Include DIR/config DIR/config\nInclude DIR/config"},
 	{text: "Include DIR/inc0", files: map[string]string{"inc0": "Include DIR/inc1", "inc1": "Include DIR/inc2", "inc2": "Host h*\nPort 7"}},
 	{text: "Include DIR"},
 	{text: "Include \"\""},
