@@ -237,6 +237,9 @@ func TestAgentThatGoesAndComesBack(t *testing.T) {
 		if !c.running() {
 			t.Fatalf("ended with %d while the agent was away", c.exitCode())
 		}
+		if last := c.matching(isFailed)[failed]; last.field("phase") != "authentication" || !strings.Contains(last.text, "agent") {
+			t.Errorf("the log does not say that the agent is away: %s", last.text)
+		}
 		g = startAgent(t, l.account, socket)
 	}
 	l.waitWorking(c, r)
