@@ -166,7 +166,11 @@ const unlistenTime = 5 * time.Second
 
 // unlisten cancels l, so that another session may have the port. Connections that were accepted go on.
 func (s *Session) unlisten(ctx context.Context, l *remoteListen) error {
-	defer s.listens.remove(l)
+	select {
+	case <-s.leaving: // no other listener will come, and what the server opened before it heard of this finds its forward
+	default:
+		defer s.listens.remove(l)
+	}
 	ctx, cancel := context.WithTimeout(ctx, unlistenTime)
 	defer cancel()
 	name, payload := "cancel-tcpip-forward", ssh.Marshal(tcpipForward{l.host, l.port})
