@@ -56,5 +56,7 @@ func resolveOne(cmd *cobra.Command, flags *sshFlags, args []string) (*config.Opt
 	if err != nil {
 		return nil, err
 	}
-	return config.Resolve(cmd.Context(), config.Request{Destination: args[0], Flags: flags.given, Environment: environment})
+	request := flags.request(environment, args[0])
+	request.Inspect = true
+	return config.Resolve(cmd.Context(), request)
 }

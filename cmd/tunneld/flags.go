@@ -10,7 +10,13 @@ import (
 // sshFlags collects the options of ssh(1) in the order in which they were typed, because ssh's rule is that the first
 // value wins.
 type sshFlags struct {
-	given []config.Flag
+	given  []config.Flag
+	before int // how many of them stood before the first ALIAS
+}
+
+// request asks for alias as it was typed.
+func (f *sshFlags) request(environment config.Environment, alias string) config.Request {
+	return config.Request{Destination: alias, Flags: f.given, FlagsBefore: f.before, Environment: environment}
 }
 
 // The options of ssh(1) that take an argument, and those that take none.
@@ -38,7 +44,7 @@ func (f *sshFlags) register(cmd *cobra.Command) {
 }
 
 func (f *sshFlags) flag(set *pflag.FlagSet, letter byte, alone string) {
-	flag := set.VarPF(&sshFlag{f, letter, alone != ""}, "ssh-"+string(rune(letter)), string(rune(letter)), "")
+	flag := set.VarPF(&sshFlag{f, set, letter, alone != ""}, "ssh-"+string(rune(letter)), string(rune(letter)), "")
 	flag.NoOptDefVal = alone
 	flag.Hidden = true
 }
@@ -46,6 +52,7 @@ func (f *sshFlags) flag(set *pflag.FlagSet, letter byte, alone string) {
 // sshFlag is one letter; all of them write to the same list.
 type sshFlag struct {
 	list   *sshFlags
+	set    *pflag.FlagSet // knows which words have been read so far
 	letter byte
 	alone  bool
 }
@@ -58,6 +65,9 @@ func (f *sshFlag) Set(value string) error {
 		value = ""
 	}
 	f.list.given = append(f.list.given, config.Flag{Letter: f.letter, Value: value})
+	if f.set.NArg() == 0 {
+		f.list.before = len(f.list.given)
+	}
 	return nil
 }
 

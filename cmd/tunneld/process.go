@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
+	"time"
 
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 )
@@ -80,15 +83,30 @@ func (p *process) run(ctx context.Context) error {
 	return err
 }
 
-// firstPlan reads the configuration, which may run programs and so take long. No plans and no error: it was asked to stop.
+// lookupPause is the time between two attempts to resolve what CanonicalizeHostname asks for.
+const lookupPause = 5 * time.Second
+
+// firstPlan reads the configuration, which may run programs and so take long. A name that CanonicalizeHostname can not
+// resolve is tried again for ever: the name server may come later than we do. No plans and no error: it was asked to stop.
 func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	plans, err := p.plan(reading)
-	if reading.Err() != nil && ctx.Err() == nil {
-		return nil, nil
+	for {
+		plans, err := p.plan(reading)
+		if reading.Err() != nil && ctx.Err() == nil {
+			return nil, nil
+		}
+		var bad *config.Error
+		var lookup *config.LookupError
+		if errors.As(err, &bad) || !errors.As(err, &lookup) {
+			return plans, err
+		}
+		p.log.Warn("name not resolved", "name", lookup.Name, "err", err, "retry_in", lookupPause)
+		select {
+		case <-time.After(lookupPause):
+		case <-reading.Done():
+		}
 	}
-	return plans, err
 }
 
 // loop reacts to what happens until every tunnel has ended.

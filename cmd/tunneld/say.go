@@ -92,6 +92,10 @@ func exitCode(err error) int {
 	if errors.As(err, &bad) {
 		return exitUsage
 	}
+	var lookup *config.LookupError
+	if errors.As(err, &lookup) {
+		return exitGaveUp
+	}
 	switch tunnel.PhaseOf(err) {
 	case tunnel.PhaseConfig, tunnel.PhaseListen:
 		return exitUsage

@@ -128,7 +128,7 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 }
 
 func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags, alias string) (tunnelPlan, error) {
-	o, err := config.Resolve(ctx, config.Request{Destination: alias, Flags: ssh.given, Environment: environment})
+	o, err := config.Resolve(ctx, ssh.request(environment, alias))
 	if err != nil {
 		return tunnelPlan{}, err
 	}
