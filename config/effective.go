@@ -117,6 +117,7 @@ func (r *resolver) fillHostKeys(o *Options) {
 		o.RevokedHostKeys, _ = r.path("RevokedHostKeys", path, r.tokens(r.host, r.keyAlias()))
 	}
 	o.CheckHostIP = r.yes("CheckHostIP")
+	o.NoHostAuthForLocalhost = r.yes("NoHostAuthenticationForLocalhost")
 	o.HashKnownHosts = r.yes("HashKnownHosts")
 	o.UpdateHostKeys = UpdateHostKeys(r.doc.value("UpdateHostKeys"))
 	o.VerifyHostKeyDNS = map[string]string{"true": "yes", "false": "no", "ask": "ask"}[r.doc.value("VerifyHostKeyDNS")]

@@ -21,7 +21,6 @@ var dishonouredOptions = []dishonoured{
 	{"GSSAPIAuthentication", []string{"no"}, "GSSAPI authentication is not tried", ""},
 	{"GSSAPIKeyExchange", []string{"no"}, "GSSAPI key exchange is not tried", ""},
 	{"HostbasedAuthentication", []string{"no"}, "host-based authentication is not tried", ""},
-	{"NoHostAuthenticationForLocalhost", []string{"no"}, "the host key is checked all the same", ""},
 	{"PKCS11Provider", nil, "keys on a PKCS#11 token are not used; load them into the agent with ssh-add -s", ""},
 	{"RemoteCommand", nil, "the command is not run: a tunnel opens no session", ""},
 	{"Tunnel", []string{"false"}, "no tun device is made", ""},

@@ -75,15 +75,16 @@ type Options struct {
 	RequiredRSASize             int      // bits; smaller RSA keys are refused
 
 	// Host keys.
-	StrictHostKeyChecking StrictHostKeyChecking
-	UserKnownHostsFile    []string // paths, expanded; empty: none
-	GlobalKnownHostsFile  []string
-	KnownHostsCommand     string // with %H, %I, %K, %t, %f left in place, all other tokens expanded; empty: none
-	RevokedHostKeys       string // path of a list or KRL; empty: none
-	CheckHostIP           bool
-	HashKnownHosts        bool
-	UpdateHostKeys        UpdateHostKeys
-	VerifyHostKeyDNS      string // yes, no, ask; not honoured (needs DNSSEC), warned about
+	StrictHostKeyChecking  StrictHostKeyChecking
+	UserKnownHostsFile     []string // paths, expanded; empty: none
+	GlobalKnownHostsFile   []string
+	KnownHostsCommand      string // with %H, %I, %K, %t, %f left in place, all other tokens expanded; empty: none
+	RevokedHostKeys        string // path of a list or KRL; empty: none
+	CheckHostIP            bool
+	NoHostAuthForLocalhost bool // the host key of this machine itself is not checked
+	HashKnownHosts         bool
+	UpdateHostKeys         UpdateHostKeys
+	VerifyHostKeyDNS       string // yes, no, ask; not honoured (needs DNSSEC), warned about
 
 	// Authentication.
 	IdentityFile                 []IdentityFile // in the order they are tried

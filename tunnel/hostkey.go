@@ -101,6 +101,11 @@ func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey
 	if err := h.acceptable(key); err != nil {
 		return err
 	}
+	if h.exempt(remote) {
+		h.log.Warn("host key not checked", "why", "NoHostAuthenticationForLocalhost", "key", describeKey(key))
+		h.accepted.Store(&acceptedKey{blob: key.Marshal()})
+		return nil
+	}
 	learnable, err := h.verify(ctx, remote, key, false)
 	if err != nil {
 		return err
@@ -110,6 +115,16 @@ func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey
 	})
 	return nil
 }
+
+// exempt tells whether NoHostAuthenticationForLocalhost does without the files of known hosts: the peer is this machine, is
+// reached directly and has no HostKeyAlias (check_host_key of sshconnect.c).
+func (h *hostKeys) exempt(remote net.Addr) bool {
+	tcp, ok := remote.(*net.TCPAddr)
+	return h.options.NoHostAuthForLocalhost && h.options.HostKeyAlias == "" && ok && tcp.IP.IsLoopback() && h.direct()
+}
+
+// direct tells whether the server's own address is the one that we are connected to.
+func (h *hostKeys) direct() bool { return h.options.Via == nil && h.options.ProxyCommand == "" }
 
 // acceptable makes the checks that hold for every host: the size of RSA keys, the algorithms, RevokedHostKeys.
 func (h *hostKeys) acceptable(key ssh.PublicKey) error {
@@ -165,7 +180,7 @@ func (h *hostKeys) lookup(name string) knownHosts {
 // peer is this machine, the way leads through another program or host, or the address is the name.
 func (h *hostKeys) checkedAddress(remote net.Addr, port int) string {
 	tcp, ok := remote.(*net.TCPAddr)
-	if !h.options.CheckHostIP || !ok || tcp.IP.IsLoopback() || h.options.Via != nil || h.options.ProxyCommand != "" {
+	if !h.options.CheckHostIP || !ok || tcp.IP.IsLoopback() || !h.direct() {
 		return ""
 	}
 	address := addressName(remote, port)
