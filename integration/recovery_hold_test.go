@@ -14,25 +14,8 @@ func TestHeldConnectionsAreServedInOrder(t *testing.T) {
 	t.Parallel()
 	const count = 300
 	l := newLab(t)
-	var mu sync.Mutex
-	arrived := make(map[*net.TCPConn]int) // at the target: the place in the order of accepting
-	order := make([]int, 2*count)         // what each said that it is, by place; -1: it said nothing
-	target := startTarget(t, func(c *net.TCPConn) {
-		var number [2]byte
-		_, err := io.ReadFull(c, number[:])
-		mu.Lock()
-		defer mu.Unlock()
-		if order[arrived[c]] = int(binary.BigEndian.Uint16(number[:])); err != nil {
-			order[arrived[c]] = -1
-		}
-		c.Write(number[:])
-	})
-	target.arrives = func(c *net.TCPConn) {
-		mu.Lock()
-		defer mu.Unlock()
-		arrived[c] = len(arrived)
-	}
-	r := localRoute(t, target.address())
+	target, order := startQueue(t)
+	r := localRoute(t, target)
 	c := l.open(tunneld, []route{r}, hasty...)
 	from := c.mark()
 	l.server.kill()
@@ -49,10 +32,49 @@ func TestHeldConnectionsAreServedInOrder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
-	order = slices.DeleteFunc(order[:len(arrived)], func(number int) bool { return number < 0 })
-	if len(order) != count || !slices.IsSorted(order) {
-		t.Errorf("served in the order %v", order)
+	if got := order(); len(got) != count || !slices.IsSorted(got) {
+		t.Errorf("served in the order %v", got)
+	}
+}
+
+// startQueue gives the address of a server whose clients say which number they have, and a function that ends it and gives
+// the numbers in the order in which it accepted them. Who says nothing is left out.
+func startQueue(t *testing.T) (address string, order func() []int) {
+	t.Helper()
+	l, err := net.Listen("tcp", loopback(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var serving sync.WaitGroup
+	var numbers []chan int
+	serving.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			said := make(chan int, 1)
+			numbers = append(numbers, said)
+			serving.Go(func() {
+				defer conn.Close()
+				defer close(said)
+				var number [2]byte
+				if _, err := io.ReadFull(conn, number[:]); err == nil {
+					said <- int(binary.BigEndian.Uint16(number[:]))
+					conn.Write(number[:])
+				}
+			})
+		}
+	})
+	end := sync.OnceFunc(func() { l.Close(); serving.Wait() })
+	t.Cleanup(end)
+	return l.Addr().String(), func() (list []int) {
+		end()
+		for _, said := range numbers {
+			for number := range said {
+				list = append(list, number)
+			}
+		}
+		return list
 	}
 }

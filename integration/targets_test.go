@@ -16,7 +16,6 @@ import (
 // target is a TCP server that the far end of a forward connects to.
 type target struct {
 	listener net.Listener
-	arrives  func(*net.TCPConn) // told of each connection in the order in which they come; set before the first, or nil
 
 	mu    sync.Mutex
 	conns []*net.TCPConn
@@ -47,9 +46,6 @@ func startTargetOn(t testing.TB, l net.Listener, serve func(*net.TCPConn)) *targ
 			s.mu.Lock()
 			s.conns = append(s.conns, c)
 			s.mu.Unlock()
-			if s.arrives != nil {
-				s.arrives(c)
-			}
 			s.wg.Go(func() {
 				defer c.Close()
 				serve(c)
