@@ -28,7 +28,7 @@ func (r *chaos) report() {
 		if e.planned {
 			continue
 		}
-		back = append(back, later(e.back["L"], e.back["D"]).Sub(e.lifted))
+		back = append(back, e.outage())
 		backR = append(backR, e.back["R"].Sub(e.lifted))
 	}
 	var b strings.Builder
@@ -38,6 +38,7 @@ func (r *chaos) report() {
 	row("time to notice, p50 / p99", percentiles(notice))
 	row("time to come back -L -D, p50 / p99", percentiles(back))
 	row("time to come back -R, p50 / p99", percentiles(backR))
+	row("slowest to come back", r.slowest())
 	row("requests", v.requests)
 	row("streams", v.streams)
 	row("streams reset by an outage", v.broken)
@@ -55,6 +56,23 @@ func (r *chaos) report() {
 		r.t.Logf("events:\n%s", r.schedule())
 	}
 }
+
+// slowest names the event after which clients of -L and -D waited longest.
+func (r *chaos) slowest() string {
+	var worst *event
+	for _, e := range r.events {
+		if !e.planned && (worst == nil || e.outage() > worst.outage()) {
+			worst = e
+		}
+	}
+	if worst == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%s, %v", worst.name, worst.outage().Round(time.Millisecond))
+}
+
+// outage is how long clients of -L and -D waited after the cause was gone.
+func (e *event) outage() time.Duration { return later(e.back["L"], e.back["D"]).Sub(e.lifted) }
 
 func later(a, b time.Time) time.Time {
 	if a.After(b) {
