@@ -36,8 +36,8 @@ func Backoff(max func() time.Duration) func(Ended) (time.Duration, error) {
 // backoff spaces attempts: the first retry comes at once, then after half a second that doubles up to max, each ±50 %, for
 // ever. A session that settled starts it anew, and so does a kick; one that lived shorter does so in proportion, and its time
 // counts towards the wait. A few sessions in a row that ended young are forgiven: a link that is cut again and again comes
-// back at once each time, while a server that lets us in and hangs up soon meets longer waits. The zero value of all but
-// max is ready.
+// back at once each time, while a server that lets us in and hangs up soon meets longer waits. A session that we ended
+// because a forward was refused is not: the next one will hardly fare better. The zero value of all but max is ready.
 type backoff struct {
 	max      time.Duration // longest wait; positive
 	failures int           // attempts in a row without a settled session
@@ -59,7 +59,7 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 	default:
 		b.failures, b.young = unsettled(b.failures, e.Lived), unsettled(b.young, e.Lived)
 	}
-	if e.Lived > 0 {
+	if e.Lived > 0 && tunnel.PhaseOf(e.Err) != tunnel.PhaseForward {
 		if b.young++; b.young <= forgiven {
 			b.failures = 0
 		}

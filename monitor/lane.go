@@ -161,16 +161,18 @@ func (l *lane) report(e Ended, wait time.Duration) {
 		next = Connecting
 	}
 	attrs := []any{"state", next, "err", e.Err, "phase", tunnel.PhaseOf(e.Err), "retry_in", round(wait)}
+	event := "connection lost"
 	if e.Lived > 0 {
 		l.m.update(func(now time.Time) { l.m.failLocked(e.Err, now) })
-		l.log.Warn("connection lost", append(attrs, "lived", round(e.Lived))...)
-		return
+		attrs = append(attrs, "lived", round(e.Lived))
+	} else {
+		event = "connecting failed"
+		attrs = append(attrs, "attempt", l.attempts(), "took", round(e.Took))
 	}
-	attrs = append(attrs, "attempt", l.attempts(), "took", round(e.Took))
 	if hint := tunnel.HintOf(e.Err); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
-	l.log.Warn("connecting failed", attrs...)
+	l.log.Warn(event, attrs...)
 }
 
 // fail ends the lane, or parks it until a person asks while another lane lives: then it tells true where it is to go on.

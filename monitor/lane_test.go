@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 func TestConnectsAndStops(t *testing.T) {
@@ -91,6 +93,25 @@ func TestShortSessionsDoNotResetBackoff(t *testing.T) {
 			if wait := f.attempts[i+1] - f.attempts[i]; wait > 100*time.Millisecond {
 				t.Errorf("after session %d, cut young, it waited", i+1)
 			}
+		}
+		w.finish()
+	})
+}
+
+// Under ExitOnForwardFailure a port that is taken must not cost a burst of logins, which fail2ban and PerSourcePenalties punish.
+func TestRefusedForwardIsNotForgiven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+			s := newFakeSession(n)
+			time.AfterFunc(2*time.Millisecond, func() {
+				s.CloseWith(&tunnel.Error{Phase: tunnel.PhaseForward, Err: errors.New("remote port forwarding failed")})
+			})
+			return s, nil
+		}}
+		w := start(t, options(), f)
+		w.pass(3 * time.Second)
+		if n := f.count(); n > 5 {
+			t.Errorf("%d logins in three seconds", n)
 		}
 		w.finish()
 	})
