@@ -25,6 +25,7 @@ type localForward struct {
 	count     counter
 	conns     connSet
 	accepting sync.WaitGroup
+	noMore    context.CancelFunc // ends the pauses of the accept loops; set by start
 	cancel    context.CancelFunc // ends open connections; set by start
 	fullAt    atomic.Int64       // when a person was last told of too many connections; Unix time in ns, 0: never
 }
@@ -42,10 +43,12 @@ func newLocalForward(t *Tunnel, f config.Forward, listeners []net.Listener) *loc
 // start accepts until stop. Connections end when ctx does.
 func (f *localForward) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
+	accepting, noMore := context.WithCancel(ctx)
+	f.noMore = noMore
 	f.log.Info("listening", "listen", strings.Join(f.bound, " "))
 	for _, l := range f.listeners {
 		f.accepting.Go(func() {
-			acceptLoop(ctx, l, f.log, func(conn stream) {
+			acceptLoop(accepting, l, f.log, func(conn stream) {
 				ended, number := f.conns.track(conn), f.tunnel.pool.arrive()
 				go func() {
 					defer ended()
@@ -58,6 +61,7 @@ func (f *localForward) start(ctx context.Context) {
 
 // stop closes the listeners and waits for the accept loops. Open connections go on.
 func (f *localForward) stop() {
+	f.noMore()
 	closeAll(f.listeners)
 	f.accepting.Wait()
 }

@@ -1,0 +1,23 @@
+//go:build unix
+
+package tunnel
+
+import "golang.org/x/sys/unix"
+
+// spareDescriptors is how many descriptors the clients of local forwards leave to all else: the connection to the server,
+// known_hosts, keys, the agent, a ProxyCommand, the control socket. Of a low limit they leave a quarter.
+const spareDescriptors = 64
+
+// descriptorsScarce tells whether only the spare ones are left. The lowest free number says how many are in use.
+func descriptorsScarce() bool {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return false
+	}
+	lowest, err := unix.FcntlInt(uintptr(unix.Stderr), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return err == unix.EMFILE
+	}
+	unix.Close(lowest)
+	return uint64(lowest) >= uint64(limit.Cur)-min(spareDescriptors, uint64(limit.Cur)/4)
+}
