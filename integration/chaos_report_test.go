@@ -114,7 +114,8 @@ func (r *chaos) judge() verdict {
 	return v
 }
 
-// excuse gives the event that may have broken d, or nil. What was asked for breaks nothing.
+// excuse gives the event that may have broken d, or nil. What was asked for breaks nothing. What began before all was well
+// again may break later: a connection that does not answer is given up a while after another has taken its place.
 func (r *chaos) excuse(d deed) *event {
 	for i, e := range r.events {
 		over := later(later(e.back["L"], e.back["D"]), e.back["R"])

@@ -126,8 +126,8 @@ func networkScene(t *testing.T) *scene {
 		lasting("far end's link down", ip(n.server, "link", "set", n.link, "down"), ip(n.server, "link", "set", n.link, "up")),
 		lasting("address gone", ip(n.client, "address", "del", own, "dev", n.link), ip(n.client, "address", "add", own, "dev", n.link)),
 		lasting("address changed", func() {
-			n.in(n.client, "ip", "address", "add", other, "dev", n.link)
 			n.in(n.client, "ip", "address", "del", own, "dev", n.link)
+			n.in(n.client, "ip", "address", "add", other, "dev", n.link)
 		}, func() {
 			n.in(n.client, "ip", "address", "flush", "dev", n.link)
 			n.in(n.client, "ip", "address", "add", own, "dev", n.link)

@@ -8,9 +8,10 @@
 // Three things go beyond the loop of the design.
 //
 // A connection that stops answering is not only waited for: as soon as it is suspect, a new one is tried beside it. If the
-// old one answers first the attempt is dropped; if the new one is up first, new channels go there. A connection whose path
-// is gone (a NAT that forgot it, an address that changed) is thus replaced long before the keepalives have run out, and a
-// cable that was out for ten seconds costs nobody his transfers.
+// old one answers first the attempt is dropped; if the new one is up first, new channels go there, and the old one goes on
+// as any other that was replaced, because it may only be late. A connection whose path is gone (a NAT that forgot it, an
+// address that changed) is thus replaced long before the keepalives have run out, and a cable that was out for ten seconds
+// costs nobody his transfers.
 //
 // Lanes after the first begin when the first session of the tunnel is up, so that a refused key is refused once, and a
 // person is asked once.

@@ -139,6 +139,7 @@ type fakeSession struct {
 	expires time.Time
 	in, out uint64
 	carried uint64
+	nowhere bool // Homeless
 }
 
 var errHang = errors.New("never comes back")
@@ -245,6 +246,12 @@ func (s *fakeSession) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
+}
+
+func (s *fakeSession) Homeless() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.nowhere
 }
 
 func (s *fakeSession) Carried() uint64 {

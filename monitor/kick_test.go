@@ -81,8 +81,53 @@ func TestKickUnansweredReplaces(t *testing.T) {
 		if w.tunnel.session(t) == old {
 			t.Error("the old session is still in service")
 		}
+		if old.Err() != nil {
+			t.Error("the old session is given up, though it may only be late")
+		}
+		w.pass(10 * time.Second)
 		if old.Err() == nil {
-			t.Error("the old session holds its connections though it is dead")
+			t.Error("the old session holds its connections though TunneldDrain is over and it does not answer")
+		}
+		w.finish()
+	})
+}
+
+// Nothing comes back to an address that is gone: a new session is made at once, and the old one's connections are reset.
+func TestAddressThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(time.Minute)
+		old := w.tunnel.session(t)
+		old.freeze()
+		old.set(func(s *fakeSession) { s.open, s.nowhere = 3, true })
+		w.Kick("network changed")
+		w.pass(10 * time.Millisecond)
+		w.expect(Up)
+		if w.tunnel.session(t) == old || old.Err() == nil {
+			t.Errorf("the old session is still there: %v", old.Err())
+		}
+		w.finish()
+	})
+}
+
+// The address came back before another was to be had: the session goes on.
+func TestAddressThatComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(time.Minute)
+		old := w.tunnel.session(t)
+		w.tunnel.rule(refuse(refusedDial()))
+		old.freeze()
+		old.set(func(s *fakeSession) { s.nowhere = true })
+		w.Kick("network changed")
+		w.pass(3 * time.Second)
+		w.expect(Suspect)
+		old.set(func(s *fakeSession) { s.nowhere = false })
+		old.thaw()
+		w.pass(time.Second)
+		w.expect(Up)
+		if w.tunnel.session(t) != old || old.Err() != nil {
+			t.Errorf("the session was given up: %v", old.Err())
 		}
 		w.finish()
 	})

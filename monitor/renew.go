@@ -47,7 +47,7 @@ func (w *watch) reason(now time.Time) string {
 		return "TunneldMaxLifetime reached"
 	case !w.replace.IsZero() && !now.Before(w.replace):
 		return "certificate ends " + w.expires.Format(time.RFC3339)
-	case w.echo.broken(), w.pulse.unanswered(now), w.missed > 0 && now.Sub(w.pulse.heard) >= patience:
+	case w.echo.broken(), w.homeless, w.pulse.unanswered(now), w.missed > 0 && now.Sub(w.pulse.heard) >= patience:
 		return w.doubt
 	}
 	return ""

@@ -21,14 +21,16 @@ type retiree struct {
 // A person who asks for a new connection does not want his transfers cut: they go on for as long as they move, whatever
 // TunneldDrain is. It is what connections get that say nothing, and what all of them get once ctx is done, because then the
 // program is being stopped.
-func (l *lane) retire(ctx context.Context, s Session) {
+//
+// p is what is known of how it answers.
+func (l *lane) retire(ctx context.Context, s Session, p pulse) {
 	m, begun := l.m, time.Now()
 	m.wg.Go(func() {
 		draining, cut := context.WithCancel(context.WithoutCancel(ctx))
 		defer cut()
 		m.wg.Go(func() {
 			defer cut()
-			l.guard(ctx, draining, s)
+			l.guard(ctx, draining, s, p)
 		})
 		err := m.tunnel.Retire(draining, s)
 		m.update(func(now time.Time) { m.partLocked(l, s, now) })
@@ -37,9 +39,9 @@ func (l *lane) retire(ctx context.Context, s Session) {
 }
 
 // guard returns when a retiring session has had its time. It closes one that stops answering.
-func (l *lane) guard(ctx, draining context.Context, s Session) {
-	o, now := l.m.options(), time.Now()
-	p, d := newPulse(o, now), drain{limit: o.Drain, carried: s.Carried(), moved: now}
+func (l *lane) guard(ctx, draining context.Context, s Session, p pulse) {
+	d := drain{limit: l.m.options().Drain, carried: s.Carried(), moved: time.Now()}
+	p.withdrawn() // the answer to a probe on its way goes to nobody
 	beats := make(chan answer, 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()

@@ -51,6 +51,10 @@ type Session interface {
 	// server offers no way to do so. It may block until Close.
 	Echo(ctx context.Context) (time.Duration, error)
 
+	// Homeless tells that no interface of this machine has the address any more that the connection was made from. It may
+	// come back, but until then nothing gets through.
+	Homeless() bool
+
 	LastRead() time.Time      // when the last byte came from the server
 	Counts() (in, out uint64) // bytes on the wire, from and to the server
 	Carried() uint64          // bytes of connections, both ways

@@ -26,16 +26,16 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			l.log.Info("disconnecting", "state", Idle, "why", err)
 			l.dropAttempt()
 			l.m.update(func(now time.Time) { l.m.setAsideLocked(l, now) })
-			l.retire(ctx, s)
+			l.retire(ctx, s, w.pulse)
 			return lived, err
 		case next == nil:
 			l.bury(s, err)
 			return lived, err
-		case w.pulse.unanswered(time.Now()):
+		case w.homeless:
 			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
 			l.log.Warn("connection lost", "err", s.Err(), "phase", tunnel.PhaseSession, "lived", round(lived))
-		default:
-			l.retire(ctx, s)
+		default: // one that does not answer may only be late: TCP sends again what was lost, at longer and longer intervals
+			l.retire(ctx, s, w.pulse)
 		}
 		s = next
 	}
@@ -59,7 +59,9 @@ type watch struct {
 	echoes chan answer // of one
 	missed int         // as of the last turn
 	doubt  string      // why it is suspect; empty: it is not
-	due    time.Time   // when the next turn was to come
+
+	homeless bool      // its address of this machine is gone, as of the last turn; looked at while a kick is not answered
+	due      time.Time // when the next turn was to come
 
 	renewal // when to look for a better session
 }
@@ -224,6 +226,7 @@ func (w *watch) judge(now time.Time) {
 		w.l.m.unanswered(keepalive, missed-w.missed)
 	}
 	w.missed = missed
+	w.homeless = !w.pulse.kicked.IsZero() && w.s.Homeless()
 	was := w.doubt
 	w.doubt = w.suspicion(now)
 	switch {
@@ -241,6 +244,8 @@ func (w *watch) judge(now time.Time) {
 // suspicion gives what is wrong with the session, in words that a person reads; empty: nothing.
 func (w *watch) suspicion(now time.Time) string {
 	switch {
+	case w.homeless:
+		return fmt.Sprintf("this machine lost the address that it was made from (%s)", w.pulse.why)
 	case w.pulse.missed(now) > 0:
 		return fmt.Sprintf("no byte for %s", time.Duration(w.pulse.missed(now))*w.pulse.interval)
 	case w.pulse.unanswered(now):
