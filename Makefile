@@ -71,7 +71,7 @@ bench-recovery: tools
 
 # Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
 chaos: tools
-	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -v -run '^TestChaos' ./integration
+	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 3 -v -run '^TestChaos' ./integration
 
 # Every fuzz target for FUZZTIME.
 fuzz:
