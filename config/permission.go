@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 )
@@ -82,9 +83,13 @@ func accounts(path string, fields int) [][]string {
 }
 
 func permissionError(path string, info fs.FileInfo) *Error {
+	hint := "chmod go-w " + path
+	if info.Mode().Perm()&0o022 == 0 {
+		hint = "another user owns the file: chown " + strconv.Itoa(os.Getuid()) + " " + path
+	}
 	return &Error{
 		Source: Source{File: path},
 		Text:   fmt.Sprintf("bad owner or permissions (%v): others could change the configuration", info.Mode().Perm()),
-		Hint:   "chmod go-w " + path,
+		Hint:   hint,
 	}
 }

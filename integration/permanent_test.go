@@ -47,6 +47,9 @@ func TestPermanentFailuresEndAtOnce(t *testing.T) {
 			os.Remove(l.account.path("id_ed25519"))
 			return forwarded(t)
 		}, 3, 1, `id_ed25519`, false},
+		{"keys not preferred", func(t *testing.T, l *lab) []string {
+			return append(forwarded(t), "-o", "PreferredAuthentications=password")
+		}, 3, 1, `refused login;.*PreferredAuthentications`, false},
 		{"no common algorithm", func(t *testing.T, l *lab) []string {
 			l.server.kill()
 			l.server.configure("Ciphers aes128-ctr")

@@ -121,7 +121,7 @@ func (a *authentication) story() string {
 			keys = append(keys[:maxNamed], fmt.Sprintf("and %d more", len(keys)-maxNamed))
 		}
 		parts = append(parts, fmt.Sprintf("publickey (offered %s: %s)", number, strings.Join(keys, ", ")))
-	} else if slices.Contains(a.allowed, "publickey") && a.options.PubkeyAuthentication {
+	} else if slices.Contains(a.allowed, "publickey") && a.options.PubkeyAuthentication && slices.Contains(a.preferred(), "publickey") {
 		parts = append(parts, "publickey (no key to offer)")
 	}
 	methods := slices.Compact(slices.Sorted(slices.Values(a.used)))

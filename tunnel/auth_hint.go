@@ -30,6 +30,8 @@ func (a *authentication) hint() string {
 			"or allow it with PubkeyAcceptedAlgorithms +ssh-rsa"
 	case !slices.Contains(a.allowed, "publickey"):
 		return a.passwordHint()
+	case !slices.Contains(a.preferred(), "publickey"):
+		return "keys are left out: PreferredAuthentications with publickey in it allows them"
 	case !a.options.PubkeyAuthentication:
 		return "keys are switched off: PubkeyAuthentication yes allows them"
 	case len(a.offers) == 0:
@@ -68,6 +70,8 @@ func (a *authentication) reasons() []keyFailure {
 // hint is the advice for one key.
 func (f keyFailure) hint() string {
 	switch {
+	case errors.Is(f.err, errUnprotected) && strings.HasSuffix(f.path, ".pub"):
+		return "this is a public key, and the agent does not hold its other half: ssh-add it, or name the file without .pub"
 	case errors.Is(f.err, errUnprotected):
 		return "take the key away from others: chmod 600 " + f.path
 	case errors.Is(f.err, errWrongPassphrase):

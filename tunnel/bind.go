@@ -142,8 +142,10 @@ func listenError(f config.Forward, address string, err error) error {
 
 func listenHint(f config.Forward, err error) string {
 	switch {
+	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix() && leftover(f.Listen.Path):
+		return "the socket is a leftover, nobody listens there: remove it, or set StreamLocalBindUnlink yes, which does so at each start"
 	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix():
-		return "another program listens on this socket; stop it, or set StreamLocalBindUnlink yes if the file is a leftover"
+		return "another program listens on this socket: stop it or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf("another program has the port: `ss -ltnp 'sport = :%d'` shows which; stop it or choose another port", f.Listen.Port)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):

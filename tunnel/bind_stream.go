@@ -40,15 +40,20 @@ func unlinkStale(path string) error {
 	if info.Mode()&os.ModeSocket == 0 {
 		return syscall.EEXIST
 	}
-	conn, err := net.DialTimeout("unix", path, staleDialTime)
-	switch {
-	case err == nil:
-		conn.Close()
-		return syscall.EADDRINUSE
-	case !errors.Is(err, syscall.ECONNREFUSED): // its queue is full, or we may not ask: somebody is there
+	if !leftover(path) {
 		return syscall.EADDRINUSE
 	}
 	return os.Remove(path)
+}
+
+// leftover tells whether nobody listens behind the socket file at path. Somebody is there, too, when the queue is full, or
+// when we may not ask.
+func leftover(path string) bool {
+	conn, err := net.DialTimeout("unix", path, staleDialTime)
+	if err == nil {
+		conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // listenMasked creates the socket with the permission bits that mask leaves (StreamLocalBindMask). The process umask is

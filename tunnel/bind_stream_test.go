@@ -40,19 +40,20 @@ func TestUnixListeners(t *testing.T) {
 		prepare func(t *testing.T, path string)
 		options config.Options
 		want    error // nil: bound
+		hint    string
 	}{
-		{"nothing there", func(*testing.T, string) {}, config.Options{}, nil},
-		{"stale, unlink", stale, unlink, nil},
-		{"stale, no unlink", stale, config.Options{}, syscall.EADDRINUSE},
-		{"live, unlink", func(t *testing.T, path string) { bindAt(t, path, config.Options{}) }, unlink, syscall.EADDRINUSE},
+		{"nothing there", func(*testing.T, string) {}, config.Options{}, nil, ""},
+		{"stale, unlink", stale, unlink, nil, ""},
+		{"stale, no unlink", stale, config.Options{}, syscall.EADDRINUSE, "leftover"},
+		{"live, unlink", func(t *testing.T, path string) { bindAt(t, path, config.Options{}) }, unlink, syscall.EADDRINUSE, "another program"},
 		{"datagram socket, unlink", func(t *testing.T, path string) {
 			l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path})
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { l.Close() })
-		}, unlink, syscall.EADDRINUSE},
-		{"a file, unlink", func(t *testing.T, path string) { os.WriteFile(path, []byte("precious"), 0o600) }, unlink, syscall.EEXIST},
+		}, unlink, syscall.EADDRINUSE, "another program"},
+		{"a file, unlink", func(t *testing.T, path string) { os.WriteFile(path, []byte("precious"), 0o600) }, unlink, syscall.EEXIST, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "socket")
@@ -60,6 +61,9 @@ func TestUnixListeners(t *testing.T) {
 			_, err := bindAt(t, path, c.options)
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
+			}
+			if hint := HintOf(err); !strings.Contains(hint, c.hint) {
+				t.Errorf("hint %q, want %q in it", hint, c.hint)
 			}
 			if conn, dialErr := net.Dial("unix", path); err == nil && dialErr != nil {
 				t.Error(dialErr)

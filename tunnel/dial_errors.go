@@ -43,6 +43,9 @@ func unresolved(ctx context.Context, o *config.Options, err error) error {
 		e.Err = fmt.Errorf("looking up %s: %w", o.HostName, &plainError{dns.Err, err})
 		if dns.IsNotFound {
 			e.Hint = unknownName(o)
+			if _, err := netip.ParseAddr(o.HostName); err == nil {
+				e.Hint = "AddressFamily, or -4 or -6, leaves this address out"
+			}
 		}
 	}
 	return e

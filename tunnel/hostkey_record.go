@@ -31,7 +31,7 @@ func (h *hostKeys) recordAddress(ctx context.Context, c *shownKey, known *knownH
 		return
 	}
 	if c.portless || known.command || !h.recordable() {
-		h.log.Info("host key not known for the address", "host", c.host, "address", c.address)
+		h.log.Info("host key not known for the address", "name", c.host, "address", c.address)
 		return
 	}
 	h.record(ctx, c, []string{c.address})
@@ -41,8 +41,8 @@ func (h *hostKeys) record(ctx context.Context, c *shownKey, names []string) {
 	file := withoutNone(h.options.UserKnownHostsFile)[0]
 	err := appendKnownHost(ctx, file, names, c.key, h.options.HashKnownHosts)
 	if err != nil {
-		h.log.Warn("host key not written down", "host", names[0], "key", describeKey(c.key), "file", file, "err", err)
+		h.log.Warn("host key not written down", "name", names[0], "key", describeKey(c.key), "file", file, "err", err)
 		return
 	}
-	h.log.Info("host key written down", "host", strings.Join(names, ","), "key", describeKey(c.key), "file", file)
+	h.log.Info("host key written down", "name", strings.Join(names, ","), "key", describeKey(c.key), "file", file)
 }

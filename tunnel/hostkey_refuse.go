@@ -71,15 +71,15 @@ func (h *hostKeys) refuseUnknown(c *shownKey) error {
 func (h *hostKeys) acquaintance() string {
 	const orAccept = ", or set StrictHostKeyChecking accept-new"
 	user := withoutNone(h.options.UserKnownHostsFile)
-	if h.options.Via != nil || h.options.ProxyCommand != "" || h.options.HostKeyAlias != "" || len(user) == 0 {
-		return "once: ssh " + shellQuote(h.options.Alias) + orAccept
-	}
 	port := ""
 	if h.options.Port != 22 {
 		port = fmt.Sprintf("-p %d ", h.options.Port)
 	}
-	return fmt.Sprintf("once: ssh %s, or: ssh-keyscan %s%s >> %s%s",
-		shellQuote(h.options.Alias), port, shellQuote(h.options.HostName), shellQuote(user[0]), orAccept)
+	once := "once: ssh " + port + shellQuote(h.options.Alias)
+	if h.options.Via != nil || h.options.ProxyCommand != "" || h.options.HostKeyAlias != "" || len(user) == 0 {
+		return once + orAccept
+	}
+	return fmt.Sprintf("%s, or: ssh-keyscan %s%s >> %s%s", once, port, shellQuote(h.options.HostName), shellQuote(user[0]), orAccept)
 }
 
 // refuseUnrecordable is a new host that can not be remembered, so that every server would be a new one. ssh refuses it too.

@@ -77,8 +77,8 @@ func TestCheck(t *testing.T) {
 		"other port changed": {lines: []string{hostLine(t, "host.example", "ed25519 b")}, strict: config.StrictAcceptNew, recorded: "[host.example]:2222"},
 
 		"unknown": {want: "no host key is known for [host.example]:2222; the server shows ssh-ed25519 " + ssh.FingerprintSHA256(a),
-			hint: "ssh-keyscan -p 2222 host.example >> /"},
-		"unknown through a jump host": {set: func(o *config.Options) { o.Via = &config.Options{} }, want: "no host key is known", hint: "type once: ssh host, or set"},
+			hint: "ssh -p 2222 host, or: ssh-keyscan -p 2222 host.example >> /"},
+		"unknown through a jump host": {set: func(o *config.Options) { o.Via = &config.Options{} }, want: "no host key is known", hint: "type once: ssh -p 2222 host, or set"},
 		"unknown, accept-new":         {strict: config.StrictAcceptNew, recorded: "[host.example]:2222"},
 		"unknown, no":                 {strict: config.StrictNo, recorded: "[host.example]:2222"},
 		"unknown, asked, yes": {strict: config.StrictAsk, ask: yes(), asked: 1, recorded: "[host.example]:2222", keep: true,

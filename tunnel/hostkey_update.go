@@ -111,7 +111,7 @@ func (h *hostKeys) replace(ctx context.Context, a *announcement, files []string)
 			return fmt.Errorf("host keys of the server not written down: %w", err)
 		}
 	}
-	h.log.Info("host keys of the server changed", "host", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
+	h.log.Info("host keys of the server changed", "name", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
 	return nil
 }
 

@@ -144,7 +144,7 @@ func (h *hostKeys) verifyAddress(ctx context.Context, c *shownKey, byHost *known
 	case h.strict() == config.StrictAsk:
 		return h.confirm(ctx, c, h.addressPrompt(c, byHost, known))
 	case h.strict() == config.StrictNo:
-		h.log.Warn("host key differs from the one of the address", "host", c.host, "address", c.address, "line", known.source())
+		h.log.Warn("host key differs from the one of the address", "name", c.host, "address", c.address, "line", known.source())
 		return nil
 	}
 	return h.refuseAddress(c, known)
