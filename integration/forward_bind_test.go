@@ -143,3 +143,36 @@ func TestForwardsThatSSHRefuses(t *testing.T) {
 		})
 	}
 }
+
+// PermitRemoteOpen says where clients at the server may go through -R without a target.
+func TestPermitRemoteOpenAsSSH(t *testing.T) {
+	target, other := startTarget(t, echo).address(), startTarget(t, echo).address()
+	_, port, _ := net.SplitHostPort(target)
+	for _, c := range []struct {
+		rule                  string
+		target, byName, other bool // may be reached
+	}{
+		{"any", true, true, true},
+		{"none", false, false, false},
+		{target, true, false, false},
+		{"localhost:" + port, false, true, false},
+		{"*:" + port, true, true, false},
+		{"127.0.0.1:*", true, false, true},
+		{"*:*", true, true, true},
+	} {
+		t.Run(c.rule, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t)
+			for _, p := range carriers {
+				address := loopback(freePort(t))
+				way := route{"R", []string{"-R", address}, "tcp", address, nothing}
+				l.open(p, []route{way}, "-o", "PermitRemoteOpen="+c.rule)
+				for to, want := range map[string]bool{target: c.target, "localhost:" + port: c.byName, other: c.other} {
+					if err := way.towards(socks5(to)).works(patience); (err == nil) != want {
+						t.Errorf("%s towards %s: %v, want success %v", p, to, err, want)
+					}
+				}
+			}
+		})
+	}
+}
