@@ -24,7 +24,7 @@ func TestExpiringCertificateIsReplacedInTime(t *testing.T) {
 			t.Fatalf("ssh-keygen: %v: %s", err, out)
 		}
 	}
-	certify("+65s") // it is looked at half a minute before its end
+	certify("+30s") // it is looked at when a third is left
 	r := localRoute(t, startTarget(t, echo).address())
 	c := l.open(tunneld, []route{r})
 	certify("+10m")

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	expiryLead   = 5 * time.Minute  // a certificate's end is looked at this long before, or a tenth of its time if that is less
-	expiryLeast  = 30 * time.Second // but not later than this before its end
-	expiryTooOld = time.Minute      // a certificate that a new session got with less than this to go is not worth another
+	expiryLead  = 5 * time.Minute  // a certificate's end is looked at this long before, or a tenth of its time if that is less
+	expiryLeast = 30 * time.Second // but not later than this before its end
+	expiryShort = time.Minute      // a certificate with less than this to go is looked at once, when a third of that is left
 )
 
 // renewal decides when to make a new session beside one that lives: make before break. Each turn asks it anew, so that an
@@ -27,13 +27,18 @@ type renewal struct {
 	why      string    // what the running attempt is for
 }
 
-func newRenewal(o *config.Options, s Session, now time.Time) renewal {
+// newRenewal takes the end of the predecessor's certificate, too: zero where there was none.
+func newRenewal(o *config.Options, s Session, was, now time.Time) renewal {
 	r := renewal{backoff: backoff{max: o.BackoffMax}, expires: s.Expires()}
 	if o.MaxLifetime > 0 {
 		r.retire = now.Add(o.MaxLifetime)
 	}
-	if left := r.expires.Sub(now); !r.expires.IsZero() && left > expiryTooOld {
+	switch left := r.expires.Sub(now); {
+	case r.expires.IsZero():
+	case left > expiryShort:
 		r.replace = r.expires.Add(-max(expiryLeast, min(expiryLead, left/10)))
+	case !r.expires.Equal(was): // else the certificate was not renewed meanwhile
+		r.replace = r.expires.Add(-left / 3)
 	}
 	return r
 }

@@ -236,6 +236,40 @@ func TestExpiringCertificate(t *testing.T) {
 	}
 }
 
+// Certificates of a few seconds are renewed as well, and one that nobody renewed is not asked for again and again.
+func TestShortCertificate(t *testing.T) {
+	for name, renewed := range map[string]bool{"renewed": true, "not renewed": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end := time.Now().Add(20 * time.Second).Round(0)
+				f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+					s := newFakeSession(n)
+					s.expires = end
+					if renewed && n > 1 {
+						s.expires = end.Add(8 * time.Hour)
+					}
+					return s, nil
+				}}
+				w := start(t, options(), f)
+				w.pass(12 * time.Second)
+				if f.count() != 1 {
+					t.Error("replaced too soon")
+				}
+				w.pass(6 * time.Second)
+				if f.count() != 2 {
+					t.Error("not replaced in time")
+				}
+				w.pass(time.Minute)
+				w.expect(Up)
+				if n := f.count(); n != 2 {
+					t.Errorf("%d sessions, want 2\n%s", n, strings.Join(w.log.lines("replaced"), ""))
+				}
+				w.finish()
+			})
+		})
+	}
+}
+
 // The data path fails while keepalives are answered: said at once, replaced after three failures.
 func TestEchoFails(t *testing.T) {
 	for name, failure := range map[string]error{"refused": errors.New("connect failed"), "silent": errHang} {

@@ -15,8 +15,9 @@ const peek = 250 * time.Millisecond
 // watch minds a session that has joined, and each that replaces it. It gives how long the last one was up and why it ended.
 // Where ctx ended, the session is left to Tunnel.Shutdown.
 func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err error) {
+	var was time.Time
 	for {
-		w := l.newWatch(s)
+		w := l.newWatch(s, was)
 		next, err := w.mind(ctx)
 		lived := time.Since(w.up)
 		switch {
@@ -37,7 +38,7 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 		default: // one that does not answer may only be late: TCP sends again what was lost, at longer and longer intervals
 			l.retire(ctx, s, w.pulse)
 		}
-		s = next
+		s, was = next, s.Expires()
 	}
 }
 
@@ -66,7 +67,7 @@ type watch struct {
 	renewal // when to look for a better session
 }
 
-func (l *lane) newWatch(s Session) *watch {
+func (l *lane) newWatch(s Session, was time.Time) *watch {
 	now, o := time.Now(), l.m.options()
 	return &watch{
 		l: l, s: s, up: now, due: now,
@@ -74,7 +75,7 @@ func (l *lane) newWatch(s Session) *watch {
 		echo:    newEcho(o, now),
 		beats:   make(chan answer, 1),
 		echoes:  make(chan answer, 1),
-		renewal: newRenewal(o, s, now),
+		renewal: newRenewal(o, s, was, now),
 	}
 }
 
