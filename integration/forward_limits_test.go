@@ -149,7 +149,7 @@ func TestRunsOutOfDescriptors(t *testing.T) {
 		defer conn.Close()
 		crowd = append(crowd, conn)
 	}
-	c.waitLine(t, 0, patience, "that nothing more can be accepted", said("no more connections can be accepted, trying on"))
+	c.waitLine(t, 0, patience, "that nothing more can be accepted", said("no more connections can be accepted, trying on", "connections wait for others to end"))
 	check(t, exchange(open, "meanwhile", patience))
 	for _, conn := range crowd {
 		conn.Close()
