@@ -89,7 +89,7 @@ func untilDone(try func() error) (err error) {
 // A planned reconnect hands a remote port over: it is free for no longer than a request takes to get there.
 func TestReconnectHandsRemotePortsOver(t *testing.T) {
 	t.Parallel()
-	const oneWay = 100 * time.Millisecond
+	const oneWay = 250 * time.Millisecond // large beside what a busy machine adds
 	l := newLab(t, "TunneldEcho off")
 	r := remoteRoute(t, startTarget(t, echo).address())
 	l.relay.setDelay(oneWay)
@@ -112,8 +112,8 @@ func TestReconnectHandsRemotePortsOver(t *testing.T) {
 	})
 	gap := back.Sub(gone)
 	t.Logf("nobody listened for %v", gap.Round(time.Millisecond))
-	if gap > 2*oneWay+oneWay/2 {
-		t.Errorf("nobody listened for %v, want at most a round trip of %v", gap, 2*oneWay)
+	if gap > 3*oneWay+oneWay/2 { // two round trips would be 4*oneWay
+		t.Errorf("nobody listened for %v, want a round trip of %v", gap, 2*oneWay)
 	}
 	check(t, exchange(open, "after, on the old connection", patience))
 	check(t, r.works(patience))
