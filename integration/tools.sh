@@ -5,9 +5,10 @@ set -u
 PATH=$PATH:/usr/sbin:/sbin
 
 # program=package
-wanted="gcc=gcc gcc=libc6-dev sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
+wanted="gcc=gcc sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
 ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps debootstrap=debootstrap
-systemd-analyze=systemd setpriv=util-linux podman=podman runc=runc mandoc=mandoc promtool=prometheus"
+systemd-analyze=systemd setpriv=util-linux podman=podman runc=runc mandoc=mandoc promtool=prometheus
+chromium=chromium"
 
 # promtool comes out of its package alone: the server that is packed with it would be started.
 install_promtool() {
@@ -23,6 +24,7 @@ packages=
 for pair in $wanted; do
 	command -v "${pair%%=*}" >/dev/null || packages="$packages ${pair#*=}"
 done
+[ -e /usr/include/stdlib.h ] || packages="$packages libc6-dev" # for the race detector
 [ -n "$packages" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
