@@ -12,9 +12,6 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// maxForwarded bounds the connections of one session that the server has opened and we have not yet answered.
-const maxForwarded = 4096
-
 // errDenied is the server's refusal to listen for us.
 var errDenied = errors.New("the server refused to listen")
 
@@ -182,96 +179,4 @@ func (s *Session) unlisten(ctx context.Context, l *remoteListen) error {
 		err = errDenied
 	}
 	return err
-}
-
-// arrival is a connection that the server opened. It has its place until it is answered.
-type arrival struct {
-	ssh.NewChannel
-	answered func()
-}
-
-func (a arrival) Accept() (ssh.Channel, <-chan *ssh.Request, error) {
-	defer a.answered()
-	return a.NewChannel.Accept()
-}
-
-func (a arrival) Reject(reason ssh.RejectionReason, text string) error {
-	defer a.answered()
-	return a.NewChannel.Reject(reason, text)
-}
-
-// forwarded finds out for which listener the server opened c and hands it over.
-func (s *Session) forwarded(ctx context.Context, c ssh.NewChannel) {
-	s.channels.add()
-	defer s.channels.done()
-	listener := listenerName(c)
-	if !s.arrived.take(listener) {
-		c.Reject(ssh.ResourceShortage, "too many connections at once")
-		return
-	}
-	c = arrival{c, sync.OnceFunc(func() { s.arrived.release(listener) })}
-	l := s.listenerOf(ctx, c)
-	if l == nil {
-		c.Reject(ssh.Prohibited, "no such forward")
-		return
-	}
-	l.accept(ctx, s, c)
-}
-
-// listenerOf matches by address and port, and by the port alone where that is unambiguous, since some servers answer with
-// another spelling of the address. A connection to a port that may be one the server is about to tell waits for that.
-func (s *Session) listenerOf(ctx context.Context, c ssh.NewChannel) *remoteListen {
-	exact, loose, ok := matchers(c)
-	if !ok {
-		return nil
-	}
-	for {
-		found, unknown := s.listens.matching(exact)
-		if len(found) == 0 {
-			if found, _ = s.listens.matching(loose); len(found) > 1 {
-				found = nil
-			}
-		}
-		if len(found) > 0 {
-			return found[0]
-		}
-		if len(unknown) == 0 {
-			return nil
-		}
-		select {
-		case <-unknown[0].known:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// listenerName tells listeners apart: address and port, or the path.
-func listenerName(c ssh.NewChannel) string {
-	var m struct {
-		Address string
-		Rest    []byte `ssh:"rest"`
-	}
-	if ssh.Unmarshal(c.ExtraData(), &m) != nil {
-		return ""
-	}
-	return m.Address + string(m.Rest[:min(len(m.Rest), 4)])
-}
-
-func matchers(c ssh.NewChannel) (exact, loose func(*remoteListen) bool, ok bool) {
-	if c.ChannelType() == "forwarded-streamlocal@openssh.com" {
-		var m forwardedStreamLocal
-		if ssh.Unmarshal(c.ExtraData(), &m) != nil {
-			return nil, nil, false
-		}
-		exact = func(l *remoteListen) bool { return l.endpoint.Path == m.Path && l.endpoint.IsUnix() }
-		return exact, exact, true
-	}
-	var m forwardedTCP
-	if ssh.Unmarshal(c.ExtraData(), &m) != nil {
-		return nil, nil, false
-	}
-	loose = func(l *remoteListen) bool { return !l.endpoint.IsUnix() && l.port == m.Port }
-	exact = func(l *remoteListen) bool { return loose(l) && l.host == m.Host }
-	return exact, loose, true
 }

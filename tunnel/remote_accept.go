@@ -1,0 +1,92 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net"
+	"slices"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// localDialTime bounds the dial of a remote forward's target on our side.
+const localDialTime = 30 * time.Second
+
+// accept serves a connection that arrived at the server: first the target on our side is dialled, only then is the
+// channel accepted, so that the server's client learns whether there is anybody.
+func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel) {
+	f.count.total.Add(1)
+	f.count.open.Add(1)
+	defer f.count.open.Add(-1)
+	if f.forward.Load().IsSOCKS() {
+		f.acceptSOCKS(ctx, s, c)
+		return
+	}
+	conn, err := f.dialLocal(ctx, f.forward.Load().Target)
+	if err != nil {
+		f.count.failed(err)
+		f.log.Debug("connection refused", "target", endpointText(f.forward.Load().Target), "err", err)
+		c.Reject(ssh.ConnectionFailed, refusalText(err))
+		return
+	}
+	raw, requests, err := c.Accept()
+	if err != nil {
+		reset(conn)
+		return
+	}
+	f.log.Debug("connection opened", "target", endpointText(f.forward.Load().Target))
+	ch := s.adopt(raw, requests)
+	f.carrying(ch, true)
+	defer f.carrying(ch, false)
+	(&splice{conn, ch, &f.count}).run()
+}
+
+func (f *remoteForward) carrying(ch *channel, begins bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if begins {
+		f.open[ch] = true
+	} else {
+		delete(f.open, ch)
+	}
+}
+
+// closeUnused closes the connections that have not carried a byte. Another process that wants the port watches it through
+// such a connection, and learns in this way that it is free.
+func (f *remoteForward) closeUnused() {
+	f.mu.Lock()
+	open := slices.Collect(maps.Keys(f.open))
+	f.mu.Unlock()
+	for _, ch := range open {
+		if !ch.used.Load() {
+			ch.Close()
+		}
+	}
+}
+
+// dialLocal connects to a target on our side, in the address family that ssh would use.
+func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (stream, error) {
+	dialer := net.Dialer{Timeout: localDialTime}
+	network, address := family(f.tunnel.options.Load().AddressFamily).network("tcp"), endpointText(target)
+	if target.IsUnix() {
+		network = "unix"
+	}
+	conn, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return resettable(conn.(stream)), nil
+}
+
+// refusalText is what the server gets to read: the cause without our addresses.
+func refusalText(err error) string {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Err.Error()
+	}
+	return err.Error()
+}
