@@ -106,13 +106,15 @@ func (p *podman) build(source string) {
 	if out, code := p.try(append(try, imageBase, "sh", "-c", ":")...); code != 0 {
 		p.t.Skipf("podman can not run anything here: %s", out)
 	}
-	env := func(name string) string {
-		out, err := exec.Command("go", "env", name).Output()
+	golang := func(words ...string) string {
+		out, err := exec.Command("go", words...).Output()
 		if err != nil {
-			p.t.Fatal(err)
+			p.t.Fatalf("go %s: %v", strings.Join(words, " "), err)
 		}
 		return strings.TrimSpace(string(out))
 	}
+	env := func(name string) string { return golang("env", name) }
+	golang("mod", "download") // here, since the image has no certificates to fetch a module with
 	words := append([]string{
 		"build", "--quiet", "--pull=never", "--network", "host", "--format", "docker", // OCI's format has no HEALTHCHECK
 		"--volume", env("GOROOT") + ":/usr/local/go:ro",
