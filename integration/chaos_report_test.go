@@ -12,7 +12,6 @@ type verdict struct {
 	counts   map[string]int // by how it ended
 	requests int
 	streams  int
-	bytes    int
 	broken   int      // streams that were reset, as they have to be
 	away     int      // R: the server did not listen, because nobody asked it to at the time
 	faults   []string // what may not happen

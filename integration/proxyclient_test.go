@@ -2,7 +2,6 @@ package integration
 
 import (
 	"bufio"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -130,19 +129,4 @@ func skip(r io.Reader, n int) error {
 	}
 	_, err := io.CopyN(io.Discard, r, int64(n))
 	return err
-}
-
-// httpGet fetches a URL and gives status and body.
-func httpGet(ctx context.Context, client *http.Client, url string) (int, string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return 0, "", err
-	}
-	answer, err := client.Do(request)
-	if err != nil {
-		return 0, "", err
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	return answer.StatusCode, string(body), err
 }

@@ -125,14 +125,6 @@ func (s *sshd) kill() {
 	s.sessions = nil
 }
 
-// killListener ends the listening process alone: sessions live on, new connections are refused.
-func (s *sshd) killListener() {
-	s.sessions = append(s.sessions, processTree(s.process.pid()).below()...)
-	s.process.signal(syscall.SIGKILL)
-	<-s.process.done
-	s.process = nil
-}
-
 // killSessions ends the sessions and leaves the listening process alone.
 func (s *sshd) killSessions() {
 	processTree(s.process.pid()).below().signal(syscall.SIGKILL)

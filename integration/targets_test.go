@@ -67,13 +67,6 @@ func startTargetOn(t testing.TB, l net.Listener, serve func(*net.TCPConn)) *targ
 // address is host:port.
 func (s *target) address() string { return s.listener.Addr().String() }
 
-// accepted counts the connections so far.
-func (s *target) accepted() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
 // echo sends everything back, and its end of stream when the client's has come.
 func echo(c *net.TCPConn) { io.Copy(struct{ io.Writer }{c}, c) }
 

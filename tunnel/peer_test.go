@@ -32,7 +32,6 @@ type peer struct {
 
 	mu    sync.Mutex // guards all following fields
 	conns []net.Conn
-	shell []*ssh.ServerConn
 }
 
 func newPeer(t *testing.T) *peer {

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -243,10 +242,4 @@ func demoEcho(l net.Listener) {
 // socksRequest asks a SOCKS5 proxy for 127.0.0.1:port (RFC 1928).
 func socksRequest(port int) []byte {
 	return append([]byte{5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1}, byte(port>>8), byte(port))
-}
-
-func portOf(address string) int {
-	_, port, _ := net.SplitHostPort(address)
-	n, _ := strconv.Atoi(port)
-	return n
 }
