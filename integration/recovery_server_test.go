@@ -23,7 +23,7 @@ func TestServersThatDoNotGoOn(t *testing.T) {
 	}{
 		{"resets", func(l *lab) { l.relay.setRefuse(true) }, func(l *lab) { l.relay.setRefuse(false) },
 			"connection reset by peer"},
-		{"hangs up", instead(func(*net.TCPConn) {}), back,
+		{"hangs up", instead(func(c *net.TCPConn) { c.CloseWrite(); io.Copy(io.Discard, c) }), back,
 			"key exchange: the server closed the connection"},
 		{"says nothing", func(l *lab) { l.relay.setMute(true) }, func(l *lab) { l.relay.setMute(false); l.relay.cut() },
 			"key exchange: no answer within 1s"},
