@@ -11,9 +11,9 @@ import (
 // only place where a configuration looks names up.
 func (r *resolver) canonicalize() error {
 	// Hence these three no longer change in the second pass.
-	r.doc.set("CanonicalizeMaxDots", "1", Source{File: fromDefault})
-	r.doc.set("CanonicalizeFallbackLocal", "yes", Source{File: fromDefault})
-	r.doc.set("CanonicalizeHostname", "false", Source{File: fromDefault})
+	for _, name := range []string{"CanonicalizeMaxDots", "CanonicalizeFallbackLocal", "CanonicalizeHostname"} {
+		r.doc.set(name, keywords()[lower(name)].initial, Source{File: fromDefault})
+	}
 	host, err := r.matchedHost()
 	if err != nil {
 		return &Error{Source: r.doc.Source("HostName"), Text: "HostName: " + err.Error()}

@@ -10,20 +10,17 @@ import (
 // options makes plain data of the finished document.
 func (r *resolver) options() *Options {
 	o := &Options{
-		Alias:        r.alias,
-		Matched:      r.doc.trace.named,
-		HostName:     r.host,
-		Port:         r.integer("Port"),
-		User:         r.doc.value("User"),
-		HostKeyAlias: r.doc.value("HostKeyAlias"),
-		Tag:          r.doc.value("Tag"),
+		Alias:                  r.alias,
+		Matched:                r.doc.trace.named,
+		HostName:               r.host,
+		HostKeyAlgorithmsExact: r.exactHostKeys,
+		Forwards:               r.forwards,
 	}
-	r.fillWay(o)
-	r.fillAlgorithms(o)
-	r.fillHostKeys(o)
-	r.fillAuthentication(o)
-	r.fillForwards(o)
-	r.fillOwn(o)
+	for _, k := range table() {
+		if k.fill != nil {
+			k.fill(r, o)
+		}
+	}
 	r.checkHonoured()
 	return o
 }
@@ -44,27 +41,20 @@ func (r *resolver) yes(keyword string) bool { return r.doc.is(keyword, "yes", "t
 
 func (r *resolver) isSet(keyword string) bool { return r.doc.Source(keyword).File != fromDefault }
 
-func (r *resolver) fillWay(o *Options) {
-	o.AddressFamily = AddressFamily(r.doc.value("AddressFamily"))
-	o.BindAddress = r.doc.value("BindAddress")
-	o.BindInterface = r.doc.value("BindInterface")
-	o.ConnectTimeout = r.seconds("ConnectTimeout")
-	o.ConnectionAttempts = r.integer("ConnectionAttempts")
-	o.TCPKeepAlive = r.yes("TCPKeepAlive")
-	interactive, bulk, _ := strings.Cut(r.doc.value("IPQoS"), " ")
-	o.IPQoSInteractive, o.IPQoSBulk = qosByte(interactive), qosByte(bulk)
-	limit, err := strconv.ParseUint(r.doc.value("RekeyLimit"), 10, 64)
-	if err == nil {
-		o.RekeyLimit = limit
-	}
+func (r *resolver) fillIPQoS(o *Options) {
+	interactive, _, _ := strings.Cut(r.doc.value("IPQoS"), " ")
+	o.IPQoSInteractive = qosByte(interactive)
+}
+
+func (r *resolver) fillRekeyLimit(o *Options) {
+	o.RekeyLimit, _ = strconv.ParseUint(r.doc.value("RekeyLimit"), 10, 64) // 0 where it is out of range
 	o.RekeyInterval = r.seconds(rekeyInterval)
-	o.ServerAliveInterval = r.seconds("ServerAliveInterval")
-	o.ServerAliveCountMax = r.integer("ServerAliveCountMax")
-	o.LogLevel = r.doc.value("LogLevel")
-	if r.doc.has("ProxyJump") {
-		return
+}
+
+func (r *resolver) fillProxyCommand(o *Options) {
+	if !r.doc.has("ProxyJump") {
+		r.used("ProxyCommand", pick(r.tokens(r.host, r.keyAlias()), "hknpr"), nil, &o.ProxyCommand)
 	}
-	r.used("ProxyCommand", pick(r.tokens(r.host, r.keyAlias()), "hknpr"), nil, &o.ProxyCommand)
 }
 
 // qosByte is the value of IPQoS as the kernel takes it; -1 leaves the kernel's.
@@ -89,39 +79,15 @@ func (r *resolver) used(keyword string, tokens map[byte]string, getenv func(stri
 	*to = expanded
 }
 
-func (r *resolver) fillAlgorithms(o *Options) {
-	for keyword, to := range map[string]*[]string{
-		"Ciphers": &o.Ciphers, "MACs": &o.MACs, "KexAlgorithms": &o.KexAlgorithms,
-		"HostKeyAlgorithms": &o.HostKeyAlgorithms, "PubkeyAcceptedAlgorithms": &o.PubkeyAcceptedAlgorithms,
-		"CASignatureAlgorithms":       &o.CASignatureAlgorithms,
-		"HostbasedAcceptedAlgorithms": &o.HostbasedAcceptedAlgorithms,
-	} {
-		if r.isSet(keyword) {
-			*to = strings.Split(r.doc.value(keyword), ",")
-		}
-	}
-	o.HostKeyAlgorithmsExact = r.exactHostKeys
-	o.RequiredRSASize = r.integer("RequiredRSASize")
-}
-
-func (r *resolver) fillHostKeys(o *Options) {
-	o.StrictHostKeyChecking = StrictHostKeyChecking(r.doc.value("StrictHostKeyChecking"))
-	o.UserKnownHostsFile = r.doc.values("UserKnownHostsFile")
+func (r *resolver) fillGlobalKnownHosts(o *Options) {
 	for _, path := range r.doc.values("GlobalKnownHostsFile") {
 		if expanded, ok := r.path("GlobalKnownHostsFile", path, nil); ok {
 			o.GlobalKnownHostsFile = append(o.GlobalKnownHostsFile, expanded)
 		}
 	}
-	o.KnownHostsCommand = r.knownHostsCommand()
-	if path := r.doc.value("RevokedHostKeys"); path != "" {
-		o.RevokedHostKeys, _ = r.path("RevokedHostKeys", path, r.tokens(r.host, r.keyAlias()))
-	}
-	o.CheckHostIP = r.yes("CheckHostIP")
-	o.NoHostAuthForLocalhost = r.yes("NoHostAuthenticationForLocalhost")
-	o.HashKnownHosts = r.yes("HashKnownHosts")
-	o.UpdateHostKeys = UpdateHostKeys(r.doc.value("UpdateHostKeys"))
-	o.VerifyHostKeyDNS = map[string]string{"true": "yes", "false": "no", "ask": "ask"}[r.doc.value("VerifyHostKeyDNS")]
 }
+
+func (r *resolver) fillKnownHostsCommand(o *Options) { o.KnownHostsCommand = r.knownHostsCommand() }
 
 // path expands "~", and tokens and variables where tokens is not nil.
 func (r *resolver) path(keyword, path string, tokens map[byte]string) (string, bool) {
@@ -177,7 +143,7 @@ func (r *resolver) knownHostsCommand() string {
 	return joinWords(words)
 }
 
-func (r *resolver) fillAuthentication(o *Options) {
+func (r *resolver) fillIdentityFiles(o *Options) {
 	tokens := r.tokens(r.host, r.keyAlias())
 	for _, e := range r.doc.entries("IdentityFile") {
 		if lower(e.value) == "none" {
@@ -187,23 +153,22 @@ func (r *resolver) fillAuthentication(o *Options) {
 			o.IdentityFile = append(o.IdentityFile, IdentityFile{path, e.source.File != fromDefault})
 		}
 	}
+}
+
+func (r *resolver) fillCertificateFiles(o *Options) {
+	tokens := r.tokens(r.host, r.keyAlias())
 	for _, name := range r.doc.values("CertificateFile") {
 		if path, ok := r.path("CertificateFile", name, tokens); ok {
 			o.CertificateFile = append(o.CertificateFile, path)
 		}
 	}
-	o.IdentityAgent = r.agent()
-	o.IdentitiesOnly = r.yes("IdentitiesOnly")
-	o.AddKeysToAgent = r.doc.value("AddKeysToAgent")
+}
+
+func (r *resolver) fillMethods(o *Options) {
 	o.PreferredAuthentications = authenticationMethods
 	if r.isSet("PreferredAuthentications") {
 		o.PreferredAuthentications = strings.Split(r.doc.value("PreferredAuthentications"), ",")
 	}
-	o.PubkeyAuthentication = !r.doc.is("PubkeyAuthentication", "false")
-	o.PasswordAuthentication = r.yes("PasswordAuthentication")
-	o.KbdInteractiveAuthentication = r.yes("KbdInteractiveAuthentication")
-	o.NumberOfPasswordPrompts = r.integer("NumberOfPasswordPrompts")
-	o.BatchMode = r.yes("BatchMode")
 }
 
 // authenticationMethods are all that ssh knows, in the order of ssh_config(5).
@@ -225,43 +190,10 @@ func (r *resolver) agent() string {
 	return "none"
 }
 
-func (r *resolver) fillForwards(o *Options) {
-	o.Forwards = r.forwards
-	o.GatewayPorts = r.yes("GatewayPorts")
-	o.ExitOnForwardFailure = r.yes("ExitOnForwardFailure")
+func (r *resolver) fillAgent(o *Options) { o.IdentityAgent = r.agent() }
+
+func (r *resolver) fillPermitRemoteOpen(o *Options) {
 	if open := r.doc.values("PermitRemoteOpen"); len(open) > 0 && lower(open[0]) != "any" {
 		o.PermitRemoteOpen = permittedOpens(open)
 	}
-	if mask, err := strconv.ParseUint(r.doc.value("StreamLocalBindMask"), 8, 32); err == nil {
-		o.StreamLocalBindMask = uint32(mask)
-	}
-	o.StreamLocalBindUnlink = r.yes("StreamLocalBindUnlink")
-	o.ClearAllForwardings = r.yes("ClearAllForwardings")
-}
-
-func (r *resolver) fillOwn(o *Options) {
-	own := func(keyword string) time.Duration {
-		value, ok := parseTime(r.doc.value(keyword))
-		if !ok { // "none" and "no"
-			return 0
-		}
-		return value
-	}
-	o.Hold = own("TunneldHold")
-	o.Echo, _ = echoOf(r.doc.value("TunneldEcho"))
-	o.EchoInterval = own("TunneldEchoInterval")
-	o.BackoffMax = own("TunneldBackoffMax")
-	o.Connections = r.integer("TunneldConnections")
-	o.Drain = own("TunneldDrain")
-	o.MaxLifetime = own("TunneldMaxLifetime")
-	o.Lazy = own("TunneldLazy")
-	file := func(keyword string) string {
-		name := r.doc.value(keyword)
-		if lower(name) == "none" {
-			return ""
-		}
-		path, _ := r.path(keyword, name, r.tokens(r.host, r.keyAlias()))
-		return path
-	}
-	o.PassphraseFile, o.PortFile = file("TunneldPassphraseFile"), file("TunneldPortFile")
 }

@@ -87,17 +87,12 @@ func printable(cell string) string {
 // settings lists what somebody set, in the order in which `ssh -G` prints.
 func settings(o *Options) [][]string {
 	var rows [][]string
-	seen := map[string]bool{}
-	for _, l := range layouts() {
-		if seen[l.keyword] || strings.HasPrefix(l.keyword, "Tunneld") || strings.HasSuffix(l.keyword, "Forward") {
+	for _, k := range table() {
+		if k.isOwn() || strings.HasSuffix(k.name, "Forward") {
 			continue
 		}
-		seen[l.keyword] = true
-		for _, keyword := range []string{l.keyword, l.keyword + " interval", l.keyword + " socket"} {
+		for _, keyword := range []string{k.name, k.name + " interval", k.name + " socket"} {
 			rows = append(rows, o.rows(keyword)...)
-		}
-		if l.keyword == "ProxyCommand" {
-			rows = append(rows, o.rows("ProxyJump")...)
 		}
 	}
 	return rows
@@ -131,8 +126,8 @@ func (e *explanation) forwards() {
 
 func (e *explanation) own() {
 	var rows [][]string
-	for _, d := range ownDefaults {
-		rows = append(rows, []string{d.keyword, e.o.value(d.keyword), e.o.Source(d.keyword).String()})
+	for _, s := range Settings() {
+		rows = append(rows, []string{s.Keyword, e.o.value(s.Keyword), e.o.Source(s.Keyword).String()})
 	}
 	if from := e.o.Source("ServerAliveInterval"); from.File == fromDefault { // not ssh's default
 		rows = append(rows, []string{"ServerAliveInterval", e.o.value("ServerAliveInterval"), from.String()})

@@ -21,79 +21,20 @@ func (r *resolver) finish() error {
 	return nil
 }
 
-// defaultValues are OpenSSH 9.2's, in the form in which `ssh -G` prints them. Options that are not listed are unset.
-var defaultValues = []entry{
-	{keyword: "AddressFamily", value: "any"},
-	{keyword: "BatchMode", value: "no"},
-	{keyword: "CheckHostIP", value: "no"},
-	{keyword: "Compression", value: "no"},
-	{keyword: "ControlMaster", value: "false"},
-	{keyword: "EnableSSHKeysign", value: "no"},
-	{keyword: "ClearAllForwardings", value: "no"},
-	{keyword: "ExitOnForwardFailure", value: "no"},
-	{keyword: "FingerprintHash", value: "SHA256"},
-	{keyword: "ForwardX11", value: "no"},
-	{keyword: "ForwardX11Trusted", value: "yes"},
-	{keyword: "GatewayPorts", value: "no"},
-	{keyword: "GSSAPIAuthentication", value: "no"},
-	{keyword: "GSSAPIKeyExchange", value: "no"},
-	{keyword: "GSSAPIDelegateCredentials", value: "no"},
-	{keyword: "GSSAPITrustDNS", value: "no"},
-	{keyword: "GSSAPIRenewalForcesRekey", value: "no"},
-	{keyword: "GSSAPIKexAlgorithms", value: defaultGSSAPIKex},
-	{keyword: "HashKnownHosts", value: "no"},
-	{keyword: "HostbasedAuthentication", value: "no"},
-	{keyword: "IdentitiesOnly", value: "no"},
-	{keyword: "KbdInteractiveAuthentication", value: "yes"},
-	{keyword: "NoHostAuthenticationForLocalhost", value: "no"},
-	{keyword: "PasswordAuthentication", value: "yes"},
-	{keyword: "PermitLocalCommand", value: "no"},
-	{keyword: "ProxyUseFdpass", value: "no"},
-	{keyword: "PubkeyAuthentication", value: "true"},
-	{keyword: "RequestTTY", value: "auto"},
-	{keyword: "SessionType", value: "default"},
-	{keyword: "StdinNull", value: "no"},
-	{keyword: "ForkAfterAuthentication", value: "no"},
-	{keyword: "StreamLocalBindUnlink", value: "no"},
-	{keyword: "StrictHostKeyChecking", value: "ask"},
-	{keyword: "TCPKeepAlive", value: "yes"},
-	{keyword: "Tunnel", value: "false"},
-	{keyword: "VisualHostKey", value: "no"},
-	{keyword: "EnableEscapeCommandline", value: "no"},
-	{keyword: "ConnectionAttempts", value: "1"},
-	{keyword: "ForwardX11Timeout", value: "1200"},
-	{keyword: "NumberOfPasswordPrompts", value: "3"},
-	{keyword: "ServerAliveCountMax", value: "3"},
-	{keyword: "RequiredRSASize", value: "1024"},
-	{keyword: "LogLevel", value: "INFO"},
-	{keyword: "SecurityKeyProvider", value: "internal"},
-	{keyword: "XAuthLocation", value: "/usr/bin/xauth"},
-	{keyword: "AddKeysToAgent", value: "false"},
-	{keyword: "ForwardAgent", value: "no"},
-	{keyword: "TunnelDevice", value: "any:any"},
-	{keyword: "ControlPersist", value: "no"},
-	{keyword: "EscapeChar", value: "~"},
-	{keyword: "IPQoS", value: "lowdelay throughput"},
-	{keyword: "RekeyLimit", value: "0"},
-	{keyword: rekeyInterval, value: "0"},
-	{keyword: "StreamLocalBindMask", value: "0177"},
-	{keyword: "SyslogFacility", value: "USER"},
-}
-
 // defaultAliveInterval is ours: ssh sends no keepalives where nobody asks for them, and a tunnel that is left alone should
 // find out that its server is gone.
 const defaultAliveInterval = "15"
 
 func (r *resolver) defaults() {
 	r.defaultAlive()
-	for _, d := range defaultValues {
-		r.doc.set(d.keyword, d.value, Source{File: fromDefault})
+	for _, k := range table() {
+		if k.initial != "" {
+			r.doc.set(k.name, k.initial, Source{File: fromDefault})
+		}
 	}
+	r.doc.set(rekeyInterval, "0", Source{File: fromDefault})
 	r.doc.set("User", r.env.LocalUser, Source{File: fromDefault})
 	r.doc.set("Port", r.port(), Source{File: fromDefault})
-	for _, d := range ownDefaults {
-		r.doc.set(d.keyword, d.value, Source{File: fromDefault})
-	}
 	if r.doc.is("ClearAllForwardings", "yes") {
 		r.forwards = nil
 		for _, name := range []string{"LocalForward", "RemoteForward", "DynamicForward"} {
@@ -142,7 +83,6 @@ func (r *resolver) keyFileDefaults() {
 		r.doc.set("UpdateHostKeys", "true", from)
 	}
 	r.doc.set("UpdateHostKeys", "false", from)
-	r.doc.set("VerifyHostKeyDNS", "false", from)
 	if len(files) == 0 {
 		r.doc.add("UserKnownHostsFile", userHostKeys, from)
 		r.doc.add("UserKnownHostsFile", "~/.ssh/known_hosts2", from)
@@ -194,14 +134,11 @@ func (r *resolver) clearNone() {
 	if r.incomplete {
 		return
 	}
-	for _, name := range []string{
-		"LocalCommand", "RemoteCommand", "ProxyCommand", "ControlPath", "RevokedHostKeys", "PKCS11Provider",
-		"SecurityKeyProvider", "KnownHostsCommand",
-	} {
-		r.doc.remove(name, isNone)
+	for _, k := range table() {
+		if k.isNone != nil {
+			r.doc.remove(k.name, k.isNone)
+		}
 	}
-	r.doc.remove("ProxyJump", func(value string) bool { return value == "none" })
-	r.doc.remove("CanonicalizePermittedCNAMEs", func(value string) bool { return lower(value) == "none:" })
 }
 
 func (r *resolver) checkJumpAndCommand() {

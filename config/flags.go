@@ -25,37 +25,11 @@ func (r *resolver) readFlags() error {
 	return nil
 }
 
-// flagSettings are the flags that set one option to one value, whatever was set before.
-var flagSettings = map[byte]entry{
-	'4': {keyword: "AddressFamily", value: "inet"},
-	'6': {keyword: "AddressFamily", value: "inet6"},
-	'A': {keyword: "ForwardAgent", value: "yes"},
-	'a': {keyword: "ForwardAgent", value: "no"},
-	'C': {keyword: "Compression", value: "yes"},
-	'g': {keyword: "GatewayPorts", value: "yes"},
-	'k': {keyword: "GSSAPIDelegateCredentials", value: "no"},
-	'n': {keyword: "StdinNull", value: "yes"},
-	'q': {keyword: "LogLevel", value: "QUIET"},
-	'T': {keyword: "RequestTTY", value: "false"},
-	'X': {keyword: "ForwardX11", value: "yes"},
-	'x': {keyword: "ForwardX11", value: "no"},
-}
-
-// flagKeywords are the flags whose argument becomes the value of one option, whatever was set before.
-var flagKeywords = map[byte]string{
-	'B': "BindInterface", 'b': "BindAddress", 'I': "PKCS11Provider", 'S': "ControlPath",
-}
-
 // flagsWithoutEffect are about the session, a terminal or messages; a tunnel has none or says so in its own way.
 const flagsWithoutEffect = "2Ey"
 
 func (r *resolver) readFlag(f Flag) {
-	if setting, ok := flagSettings[f.Letter]; ok {
-		r.doc.replace(setting.keyword, setting.value, commandLine)
-		return
-	}
-	if name, ok := flagKeywords[f.Letter]; ok {
-		r.doc.replace(name, f.Value, commandLine)
+	if r.setByLetter(f) {
 		return
 	}
 	if strings.IndexByte(flagsWithoutEffect, f.Letter) >= 0 {
@@ -74,6 +48,22 @@ func (r *resolver) readFlag(f Flag) {
 	if wrong := read(f.Value); wrong != "" {
 		r.problem(&Error{Source: commandLine, Text: fmt.Sprintf("-%c %s: %s", f.Letter, f.Value, wrong)})
 	}
+}
+
+// setByLetter takes the flags that set one option to one value or to their argument, whatever was set before.
+func (r *resolver) setByLetter(f Flag) bool {
+	for _, k := range table() {
+		value, ok := k.letters[f.Letter]
+		if !ok {
+			continue
+		}
+		if value == anyValue {
+			value = f.Value
+		}
+		r.doc.replace(k.name, value, commandLine)
+		return true
+	}
+	return false
 }
 
 // The readers of single flags give what is wrong with the argument, empty where nothing is.

@@ -1,13 +1,5 @@
 package config
 
-// keyword is one option of ssh_config(5).
-type keyword struct {
-	name  string // as the manual spells it
-	wants string // what it takes, for messages: "not %s"
-	parse func(*line) *Error
-	rest  bool // takes the rest of the line as it is
-}
-
 // state is a word that an option takes and the form in which `ssh -G` prints it.
 type state struct{ word, printed string }
 
@@ -53,7 +45,7 @@ func wording(states []state) string {
 
 // choice takes one of several words.
 func choice(name string, states []state) keyword {
-	return keyword{name: name, wants: wording(states), parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: wording(states), parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()
@@ -72,7 +64,7 @@ func flag(name string) keyword { return choice(name, yesNo) }
 
 // text takes one word, whatever it is.
 func text(name string) keyword {
-	return keyword{name: name, wants: "one word", parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: "one word", parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()
@@ -84,7 +76,7 @@ func text(name string) keyword {
 
 // repeated takes one word and may be given several times.
 func repeated(name string, parse func(*line, string) *Error) keyword {
-	return keyword{name: name, wants: "one file name", parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: "one file name", parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()
@@ -98,7 +90,7 @@ func repeated(name string, parse func(*line, string) *Error) keyword {
 
 // command takes the rest of the line, for a shell to read.
 func command(name string) keyword {
-	return keyword{name: name, wants: "a command", rest: true, parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: "a command", rest: true, parse: func(l *line) *Error {
 		l.set(name, l.rest())
 		return nil
 	}}
@@ -106,7 +98,7 @@ func command(name string) keyword {
 
 // number takes a decimal number that a C int holds.
 func number(name string) keyword {
-	return keyword{name: name, wants: "a whole number", parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: "a whole number", parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()
@@ -122,7 +114,7 @@ func number(name string) keyword {
 
 // duration takes a time; "none" leaves it as if unset.
 func duration(name string) keyword {
-	return keyword{name: name, wants: "a time such as 90, 1m30s or 2h, or none", parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: "a time such as 90, 1m30s or 2h, or none", parse: func(l *line) *Error {
 		return l.duration(name)
 	}}
 }
@@ -146,7 +138,7 @@ func (l *line) duration(name string) *Error {
 
 // list takes any number of words at once; the first line that has some wins. "none" must stand alone.
 func list(name, wants string, max int, check func(*line, string) (string, *Error)) keyword {
-	return keyword{name: name, wants: wants, parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: wants, parse: func(l *line) *Error {
 		wins := !l.r.doc.has(name)
 		for count := 1; len(l.args) > 0; count++ {
 			word := l.next()
@@ -178,6 +170,11 @@ func loneNone(l *line, word string, first bool) *Error {
 		return l.fail("%q must stand alone", word)
 	}
 	return nil
+}
+
+// special takes what follows rules of its own.
+func special(name, wants string, parse func(*line) *Error) keyword {
+	return keyword{name: name, print: scalar, wants: wants, parse: parse}
 }
 
 // ignored takes anything and does nothing.

@@ -2,18 +2,6 @@ package config
 
 import "strings"
 
-// newerKeywords are options that OpenSSH got after 9.2. A configuration that a newer ssh takes must not fail here.
-func newerKeywords() []keyword {
-	return []keyword{
-		{name: "ChannelTimeout", wants: "a list of TYPE=TIME, or none", parse: parseChannelTimeout},
-		{name: "ObscureKeystrokeTiming", wants: "yes, no or interval:MILLISECONDS", parse: parseObscure},
-		text("RefuseConnection"),
-		text("Tag"),
-		command("VersionAddendum"),
-		choice("WarnWeakCrypto", weakCrypto),
-	}
-}
-
 func parseChannelTimeout(l *line) *Error {
 	wins := !l.r.doc.has("ChannelTimeout")
 	for first := true; len(l.args) > 0; first = false {

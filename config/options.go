@@ -47,7 +47,6 @@ type Options struct {
 	Port         int    // 1..65535; %p
 	User         string // login name; %r
 	HostKeyAlias string // name used in known_hosts; empty: HostName; %k
-	Tag          string // -P or Tag; read by "Match tagged"
 
 	// The way to the server. At most one of Via and ProxyCommand is set.
 	AddressFamily      AddressFamily
@@ -59,20 +58,18 @@ type Options struct {
 	ProxyCommand       string        // shell command with tokens expanded; empty: none
 	TCPKeepAlive       bool
 	IPQoSInteractive   int           // DSCP byte (TOS) of the connection, which is this one for `ssh -N`, too; -1: leave the kernel's
-	IPQoSBulk          int           // the same for sessions without a terminal, which a tunnel has none of; not used
 	RekeyLimit         uint64        // bytes after which keys are renewed; 0: the cipher's default
 	RekeyInterval      time.Duration // time after which keys are to be renewed; 0: never; not honoured, warned about
 
 	// Algorithms.
-	Ciphers                     []string
-	MACs                        []string
-	KexAlgorithms               []string
-	HostKeyAlgorithms           []string
-	HostKeyAlgorithmsExact      bool // the list was written out or begins with ^: known_hosts does not reorder it, as it does after + and -
-	PubkeyAcceptedAlgorithms    []string
-	CASignatureAlgorithms       []string
-	HostbasedAcceptedAlgorithms []string // never used; printed only
-	RequiredRSASize             int      // bits; smaller RSA keys are refused
+	Ciphers                  []string
+	MACs                     []string
+	KexAlgorithms            []string
+	HostKeyAlgorithms        []string
+	HostKeyAlgorithmsExact   bool // the list was written out or begins with ^: known_hosts does not reorder it, as it does after + and -
+	PubkeyAcceptedAlgorithms []string
+	CASignatureAlgorithms    []string
+	RequiredRSASize          int // bits; smaller RSA keys are refused
 
 	// Host keys.
 	StrictHostKeyChecking  StrictHostKeyChecking
@@ -84,14 +81,12 @@ type Options struct {
 	NoHostAuthForLocalhost bool // the host key of this machine itself is not checked
 	HashKnownHosts         bool
 	UpdateHostKeys         UpdateHostKeys
-	VerifyHostKeyDNS       string // yes, no, ask; not honoured (needs DNSSEC), warned about
 
 	// Authentication.
 	IdentityFile                 []IdentityFile // in the order they are tried
 	CertificateFile              []string
 	IdentityAgent                string // path of the agent's socket, expanded; "SSH_AUTH_SOCK": from the environment; "none": no agent
 	IdentitiesOnly               bool
-	AddKeysToAgent               string // yes, no, ask, confirm or a time; not honoured
 	PreferredAuthentications     []string
 	PubkeyAuthentication         bool
 	PasswordAuthentication       bool

@@ -6,42 +6,30 @@ import (
 	"time"
 )
 
-// ownDefaults are the values of tunneld's own keywords where nobody sets them.
-var ownDefaults = []entry{
-	{keyword: "TunneldHold", value: "30s"},
-	{keyword: "TunneldEcho", value: "auto"},
-	{keyword: "TunneldEchoInterval", value: "1m"},
-	{keyword: "TunneldBackoffMax", value: "1m"},
-	{keyword: "TunneldConnections", value: "1"},
-	{keyword: "TunneldDrain", value: "10s"},
-	{keyword: "TunneldMaxLifetime", value: "none"},
-	{keyword: "TunneldPassphraseFile", value: "none"},
-	{keyword: "TunneldPortFile", value: "none"},
-	{keyword: "TunneldLazy", value: "no"},
-}
-
 const maxConnections = 64
 
-// ownKeywords are the options that ssh does not have. Files shared with ssh have "IgnoreUnknown Tunneld*" before them; here
-// they hold with that line and without.
-func ownKeywords() []keyword {
-	return []keyword{
-		ownTime("TunneldHold", "a time such as 30s, or 0", 0, ""),
-		{name: "TunneldEcho", wants: "auto, off, a port, or service:PORT", parse: parseEcho},
-		ownTime("TunneldEchoInterval", "a time such as 60s, or 0 for no echo probes", 0, ""),
-		ownTime("TunneldBackoffMax", "a time such as 60s", 1, ""),
-		{name: "TunneldConnections", wants: "a number from 1 to 64", parse: parseConnections},
-		ownTime("TunneldDrain", "a time such as 10s, or 0", 0, ""),
-		ownTime("TunneldMaxLifetime", "a time such as 12h, or none", 1, "none"),
-		text("TunneldPassphraseFile"),
-		text("TunneldPortFile"),
-		ownTime("TunneldLazy", "a time such as 10m, or no", 1, "no"),
+// Setting is one of tunneld's own keywords. Files shared with ssh have "IgnoreUnknown Tunneld*" before them; here they
+// hold with that line and without.
+type Setting struct {
+	Keyword string
+	Default string // as it is printed where nobody sets it
+	Meaning string // one line, with `names` in back quotes
+}
+
+// Settings lists tunneld's own keywords, for manuals.
+func Settings() []Setting {
+	var all []Setting
+	for _, k := range table() {
+		if k.isOwn() {
+			all = append(all, Setting{k.name, k.initial, k.meaning})
+		}
 	}
+	return all
 }
 
 // ownTime takes a time of at least least, or the word off.
 func ownTime(name, wants string, least time.Duration, off string) keyword {
-	return keyword{name: name, wants: wants, parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: wants, parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()
@@ -121,3 +109,5 @@ func parseConnections(l *line) *Error {
 	l.set("TunneldConnections", strconv.Itoa(int(value)))
 	return nil
 }
+
+func (r *resolver) fillEcho(o *Options) { o.Echo, _ = echoOf(r.doc.value("TunneldEcho")) }

@@ -7,12 +7,6 @@ import (
 	"strings"
 )
 
-// layout is how `ssh -G` prints one keyword.
-type layout struct {
-	keyword string
-	print   func(p *printer, keyword string)
-}
-
 // printer writes the options of one destination.
 type printer struct {
 	o   *Options
@@ -25,8 +19,8 @@ type printer struct {
 func (o *Options) Print(w io.Writer) error {
 	p := &printer{o: o, out: bufio.NewWriter(w)}
 	p.line("host", o.Alias)
-	for _, l := range layouts() {
-		l.print(p, l.keyword)
+	for _, k := range table() {
+		k.print(p, k.name)
 	}
 	return p.out.Flush()
 }
@@ -69,55 +63,8 @@ func otherwise(word string) func(*printer, string) {
 	}
 }
 
-// layouts is the order of `ssh -G`.
-func layouts() []layout {
-	var all []layout
-	add := func(print func(*printer, string), keywords ...string) {
-		for _, keyword := range keywords {
-			all = append(all, layout{keyword, print})
-		}
-	}
-	add(scalar, "User", "HostName", "Port", "AddressFamily", "BatchMode", "CanonicalizeFallbackLocal",
-		"CanonicalizeHostname", "CheckHostIP", "Compression", "ControlMaster", "EnableSSHKeysign", "ClearAllForwardings",
-		"ExitOnForwardFailure", "FingerprintHash", "ForwardX11", "ForwardX11Trusted", "GatewayPorts",
-		"GSSAPIAuthentication", "GSSAPIKeyExchange", "GSSAPIDelegateCredentials", "GSSAPITrustDNS",
-		"GSSAPIRenewalForcesRekey", "GSSAPIClientIdentity", "GSSAPIServerIdentity", "GSSAPIKexAlgorithms",
-		"HashKnownHosts", "HostbasedAuthentication", "IdentitiesOnly", "KbdInteractiveAuthentication",
-		"NoHostAuthenticationForLocalhost", "PasswordAuthentication", "PermitLocalCommand", "ProxyUseFdpass",
-		"PubkeyAuthentication", "RequestTTY", "SessionType", "StdinNull", "ForkAfterAuthentication",
-		"StreamLocalBindUnlink", "StrictHostKeyChecking", "TCPKeepAlive", "Tunnel", "VerifyHostKeyDNS", "VisualHostKey",
-		"UpdateHostKeys", "EnableEscapeCommandline", "CanonicalizeMaxDots", "ConnectionAttempts", "ForwardX11Timeout",
-		"NumberOfPasswordPrompts", "ServerAliveCountMax", "ServerAliveInterval", "RequiredRSASize", "BindAddress",
-		"BindInterface", "Ciphers", "ControlPath", "HostKeyAlgorithms", "HostKeyAlias", "HostbasedAcceptedAlgorithms",
-		"IdentityAgent", "IgnoreUnknown", "KbdInteractiveDevices", "KexAlgorithms", "CASignatureAlgorithms",
-		"LocalCommand", "RemoteCommand")
-	add(printLogLevel, "LogLevel")
-	add(scalar, "MACs", "PKCS11Provider", "SecurityKeyProvider", "PreferredAuthentications", "PubkeyAcceptedAlgorithms",
-		"RevokedHostKeys", "XAuthLocation", "KnownHostsCommand")
-	add(printForwards, "DynamicForward", "LocalForward", "RemoteForward")
-	add(each, "IdentityFile")
-	add(together, "CanonicalDomains")
-	add(each, "CertificateFile")
-	add(together, "GlobalKnownHostsFile", "UserKnownHostsFile")
-	add(each, "SendEnv", "SetEnv")
-	add(together, "LogVerbose")
-	add(otherwise("any"), "PermitRemoteOpen")
-	add(scalar, "AddKeysToAgent")
-	add(printForwardAgent, "ForwardAgent")
-	add(otherwise("none"), "ConnectTimeout")
-	add(scalar, "TunnelDevice")
-	add(printCNAMEs, "CanonicalizePermittedCNAMEs")
-	add(scalar, "ControlPersist", "EscapeChar", "IPQoS")
-	add(printRekeyLimit, "RekeyLimit")
-	add(scalar, "StreamLocalBindMask", "SyslogFacility")
-	add(printProxy, "ProxyCommand")
-	add(scalar, "Tag", "ObscureKeystrokeTiming", "RefuseConnection", "VersionAddendum", "WarnWeakCrypto")
-	add(printSet, "ChannelTimeout")
-	for _, d := range ownDefaults {
-		add(scalar, d.keyword)
-	}
-	return all
-}
+// nothing is for a keyword that another one's line shows.
+func nothing(*printer, string) {}
 
 // printLogLevel has the old name of QUIET, which Debian's ssh prints.
 func printLogLevel(p *printer, keyword string) {

@@ -48,7 +48,7 @@ func TestDefaults(t *testing.T) {
 	equal(t, "update", o.UpdateHostKeys, UpdateYes)
 	equal(t, "agent", o.IdentityAgent, "SSH_AUTH_SOCK")
 	equal(t, "explicit key", o.IdentityFile[0].Explicit, false)
-	equal(t, "qos", o.IPQoSBulk, 8)
+	equal(t, "qos", o.IPQoSInteractive, 16)
 	equal(t, "mask", o.StreamLocalBindMask, 0o177)
 	equal(t, "hold", o.Hold, 30*time.Second)
 	equal(t, "echo", o.Echo, Echo{})
@@ -160,7 +160,7 @@ func TestFlags(t *testing.T) {
 	equal(t, "keys", len(o.IdentityFile), 1)
 	equal(t, "timeout", o.ConnectTimeout, 9*time.Second)
 	equal(t, "level", o.LogLevel, "DEBUG2")
-	equal(t, "tag", o.Tag, "blue")
+	equal(t, "tag", o.value("Tag"), "blue")
 	if len(o.Warnings) != 2 || o.Warnings[0].Keyword != "IdentityFile" || o.Warnings[1].Keyword != "Compression" {
 		t.Errorf("warnings: %+v", o.Warnings)
 	}

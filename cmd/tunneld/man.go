@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/tunneld/tunneld/config"
 )
 
 // manCommand is for `make install` and packages: tunneld.1 is made from the commands' own help, so that it can not say
@@ -51,8 +53,8 @@ func manual(root *cobra.Command) string {
 	r.text(strings.TrimSpace(sshFlagsHelp))
 	r.macro("SH", "SETTINGS")
 	r.text(manSettings)
-	for _, s := range ownSettings {
-		r.tagged(s.keyword+" ("+s.value+")", s.meaning)
+	for _, s := range config.Settings() {
+		r.tagged(s.Keyword+" ("+s.Default+")", sentence(s.Meaning))
 	}
 	for _, section := range manSections {
 		r.macro("SH", section.title)
@@ -64,6 +66,12 @@ func manual(root *cobra.Command) string {
 	r.paragraph("ssh(1), ssh_config(5), sshd_config(5), systemd.unit(5)")
 	r.paragraph("https://github.com/tunneld/tunneld")
 	return r.String()
+}
+
+// sentence writes a row's meaning without the quotes that Markdown wants.
+func sentence(text string) string {
+	text = strings.ReplaceAll(text, "`", "")
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // roff is a page in the making.

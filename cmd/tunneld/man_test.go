@@ -54,8 +54,8 @@ func TestManualHasEverySetting(t *testing.T) {
 			want = append(want, strings.TrimSpace(line))
 		}
 	}
-	for _, s := range ownSettings {
-		have = append(have, strings.ToLower(s.keyword)+" "+s.value)
+	for _, s := range config.Settings() {
+		have = append(have, strings.ToLower(s.Keyword)+" "+s.Default)
 	}
 	for _, line := range want {
 		if !strings.Contains(strings.Join(have, "\n")+"\n", line+"\n") {

@@ -8,24 +8,6 @@ keeps them open. Local ports are bound once and stay: a client that connects dur
 const manSettings = `These stand in ssh_config like all others, behind one line "IgnoreUnknown Tunneld*" for the sake of ssh, or are given
 with -o. Where no file sets ServerAliveInterval, it is 15 seconds, and three of them may stay unanswered.`
 
-// setting is one of tunneld's own keywords.
-type setting struct{ keyword, value, meaning string }
-
-var ownSettings = []setting{
-	{"TunneldHold", "30s", "How long a new local connection waits for the tunnel; 0 refuses at once."},
-	{"TunneldEcho", "auto", "How the data path is probed: auto sends a nonce through a listener that the server chooses, a number is the " +
-		"port to use for that, service:PORT an echo service at the server, off sends none."},
-	{"TunneldEchoInterval", "1m", "Between echo probes; 0 sends none."},
-	{"TunneldBackoffMax", "1m", "The longest wait between attempts to connect."},
-	{"TunneldConnections", "1", "SSH connections that share the load, up to 64."},
-	{"TunneldDrain", "10s", "How long open connections may go on when it stops; after a planned replacement, how long those may that carry " +
-		"nothing."},
-	{"TunneldMaxLifetime", "none", "Replace the SSH connection after this time, the new one first."},
-	{"TunneldPassphraseFile", "none", "Where the passphrase of an encrypted key is read; the systemd credential passphrase is read, too."},
-	{"TunneldPortFile", "none", "Where the ports are written that the server chose for remote forwards of port 0."},
-	{"TunneldLazy", "no", "Connect on the first local connection, and disconnect when unused for this time."},
-}
-
 var manSections = []struct {
 	title   string
 	entries [][2]string

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// keyword is one option of ssh_config(5) or one of tunneld's own: all that is known of it stands in its row of the table.
+// The functions below make rows; their methods add what is not usual.
+type keyword struct {
+	name    string   // as the manual spells it
+	others  []string // names that OpenSSH keeps since it renamed the option, in lower case
+	wants   string   // what it takes, for messages: "not %s"
+	rest    bool     // takes the rest of the line as it is
+	parse   func(*line) *Error
+	letters map[byte]string // options of ssh(1) that set it, with the value; anyValue: their argument
+
+	initial string            // the value where nobody sets it, as `ssh -G` prints it; empty: unset, or decided in finish
+	isNone  func(string) bool // values that leave it unset; nil: there are none
+	print   func(p *printer, keyword string)
+	fill    func(r *resolver, o *Options) // makes plain data of the value; nil: nobody needs it
+
+	loss    string          // what is lost by setting it, for a warning; empty: it is honoured
+	refusal string          // not empty: to go on without it would not be safe; what to do instead
+	check   func(*resolver) // finds out what else is not honoured; nil: nothing
+
+	meaning string // of tunneld's own keywords, for people; empty: the keyword is ssh's
+}
+
+// anyValue stands for the argument of an option of ssh(1).
+const anyValue = "\x00"
+
+// or is the value where nobody sets the keyword.
+func (k keyword) or(value string) keyword {
+	k.initial = value
+	return k
+}
+
+// formerly are other names of the keyword.
+func (k keyword) formerly(names ...string) keyword {
+	k.others = names
+	return k
+}
+
+// letter is an option of ssh(1) that sets the keyword to value, whatever was set before.
+func (k keyword) letter(letter byte, value string) keyword {
+	letters := map[byte]string{letter: value}
+	for l, v := range k.letters {
+		letters[l] = v
+	}
+	k.letters = letters
+	return k
+}
+
+// orNone says that "none" is the same as unset.
+func (k keyword) orNone() keyword {
+	k.isNone = func(value string) bool { return lower(value) == "none" }
+	return k
+}
+
+// unless says that one value, to the letter, is the same as unset.
+func (k keyword) unless(none string) keyword {
+	k.isNone = func(value string) bool { return value == none }
+	return k
+}
+
+// takesRest is for a keyword whose parser reads the rest of the line by itself.
+func (k keyword) takesRest() keyword {
+	k.rest = true
+	return k
+}
+
+// printed is how `ssh -G` shows the keyword where that is not as scalar does.
+func (k keyword) printed(print func(*printer, string)) keyword {
+	k.print = print
+	return k
+}
+
+// loses names what somebody who sets the keyword does not get.
+func (k keyword) loses(text string) keyword {
+	k.loss = text
+	return k
+}
+
+// refused is for a keyword that a tunnel can not do without, where somebody sets it.
+func (k keyword) refused(text, hint string) keyword {
+	k.loss, k.refusal = text, hint
+	return k
+}
+
+// checked adds a check that looks at more than the keyword.
+func (k keyword) checked(check func(*resolver)) keyword {
+	k.check = check
+	return k
+}
+
+// means makes the keyword one of tunneld's own.
+func (k keyword) means(text string) keyword {
+	k.meaning = text
+	return k
+}
+
+// fills makes plain data of the value in a way of its own.
+func (k keyword) fills(fill func(*resolver, *Options)) keyword {
+	k.fill = fill
+	return k
+}
+
+// to stores the value in a field of Options, in the way of the field's type: a bool is true for all but "no" and "false", a
+// duration is zero for a word, a list has every value.
+func (k keyword) to(field func(*Options) any) keyword {
+	return k.fills(func(r *resolver, o *Options) {
+		value := r.doc.value(k.name)
+		switch to := field(o).(type) {
+		case *bool:
+			*to = value != "" && value != "no" && value != "false"
+		case *string:
+			*to = value
+		case *int:
+			*to = r.integer(k.name)
+		case *time.Duration:
+			*to, _ = parseTime(value)
+		case *uint32:
+			mask, _ := strconv.ParseUint(value, 8, 32) // the keyword checked it
+			*to = uint32(mask)
+		case *[]string:
+			*to = r.doc.values(k.name)
+		case *AddressFamily:
+			*to = AddressFamily(value)
+		case *StrictHostKeyChecking:
+			*to = StrictHostKeyChecking(value)
+		case *UpdateHostKeys:
+			*to = UpdateHostKeys(value)
+		}
+	})
+}
+
+// toPath stores a path with "~", tokens and variables expanded; "none" is empty.
+func (k keyword) toPath(field func(*Options) *string) keyword {
+	return k.fills(func(r *resolver, o *Options) {
+		if path := r.doc.value(k.name); path != "" && lower(path) != "none" {
+			*field(o), _ = r.path(k.name, path, r.tokens(r.host, r.keyAlias()))
+		}
+	})
+}
+
+// toNames stores the names of a comma-separated list that somebody set; else the field stays as it is.
+func (k keyword) toNames(field func(*Options) *[]string) keyword {
+	return k.fills(func(r *resolver, o *Options) {
+		if r.isSet(k.name) {
+			*field(o) = strings.Split(r.doc.value(k.name), ",")
+		}
+	})
+}
+
+// isOwn tells whether the keyword is tunneld's and not ssh's.
+func (k keyword) isOwn() bool { return k.meaning != "" }

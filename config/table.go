@@ -1,0 +1,157 @@
+package config
+
+import "sync"
+
+// table is every option but Host, Match and Include, each in one row with all that is known of it. The rows stand in the
+// order in which `ssh -G` of OpenSSH 9.2 prints them; what it does not print stands beside its kin. Defaults are OpenSSH
+// 9.2's, in the form in which it prints them.
+var table = sync.OnceValue(func() []keyword {
+	return []keyword{
+		text("User").to(func(o *Options) any { return &o.User }),
+		text("HostName"),
+		special("Port", "a port from 1 to 65535 or the name of a TCP service", parsePort).to(func(o *Options) any { return &o.Port }),
+		choice("AddressFamily", families).or("any").letter('4', "inet").letter('6', "inet6").to(func(o *Options) any { return &o.AddressFamily }),
+		flag("BatchMode").or("no").to(func(o *Options) any { return &o.BatchMode }),
+		flag("CanonicalizeFallbackLocal").or("yes"),
+		choice("CanonicalizeHostname", canonicalizations).or("false"),
+		flag("CheckHostIP").or("no").to(func(o *Options) any { return &o.CheckHostIP }),
+		choice("Compression", compressions).or("no").letter('C', "yes").loses("the connection is not compressed"),
+		choice("ControlMaster", masters).or("false").checked(checkControlMaster),
+		flag("EnableSSHKeysign").or("no").loses("host-based authentication is not tried"),
+		flag("ClearAllForwardings").or("no").to(func(o *Options) any { return &o.ClearAllForwardings }),
+		flag("ExitOnForwardFailure").or("no").to(func(o *Options) any { return &o.ExitOnForwardFailure }),
+		special("FingerprintHash", "one of md5, sha1, sha256, sha384, sha512", parseFingerprintHash).or("SHA256"),
+		flag("ForwardX11").or("no").letter('X', "yes").letter('x', "no").loses("X11 is not forwarded: a tunnel opens no session"),
+		flag("ForwardX11Trusted").or("yes"),
+		flag("GatewayPorts").or("no").letter('g', "yes").to(func(o *Options) any { return &o.GatewayPorts }),
+		flag("GSSAPIAuthentication").or("no").loses("GSSAPI authentication is not tried"),
+		flag("GSSAPIKeyExchange").or("no").loses("GSSAPI key exchange is not tried"),
+		flag("GSSAPIDelegateCredentials").or("no").letter('k', "no"),
+		flag("GSSAPITrustDNS").or("no"),
+		flag("GSSAPIRenewalForcesRekey").or("no"),
+		text("GSSAPIClientIdentity"),
+		text("GSSAPIServerIdentity"),
+		special("GSSAPIKexAlgorithms", "a list of GSSAPI key exchanges", parseGSSAPIKex).or(defaultGSSAPIKex),
+		flag("HashKnownHosts").or("no").to(func(o *Options) any { return &o.HashKnownHosts }),
+		flag("HostbasedAuthentication").or("no").loses("host-based authentication is not tried"),
+		flag("IdentitiesOnly").or("no").to(func(o *Options) any { return &o.IdentitiesOnly }),
+		flag("KbdInteractiveAuthentication").formerly("challengeresponseauthentication", "skeyauthentication", "tisauthentication").or("yes").
+			to(func(o *Options) any { return &o.KbdInteractiveAuthentication }),
+		flag("NoHostAuthenticationForLocalhost").or("no").to(func(o *Options) any { return &o.NoHostAuthForLocalhost }),
+		flag("PasswordAuthentication").or("yes").to(func(o *Options) any { return &o.PasswordAuthentication }),
+		flag("PermitLocalCommand").or("no"),
+		flag("ProxyUseFdpass").or("no").checked(checkFdpass),
+		choice("PubkeyAuthentication", publicKeys).formerly("dsaauthentication").or("true").to(func(o *Options) any { return &o.PubkeyAuthentication }),
+		choice("RequestTTY", terminals).or("auto").letter('T', "false"),
+		choice("SessionType", sessionTypes).or("default"),
+		flag("StdinNull").or("no").letter('n', "yes"),
+		flag("ForkAfterAuthentication").or("no"),
+		flag("StreamLocalBindUnlink").or("no").to(func(o *Options) any { return &o.StreamLocalBindUnlink }),
+		choice("StrictHostKeyChecking", hostKeyChecking).or("ask").to(func(o *Options) any { return &o.StrictHostKeyChecking }),
+		flag("TCPKeepAlive").formerly("keepalive").or("yes").to(func(o *Options) any { return &o.TCPKeepAlive }),
+		choice("Tunnel", tunnels).or("false").loses("no tun device is made"),
+		choice("VerifyHostKeyDNS", yesNoAsk).or("false").loses("host keys are not looked up in the DNS; known_hosts decides"),
+		flag("VisualHostKey").or("no"),
+		choice("UpdateHostKeys", yesNoAsk).to(func(o *Options) any { return &o.UpdateHostKeys }),
+		flag("EnableEscapeCommandline").or("no"),
+		number("CanonicalizeMaxDots").or("1"),
+		number("ConnectionAttempts").or("1").to(func(o *Options) any { return &o.ConnectionAttempts }),
+		duration("ForwardX11Timeout").or("1200"),
+		number("NumberOfPasswordPrompts").or("3").to(func(o *Options) any { return &o.NumberOfPasswordPrompts }),
+		number("ServerAliveCountMax").or("3").to(func(o *Options) any { return &o.ServerAliveCountMax }),
+		duration("ServerAliveInterval").formerly("protocolkeepalives", "setuptimeout").to(func(o *Options) any { return &o.ServerAliveInterval }),
+		number("RequiredRSASize").or("1024").to(func(o *Options) any { return &o.RequiredRSASize }),
+		text("BindAddress").letter('b', anyValue).to(func(o *Options) any { return &o.BindAddress }),
+		text("BindInterface").letter('B', anyValue).to(func(o *Options) any { return &o.BindInterface }),
+		algorithmList("Ciphers", &ciphers).toNames(func(o *Options) *[]string { return &o.Ciphers }),
+		text("ControlPath").letter('S', anyValue).orNone().loses("connections are not shared with ssh"),
+		algorithmList("HostKeyAlgorithms", &keyAlgorithms).toNames(func(o *Options) *[]string { return &o.HostKeyAlgorithms }),
+		text("HostKeyAlias").to(func(o *Options) any { return &o.HostKeyAlias }),
+		algorithmList("HostbasedAcceptedAlgorithms", &keyAlgorithms).formerly("hostbasedkeytypes"),
+		special("IdentityAgent", "the path of a socket, $VARIABLE, SSH_AUTH_SOCK or none", parseIdentityAgent).fills((*resolver).fillAgent),
+		text("IgnoreUnknown"),
+		text("KbdInteractiveDevices"),
+		algorithmList("KexAlgorithms", &keyExchanges).toNames(func(o *Options) *[]string { return &o.KexAlgorithms }),
+		algorithmList("CASignatureAlgorithms", &signatureAlgorithms).toNames(func(o *Options) *[]string { return &o.CASignatureAlgorithms }),
+		command("LocalCommand").orNone().checked(checkLocalCommand),
+		command("RemoteCommand").orNone().loses("the command is not run: a tunnel opens no session"),
+		special("LogLevel", "one of QUIET, FATAL, ERROR, INFO, VERBOSE, DEBUG, DEBUG1, DEBUG2, DEBUG3", parseLogLevel).or("INFO").letter('q', "QUIET").
+			printed(printLogLevel).to(func(o *Options) any { return &o.LogLevel }),
+		algorithmList("MACs", &macs).toNames(func(o *Options) *[]string { return &o.MACs }),
+		text("PKCS11Provider").formerly("smartcarddevice").letter('I', anyValue).orNone().
+			loses("keys on a PKCS#11 token are not used; load them into the agent with ssh-add -s"),
+		text("SecurityKeyProvider").or("internal").orNone(),
+		text("PreferredAuthentications").fills((*resolver).fillMethods),
+		algorithmList("PubkeyAcceptedAlgorithms", &keyAlgorithms).formerly("pubkeyacceptedkeytypes").
+			toNames(func(o *Options) *[]string { return &o.PubkeyAcceptedAlgorithms }),
+		text("RevokedHostKeys").orNone().toPath(func(o *Options) *string { return &o.RevokedHostKeys }),
+		text("XAuthLocation").or("/usr/bin/xauth"),
+		command("KnownHostsCommand").orNone().fills((*resolver).fillKnownHostsCommand),
+		special("DynamicForward", "[bind_address:]port", parseForwardLine).printed(printForwards),
+		special("LocalForward", "[bind_address:]port host:hostport", parseForwardLine).printed(printForwards),
+		special("RemoteForward", "[bind_address:]port host:hostport, or [bind_address:]port", parseForwardLine).printed(printForwards),
+		repeated("IdentityFile", parseIdentityFile).formerly("identityfile2").printed(each).fills((*resolver).fillIdentityFiles),
+		list("CanonicalDomains", "a list of domain names, or none", maxDomains, checkDomain).printed(together),
+		repeated("CertificateFile", parseCertificateFile).printed(each).fills((*resolver).fillCertificateFiles),
+		list("GlobalKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).fills((*resolver).fillGlobalKnownHosts),
+		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).
+			to(func(o *Options) any { return &o.UserKnownHostsFile }),
+		special("SendEnv", "a list of names", parseSendEnv).printed(each),
+		special("SetEnv", "a list of NAME=value", parseSetEnv).printed(each),
+		special("LogVerbose", "a list of file:function:line patterns, or none", parseLogVerbose).printed(together),
+		special("PermitRemoteOpen", "a list of host:port, any, or none", parsePermitRemoteOpen).printed(otherwise("any")).fills((*resolver).fillPermitRemoteOpen),
+		special("AddKeysToAgent", "yes, no, ask, confirm, a time, or confirm and a time", parseAddKeysToAgent).or("false").
+			loses("keys are not added to the agent"),
+		special("ForwardAgent", "yes, no or the path of a socket", parseForwardAgent).or("no").letter('A', "yes").letter('a', "no").printed(printForwardAgent).
+			loses("the agent is not forwarded: a tunnel opens no session"),
+		duration("ConnectTimeout").printed(otherwise("none")).to(func(o *Options) any { return &o.ConnectTimeout }),
+		special("TunnelDevice", "local[:remote], each a number or any", parseTunnelDevice).or("any:any"),
+		list("CanonicalizePermittedCNAMEs", "a list of FROM:TO, or none", maxDomains, checkCNAME).printed(printCNAMEs).unless("none:"),
+		special("ControlPersist", "yes, no or a time", parseControlPersist).or("no"),
+		special("EscapeChar", "one character, ^ and a letter, or none", parseEscapeChar).or("~"),
+		special("IPQoS", "a DSCP name (af11..af43, cs0..cs7, ef, le), lowdelay, throughput, reliability, 0 to 255, or none", parseIPQoS).
+			or("lowdelay throughput").fills((*resolver).fillIPQoS),
+		special("RekeyLimit", "a size such as 1G or default, and optionally a time or none", parseRekeyLimit).or("0").printed(printRekeyLimit).
+			fills((*resolver).fillRekeyLimit).checked(checkRekeyInterval),
+		special("StreamLocalBindMask", "an octal mask from 0 to 0777", parseBindMask).or("0177").to(func(o *Options) any { return &o.StreamLocalBindMask }),
+		special("SyslogFacility", "one of DAEMON, USER, AUTH, AUTHPRIV, LOCAL0 to LOCAL7", parseSyslogFacility).or("USER"),
+		command("ProxyCommand").orNone().printed(printProxy).fills((*resolver).fillProxyCommand),
+		special("ProxyJump", "[user@]host[:port] or a list of them, or none", parseProxyJump).takesRest().printed(nothing).unless("none"),
+
+		// Options that OpenSSH got after 9.2: a configuration that a newer ssh takes must not fail here.
+		text("Tag"),
+		special("ObscureKeystrokeTiming", "yes, no or interval:MILLISECONDS", parseObscure),
+		text("RefuseConnection").refused("the configuration refuses this connection", "remove the line, or use another alias"),
+		command("VersionAddendum"),
+		choice("WarnWeakCrypto", weakCrypto),
+		special("ChannelTimeout", "a list of TYPE=TIME, or none", parseChannelTimeout).printed(printSet).loses("channels are not closed for being idle"),
+
+		ownTime("TunneldHold", "a time such as 30s, or 0", 0, "").or("30s").to(func(o *Options) any { return &o.Hold }).
+			means("how long a new local connection waits for the tunnel; 0 refuses at once"),
+		special("TunneldEcho", "auto, off, a port, or service:PORT", parseEcho).or("auto").fills((*resolver).fillEcho).
+			means("`auto` loops a nonce through a listener the server chooses, `off`, a port to use for the loop, or `service:PORT` for an echo service at the server"),
+		ownTime("TunneldEchoInterval", "a time such as 60s, or 0 for no echo probes", 0, "").or("1m").to(func(o *Options) any { return &o.EchoInterval }).
+			means("between echo probes; 0 sends none"),
+		ownTime("TunneldBackoffMax", "a time such as 60s", 1, "").or("1m").to(func(o *Options) any { return &o.BackoffMax }).
+			means("longest wait between attempts"),
+		special("TunneldConnections", "a number from 1 to 64", parseConnections).or("1").to(func(o *Options) any { return &o.Connections }).
+			means("SSH connections that share the load, up to 64"),
+		ownTime("TunneldDrain", "a time such as 10s, or 0", 0, "").or("10s").to(func(o *Options) any { return &o.Drain }).
+			means("how long open connections may go on when stopping; after a planned replacement, how long those may that carry nothing (a transfer goes on to its end)"),
+		ownTime("TunneldMaxLifetime", "a time such as 12h, or none", 1, "none").or("none").to(func(o *Options) any { return &o.MaxLifetime }).
+			means("replace the connection after this long, the new one first"),
+		text("TunneldPortFile").or("none").toPath(func(o *Options) *string { return &o.PortFile }).
+			means("where the ports that the server chose for `-R 0:HOST:PORT` are written, a line `SPEC BOUND` for each; `%n` and other tokens as in IdentityFile"),
+		text("TunneldPassphraseFile").or("none").toPath(func(o *Options) *string { return &o.PassphraseFile }).
+			means("where the passphrase of an encrypted key is read; also the systemd credential `passphrase`"),
+		ownTime("TunneldLazy", "a time such as 10m, or no", 1, "no").or("no").to(func(o *Options) any { return &o.Lazy }).
+			means("connect on the first local connection, and disconnect after this idle time"),
+	}
+})
+
+// oldNames are options that OpenSSH takes and does nothing with.
+var oldNames = []string{
+	"Protocol", "Cipher", "FallbackToRsh", "GlobalKnownHostsFile2", "RhostsAuthentication", "UseBlacklistedKeys",
+	"UserKnownHostsFile2", "UseRoaming", "UseRsh", "UsePrivilegedPort", "AFSTokenPassing", "KerberosAuthentication",
+	"KerberosTGTPassing", "RSAAuthentication", "RhostsRSAAuthentication", "CompressionLevel",
+}
