@@ -40,13 +40,6 @@ func checkControlMaster(r *resolver) {
 	}
 }
 
-func checkRekeyInterval(r *resolver) {
-	if r.seconds(rekeyInterval) > 0 {
-		r.warn(r.doc.Source("RekeyLimit"), "RekeyLimit",
-			"keys are renewed after so many bytes, not after a time; TunneldMaxLifetime replaces the connection after one")
-	}
-}
-
 func checkFdpass(r *resolver) {
 	if r.doc.has("ProxyCommand") && !r.doc.has("ProxyJump") && r.yes("ProxyUseFdpass") {
 		r.unusable(&Error{

@@ -58,8 +58,8 @@ type Options struct {
 	ProxyCommand       string        // shell command with tokens expanded; empty: none
 	TCPKeepAlive       bool
 	IPQoSInteractive   int           // DSCP byte (TOS) of the connection, which is this one for `ssh -N`, too; -1: leave the kernel's
-	RekeyLimit         uint64        // bytes after which keys are renewed; 0: the cipher's default
-	RekeyInterval      time.Duration // time after which keys are to be renewed; 0: never; not honoured, warned about
+	RekeyLimit         uint64        // bytes in one direction after which keys are to be renewed; 0: the cipher's default
+	RekeyInterval      time.Duration // time after which keys are to be renewed; 0: never
 
 	// Algorithms.
 	Ciphers                  []string

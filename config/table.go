@@ -112,7 +112,7 @@ var table = sync.OnceValue(func() []keyword {
 		special("IPQoS", "a DSCP name (af11..af43, cs0..cs7, ef, le), lowdelay, throughput, reliability, 0 to 255, or none", parseIPQoS).
 			or("lowdelay throughput").fills((*resolver).fillIPQoS),
 		special("RekeyLimit", "a size such as 1G or default, and optionally a time or none", parseRekeyLimit).or("0").printed(printRekeyLimit).
-			fills((*resolver).fillRekeyLimit).checked(checkRekeyInterval),
+			fills((*resolver).fillRekeyLimit),
 		special("StreamLocalBindMask", "an octal mask from 0 to 0777", parseBindMask).or("0177").to(func(o *Options) any { return &o.StreamLocalBindMask }),
 		special("SyslogFacility", "one of DAEMON, USER, AUTH, AUTHPRIV, LOCAL0 to LOCAL7", parseSyslogFacility).or("USER"),
 		command("ProxyCommand").orNone().printed(printProxy).fills((*resolver).fillProxyCommand),

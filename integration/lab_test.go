@@ -23,7 +23,12 @@ const alias = "server"
 // newLab starts a server and a relay, and writes the account's files. The lines are of ssh_config(5), for the alias.
 func newLab(t testing.TB, lines ...string) *lab {
 	t.Helper()
-	server := startSSHD(t)
+	return labOf(t, startSSHD(t), lines...)
+}
+
+// labOf is newLab with a server that runs already.
+func labOf(t testing.TB, server *sshd, lines ...string) *lab {
+	t.Helper()
 	l := &lab{t: t, server: server, relay: startRelay(t, server.address()), account: newAccount(t)}
 	server.authorize(l.account.key)
 	l.account.trust(l.relay.address(), server.hostKey)

@@ -139,7 +139,8 @@ type fakeSession struct {
 	expires time.Time
 	in, out uint64
 	carried uint64
-	nowhere bool // Homeless
+	nowhere bool   // Homeless
+	stale   string // StaleKeys
 }
 
 var errHang = errors.New("never comes back")
@@ -252,6 +253,12 @@ func (s *fakeSession) Homeless() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.nowhere
+}
+
+func (s *fakeSession) StaleKeys() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stale
 }
 
 func (s *fakeSession) Carried() uint64 {

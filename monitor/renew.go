@@ -14,6 +14,16 @@ const (
 	expiryShort = time.Minute      // a certificate with less than this to go is looked at once, when a third of that is left
 )
 
+const (
+	// keysLeast is how long a session serves before its keys are a reason to replace it: a small RekeyLimit under load must
+	// not make one connection after the other.
+	keysLeast = time.Minute
+
+	// keysQuiet is how long connections that say nothing may go on after their session was replaced for its keys. Nobody
+	// asked for that replacement, and with ssh they would not have noticed a key exchange.
+	keysQuiet = time.Hour
+)
+
 // renewal decides when to make a new session beside one that lives: make before break. Each turn asks it anew, so that an
 // attempt for which there is no reason any more is dropped.
 type renewal struct {
@@ -21,6 +31,7 @@ type renewal struct {
 	retire  time.Time // TunneldMaxLifetime is reached; zero: never
 	expires time.Time // of the certificate, by the wall clock; zero: never
 	replace time.Time // when to try for a new certificate, by the wall clock; zero: never
+	stale   string    // why its keys have been used for long enough, as of the last turn; empty: they have not
 
 	backoff  backoff   // between attempts that failed
 	earliest time.Time // of the next attempt
@@ -52,6 +63,8 @@ func (w *watch) reason(now time.Time) string {
 		return "TunneldMaxLifetime reached"
 	case !w.replace.IsZero() && !now.Before(w.replace):
 		return "certificate ends " + w.expires.Format(time.RFC3339)
+	case w.stale != "":
+		return w.stale
 	case w.echo.broken(), w.homeless, w.pulse.unanswered(now), w.missed > 0 && now.Sub(w.pulse.heard) >= patience:
 		return w.doubt
 	}
@@ -60,6 +73,9 @@ func (w *watch) reason(now time.Time) string {
 
 // renew begins an attempt if there is a reason, and drops one for which there is none any more.
 func (w *watch) renew(ctx context.Context, now time.Time) {
+	if w.stale = ""; now.Sub(w.up) >= keysLeast {
+		w.stale = w.s.StaleKeys()
+	}
 	l, why := w.l, w.reason(now)
 	switch {
 	case why == "" && l.attempt != nil:

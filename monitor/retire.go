@@ -22,15 +22,15 @@ type retiree struct {
 // TunneldDrain is. It is what connections get that say nothing, and what all of them get once ctx is done, because then the
 // program is being stopped.
 //
-// p is what is known of how it answers.
-func (l *lane) retire(ctx context.Context, s Session, p pulse) {
+// p is what is known of how it answers; connections that say nothing get quiet where that is more than TunneldDrain.
+func (l *lane) retire(ctx context.Context, s Session, p pulse, quiet time.Duration) {
 	m, begun := l.m, time.Now()
 	m.wg.Go(func() {
 		draining, cut := context.WithCancel(context.WithoutCancel(ctx))
 		defer cut()
 		m.wg.Go(func() {
 			defer cut()
-			l.guard(ctx, draining, s, p)
+			l.guard(ctx, draining, s, p, quiet)
 		})
 		err := m.tunnel.Retire(draining, s)
 		m.update(func(now time.Time) { m.partLocked(l, s, now) })
@@ -39,8 +39,9 @@ func (l *lane) retire(ctx context.Context, s Session, p pulse) {
 }
 
 // guard returns when a retiring session has had its time. It closes one that stops answering.
-func (l *lane) guard(ctx, draining context.Context, s Session, p pulse) {
-	d := drain{limit: l.m.options().Drain, carried: s.Carried(), moved: time.Now()}
+func (l *lane) guard(ctx, draining context.Context, s Session, p pulse, quiet time.Duration) {
+	limit := l.m.options().Drain
+	d := drain{limit: limit, quiet: max(limit, quiet), carried: s.Carried(), moved: time.Now()}
 	p.withdrawn() // the answer to a probe on its way goes to nobody
 	beats := make(chan answer, 1)
 	timer := time.NewTimer(0)
@@ -81,10 +82,11 @@ func (l *lane) guard(ctx, draining context.Context, s Session, p pulse) {
 
 // drain is how long the connections of a retiring session may go on.
 type drain struct {
-	limit   time.Duration
-	carried uint64    // bytes, at moved
-	moved   time.Time // when bytes were last seen to have come or gone
-	stopped time.Time // when everything was asked to stop; zero: it was not
+	limit   time.Duration // once everything was asked to stop
+	quiet   time.Duration // without a byte
+	carried uint64        // bytes, at moved
+	moved   time.Time     // when bytes were last seen to have come or gone
+	stopped time.Time     // when everything was asked to stop; zero: it was not
 }
 
 // left gives what is left of it now.
@@ -95,5 +97,5 @@ func (d *drain) left(carried uint64, now time.Time) time.Duration {
 	if !d.stopped.IsZero() {
 		return d.stopped.Add(d.limit).Sub(now)
 	}
-	return d.moved.Add(d.limit).Sub(now)
+	return d.moved.Add(d.quiet).Sub(now)
 }

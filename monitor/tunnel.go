@@ -54,6 +54,8 @@ type Session interface {
 	// Homeless tells that no interface of this machine has the address any more that the connection was made from. It may
 	// come back, but until then nothing gets through.
 	Homeless() bool
+	// StaleKeys says in words why the session is to be replaced by one with new keys; empty: it need not be.
+	StaleKeys() string
 
 	LastRead() time.Time      // when the last byte came from the server
 	Counts() (in, out uint64) // bytes on the wire, from and to the server

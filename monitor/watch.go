@@ -27,7 +27,7 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			l.log.Info("disconnecting", "state", Idle, "why", err)
 			l.dropAttempt()
 			l.m.update(func(now time.Time) { l.m.setAsideLocked(l, now) })
-			l.retire(ctx, s, w.pulse)
+			l.retire(ctx, s, w.pulse, 0)
 			return lived, err
 		case next == nil:
 			l.bury(s, err)
@@ -36,7 +36,11 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
 			l.log.Warn("connection lost", "err", s.Err(), "phase", tunnel.PhaseSession, "lived", round(lived))
 		default: // one that does not answer may only be late: TCP sends again what was lost, at longer and longer intervals
-			l.retire(ctx, s, w.pulse)
+			quiet := time.Duration(0)
+			if w.stale != "" && w.why == w.stale {
+				quiet = keysQuiet
+			}
+			l.retire(ctx, s, w.pulse, quiet)
 		}
 		s, was = next, s.Expires()
 	}

@@ -19,7 +19,7 @@ func algorithms(o *config.Options, log *slog.Logger) (ssh.Config, error) {
 	have, insecure := ssh.SupportedAlgorithms(), ssh.InsecureAlgorithms()
 	kex := slices.Concat(have.KeyExchanges, insecure.KeyExchanges, []string{"curve25519-sha256@libssh.org"})
 
-	c := ssh.Config{RekeyThreshold: o.RekeyLimit}
+	c := ssh.Config{RekeyThreshold: neverRekey}
 	var err error
 	choose := func(keyword string, asked, ours, possible []string) []string {
 		if asked == nil {

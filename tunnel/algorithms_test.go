@@ -24,7 +24,7 @@ func TestAlgorithmsOwnOrder(t *testing.T) {
 	if slices.Contains(c.MACs, ssh.InsecureHMACSHA196) || len(c.MACs) == 0 {
 		t.Errorf("MACs %v", c.MACs)
 	}
-	if c.RekeyThreshold != 0 {
+	if c.RekeyThreshold != neverRekey {
 		t.Errorf("rekey threshold %d", c.RekeyThreshold)
 	}
 	fast, slow := defaultCiphers(true), defaultCiphers(false)
@@ -63,7 +63,7 @@ func TestAlgorithmsAsAsked(t *testing.T) {
 			t.Errorf("got %q, want %q", got, list.want)
 		}
 	}
-	if c.RekeyThreshold != 1<<30 {
+	if c.RekeyThreshold != neverRekey {
 		t.Errorf("rekey threshold %d", c.RekeyThreshold)
 	}
 	if lines := strings.Count(said.String(), "\n"); lines != 3 || !strings.Contains(said.String(), "umac-64-etm") {

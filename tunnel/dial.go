@@ -67,6 +67,7 @@ func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options) (*
 	if l.via != nil {
 		l.via.wire.onDead(func() { l.wire.fail(fmt.Errorf("jump host %s: %w", l.via.info.name(), l.via.wire.err())) })
 	}
+	l.keys.askedFor(o)
 	if err := d.login(ctx, limit, o, l, settings, log); err != nil {
 		l.close()
 		return nil, err

@@ -30,8 +30,10 @@ type handshake struct {
 // hostKey is the end of the key exchange and the beginning of authentication.
 func (h *handshake) hostKey(ctx context.Context, known *hostKeys, key ssh.PublicKey) error {
 	if h.trusted { // a later key exchange of a connection that others use already
+		h.link.keys.renewed(h.link.wire)
 		return known.check(ctx, nil, key)
 	}
+	h.link.keys.renewed(h.link.wire)
 	h.step("key exchange", "", nil)
 	fingerprint := ssh.FingerprintSHA256(plainKey(key))
 	h.log.Debug("keys exchanged", "host_key", key.Type(), "fingerprint", fingerprint)

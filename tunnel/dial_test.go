@@ -81,30 +81,44 @@ func TestDialWithEachAlgorithm(t *testing.T) {
 	}
 }
 
+// RekeyLimit never makes us begin a key exchange, it makes the keys stale. One that the server begins makes them fresh.
 func TestDialRekeys(t *testing.T) {
-	server := startSSHD(t)
-	o := server.options(t)
-	o.RekeyLimit = 64 << 10
-	l, err := peerDialer(t).dial(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	serveLink(t, l)
-	echo := startPeer(t, func(conn net.Conn) {
-		io.Copy(conn, conn)
-		conn.Close()
-	})
-	channel, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(jumpOpen{"127.0.0.1", uint32(echo.port()), "127.0.0.1", 1}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	go ssh.DiscardRequests(requests)
-	go func() {
-		channel.Write(make([]byte, 2<<20))
-		channel.CloseWrite()
-	}()
-	if n, err := io.Copy(io.Discard, channel); n != 2<<20 || err != nil {
-		t.Errorf("%d bytes came back, %v", n, err)
+	for _, c := range []struct {
+		server string // of sshd_config(5)
+		stale  bool
+	}{{"RekeyLimit 1G", true}, {"RekeyLimit 128K", false}} {
+		server := startSSHD(t, c.server)
+		o := server.options(t)
+		o.RekeyLimit = 512 << 10
+		l, err := peerDialer(t).dial(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSession(t.Context(), l, config.Echo{Mode: config.EchoOff}, quiet())
+		t.Cleanup(func() { s.Close() })
+		first := l.keys.since
+		echo := startPeer(t, func(conn net.Conn) {
+			io.Copy(conn, conn)
+			conn.Close()
+		})
+		channel, requests, err := l.conn.OpenChannel("direct-tcpip", ssh.Marshal(jumpOpen{"127.0.0.1", uint32(echo.port()), "127.0.0.1", 1}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go ssh.DiscardRequests(requests)
+		go func() {
+			channel.Write(make([]byte, 2<<20))
+			channel.CloseWrite()
+		}()
+		if n, err := io.Copy(io.Discard, channel); n != 2<<20 || err != nil {
+			t.Errorf("%d bytes came back, %v", n, err)
+		}
+		l.keys.mu.Lock()
+		renewed := l.keys.since != first
+		l.keys.mu.Unlock()
+		if why := s.StaleKeys(); (why != "") != c.stale || renewed == c.stale {
+			t.Errorf("server with %s: keys were renewed %t, stale %q", c.server, renewed, why)
+		}
 	}
 }
 

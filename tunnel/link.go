@@ -33,6 +33,7 @@ type link struct {
 	proxy    *proxyProcess // the ProxyCommand it goes through; nil: none
 	hostKeys *hostKeys     // as read for this connection; for its update
 	info     Server
+	keys     keyAge
 }
 
 // close ends the connection: the wire, then the jump hosts and the ProxyCommand under it. It may be called more than once
