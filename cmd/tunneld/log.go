@@ -6,9 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/lmittmann/tint"
 	"golang.org/x/term"
 )
 
@@ -37,7 +35,7 @@ func (f *logFlags) logger(w io.Writer, verbose int) (*slog.Logger, error) {
 		return slog.New(newJournalHandler(w, options, handler)), nil
 	}
 	if file, ok := w.(*os.File); ok && f.format == "" && term.IsTerminal(int(file.Fd())) {
-		return slog.New(tint.NewHandler(w, &tint.Options{Level: level, TimeFormat: time.TimeOnly, NoColor: os.Getenv("NO_COLOR") != ""})), nil
+		return slog.New(newTerminalHandler(w, level, os.Getenv("NO_COLOR") == "")), nil
 	}
 	return slog.New(handler(w, &options)), nil
 }
