@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Explain writes for people what a destination comes to: where it leads, each value that somebody set with its place, the
@@ -18,7 +20,7 @@ func (o *Options) Explain(w io.Writer) error {
 	e.forwards()
 	e.own()
 	for hop := o.Via; hop != nil; hop = hop.Via {
-		e.table("settings of the jump host "+hop.Alias, settings(hop))
+		e.table("settings of the jump host "+foreign.Own(hop.Alias).String(), settings(hop))
 	}
 	e.blocks()
 	e.withoutEffect()
@@ -36,25 +38,25 @@ type explanation struct {
 // way tells in the first lines where the tunnel leads.
 func (e *explanation) way() {
 	o := e.o
-	fmt.Fprintf(&e.out, "%s leads to %s@%s", o.Alias, o.User, o.Address())
+	fmt.Fprintf(&e.out, "%s leads to %s@%s", foreign.Own(o.Alias), foreign.Own(o.User), foreign.Own(o.Address()))
 	switch {
 	case o.Via != nil:
 		var hops []string
 		for hop := o.Via; hop != nil; hop = hop.Via {
 			hops = append([]string{hop.User + "@" + hop.Address()}, hops...)
 		}
-		fmt.Fprintf(&e.out, "\nthrough %s", strings.Join(hops, ", then "))
+		fmt.Fprintf(&e.out, "\nthrough %s", foreign.Own(strings.Join(hops, ", then ")))
 	case o.ProxyCommand != "":
-		fmt.Fprintf(&e.out, "\nthrough the command %s", o.ProxyCommand)
+		fmt.Fprintf(&e.out, "\nthrough the command %s", foreign.Own(o.ProxyCommand))
 	}
 	e.out.WriteString("\n")
 	if len(o.trace.files) == 0 {
 		e.out.WriteString("no configuration file was read\n")
 		return
 	}
-	fmt.Fprintf(&e.out, "read from %s\n", strings.Join(o.trace.files, ", "))
+	fmt.Fprintf(&e.out, "read from %s\n", foreign.Own(strings.Join(o.trace.files, ", ")))
 	if !o.Matched {
-		fmt.Fprintf(&e.out, "no Host or Match names %s\n", o.Alias)
+		fmt.Fprintf(&e.out, "no Host or Match names %s\n", foreign.Own(o.Alias))
 	}
 }
 
@@ -67,21 +69,11 @@ func (e *explanation) table(heading string, rows [][]string) {
 	columns := tabwriter.NewWriter(&e.out, 0, 8, 2, ' ', 0)
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = printable(cell)
+			row[i] = foreign.Own(cell).String() // on its line and in its column
 		}
 		fmt.Fprintln(columns, "  "+strings.Join(row, "\t")) //nolint:errcheck // the buffer takes all
 	}
 	columns.Flush() //nolint:errcheck // the same
-}
-
-// printable keeps a cell on its line and in its column.
-func printable(cell string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, cell)
 }
 
 // settings lists what somebody set, in the order in which `ssh -G` prints.

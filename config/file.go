@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // maxDepth is how deep files may include each other (READCONF_MAX_DEPTH).
@@ -190,7 +192,7 @@ func unknownKeyword(from Source, word, written string) *Error {
 	if strings.HasPrefix(word, "\ufeff") {
 		problem.Hint = "the file begins with a byte order mark; save it without one"
 	} else {
-		problem.Hint = fmt.Sprintf("if another program reads it, put the line \"IgnoreUnknown %s\" before it", word)
+		problem.Hint = fmt.Sprintf("if another program reads it, put the line \"IgnoreUnknown %s\" before it", foreign.Own(word))
 	}
 	return problem
 }

@@ -11,6 +11,8 @@ package config
 import (
 	"strconv"
 	"time"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Source is where a value came from.
@@ -22,9 +24,9 @@ type Source struct {
 // String gives "file:line", or the file alone where there are no lines.
 func (s Source) String() string {
 	if s.Line == 0 {
-		return s.File
+		return foreign.Own(s.File).String()
 	}
-	return s.File + ":" + strconv.Itoa(s.Line)
+	return foreign.Own(s.File).String() + ":" + strconv.Itoa(s.Line)
 }
 
 // Warning is an option that was read and can not be honoured, or a thing that a person may want to mend.

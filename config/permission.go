@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // securePermissions tells whether only its owner, who is us or root, can write to a file. A group may write to it where
@@ -83,9 +85,9 @@ func accounts(path string, fields int) [][]string {
 }
 
 func permissionError(path string, info fs.FileInfo) *Error {
-	hint := "chmod go-w " + path
+	hint := "chmod go-w " + foreign.Own(path).String()
 	if info.Mode().Perm()&0o022 == 0 {
-		hint = "another user owns the file: chown " + strconv.Itoa(os.Getuid()) + " " + path
+		hint = "another user owns the file: chown " + strconv.Itoa(os.Getuid()) + " " + foreign.Own(path).String()
 	}
 	return &Error{
 		Source: Source{File: path},

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Error is a configuration that can not be used. It is permanent: only an edit mends it.
@@ -14,9 +16,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	if e.Source.File == "" {
-		return e.Text
+		return foreign.Own(e.Text).String()
 	}
-	return fmt.Sprintf("%s: %s", e.Source, e.Text)
+	return fmt.Sprintf("%s: %s", e.Source, foreign.Own(e.Text))
 }
 
 // Errors are several things that are wrong at once, in the order in which they stand. It is never empty; a single one comes
@@ -63,7 +65,7 @@ func (e *LookupError) Error() string {
 	if e.Err == nil {
 		return fmt.Sprintf("could not resolve host %q in any of CanonicalDomains", e.Name)
 	}
-	return fmt.Sprintf("could not resolve hostname %s: %v", e.Name, e.Err)
+	return fmt.Sprintf("could not resolve hostname %s: %v", foreign.Own(e.Name), foreign.Error(e.Err))
 }
 
 func (e *LookupError) Unwrap() error { return e.Err }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Resolve finds the effective options of a destination, as ssh(1) does: the flags, then the user's file, then the system's;
@@ -110,7 +112,7 @@ func (r *resolver) unusable(err *Error) {
 }
 
 func (r *resolver) warn(from Source, keyword, text string) {
-	w := Warning{Source: from, Keyword: keyword, Text: text}
+	w := Warning{Source: from, Keyword: keyword, Text: foreign.Own(text).String()}
 	for _, known := range r.warnings {
 		if known == w {
 			return

@@ -36,7 +36,7 @@ func (c connection) Expires() time.Time { return c.CertificateExpiry() }
 func (c connection) Server() Server {
 	s := c.Session.Server()
 	return Server{
-		User: s.User, Host: s.Host, Port: s.Port, Address: s.Address, Version: s.Version,
+		User: s.User, Host: s.Host, Port: s.Port, Address: s.Address, Version: s.Version.String(),
 		Kex: s.Kex, Cipher: s.Cipher, MAC: s.MAC, HostKey: s.HostKey, Fingerprint: s.Fingerprint, Via: s.Via,
 	}
 }

@@ -69,7 +69,7 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("last attempt after %v: it gave up", last)
 		}
 		s := w.Status()
-		if s.Attempts != down.count() || s.RetryAt.IsZero() || s.LastError.Text != refusedDial().Error() {
+		if s.Attempts != down.count() || s.RetryAt.IsZero() || s.LastError.Text.String() != refusedDial().Error() {
 			t.Errorf("status %+v", s)
 		}
 		w.finish()

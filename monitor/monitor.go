@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -227,7 +228,7 @@ func (m *Monitor) failLocked(err error, now time.Time) {
 	m.failure = &Failure{
 		Time:  now,
 		Phase: tunnel.PhaseOf(err),
-		Text:  err.Error(),
+		Text:  foreign.Line(err.Error()),
 		Hint:  tunnel.HintOf(err),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -84,7 +85,7 @@ type Server struct {
 type Failure struct {
 	Time  time.Time    `json:"time"`
 	Phase tunnel.Phase `json:"phase,omitempty"`
-	Text  string       `json:"text"`
+	Text  foreign.Text `json:"text"`
 	Hint  string       `json:"hint,omitempty"` // what to do; empty: nothing is known
 }
 

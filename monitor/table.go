@@ -5,14 +5,14 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/tunneld/tunneld/tunnel"
 )
 
 // Table writes a report for people: a paragraph for each tunnel, a line for each of its forwards. Lines are wrapped at width
-// columns; 0: not at all. color uses the eight colors of a terminal.
+// columns; 0: not at all. color uses the eight colors of a terminal. What a report holds may be shown as it is: the words of
+// strangers were made safe where they came in (package foreign).
 func Table(w io.Writer, r Report, width int, color bool) error {
 	t := table{width: width, color: color, now: r.Time}
 	for i, s := range r.Tunnels {
@@ -61,8 +61,8 @@ func (t *table) tunnel(s Status) {
 		}
 	}
 	t.forwards(s.Forwards)
-	if e := s.LastError; e != nil && e.Text != s.Why {
-		t.line("    ", " ", cell{"last error " + t.ago(e.Time) + " ago:", dim}, cell{e.Text, dim})
+	if e := s.LastError; e != nil && e.Text.String() != s.Why {
+		t.line("    ", " ", cell{"last error " + t.ago(e.Time) + " ago:", dim}, cell{e.Text.String(), dim})
 	}
 	if e := s.LastError; e != nil && e.Hint != "" && !s.State.carries() {
 		t.line("    ", " ", cell{"hint:", bold}, cell{text: e.Hint})
@@ -72,7 +72,7 @@ func (t *table) tunnel(s Status) {
 // head says what a tunnel does, and with whom.
 func (t *table) head(s Status) []cell {
 	cells := []cell{
-		{clean(s.Name), bold},
+		{s.Name, bold},
 		{fmt.Sprintf("%s %s", s.State, t.ago(s.Since)), inkOf(s.State)},
 	}
 	if s.State == Waiting && !s.RetryAt.IsZero() {
@@ -81,7 +81,7 @@ func (t *table) head(s Status) []cell {
 	}
 	cells = append(cells, cell{text: peer(s.Server)})
 	if s.Server.Cipher != "" {
-		cells = append(cells, cell{clean(s.Server.Cipher), dim})
+		cells = append(cells, cell{s.Server.Cipher, dim})
 	}
 	if s.RTT > 0 {
 		cells = append(cells, cell{text: strings.TrimSpace("rtt " + round(time.Duration(s.RTT)).String() + " " + sparkline(s.RecentRTTs))})
@@ -101,7 +101,7 @@ func peer(s Server) string {
 	if len(s.Via) > 0 {
 		text += " via " + strings.Join(s.Via, ", ")
 	}
-	return clean(text)
+	return text
 }
 
 func (t *table) session(s SessionStatus) []cell {
@@ -200,7 +200,7 @@ func (t *table) line(indent, separator string, cells ...cell) {
 	t.out.WriteString(indent)
 	column := len(indent)
 	for i, c := range cells {
-		text := clean(c.text)
+		text := c.text
 		if i == len(cells)-1 {
 			text = strings.TrimRight(text, " ")
 		}
@@ -244,16 +244,6 @@ func inkOf(s State) ink {
 		return red
 	}
 	return dim
-}
-
-// clean takes out what a terminal would act upon: some of the text comes from servers.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
 
 // sparkline draws round trips from the shortest to the longest of them.

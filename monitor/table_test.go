@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -24,7 +25,7 @@ func report() Report {
 		RTT:        Seconds(21 * time.Millisecond),
 		RecentRTTs: []Seconds{Seconds(20 * time.Millisecond), Seconds(35 * time.Millisecond), Seconds(21 * time.Millisecond)},
 		Reconnects: 2,
-		LastError:  &Failure{Time: now.Add(-3 * time.Hour), Phase: tunnel.PhaseSession, Text: "connection lost: \x1b[2Jreset by peer"},
+		LastError:  &Failure{Time: now.Add(-3 * time.Hour), Phase: tunnel.PhaseSession, Text: foreign.Line("connection lost: \x1b[2Jreset by peer")},
 		Sessions:   []SessionStatus{{Lane: 1, State: Up, UpSince: now.Add(-3 * time.Hour), Took: Seconds(34 * time.Millisecond)}},
 		Forwards: []ForwardStatus{
 			{Kind: "L", Spec: "-L 5432:localhost:5432", State: tunnel.ForwardListening, Bound: []string{"127.0.0.1:5432", "[::1]:5432"},
@@ -37,7 +38,7 @@ func report() Report {
 		Name: "web", Alias: "web", State: Waiting, Since: now.Add(-7 * time.Second), Why: "bob@web.example:22: connection refused",
 		Server: Server{User: "bob", Host: "web.example", Port: 22}, RecentRTTs: []Seconds{},
 		Attempts: 4, RetryAt: now.Add(3400 * time.Millisecond),
-		LastError: &Failure{Time: now, Phase: tunnel.PhaseDial, Text: "bob@web.example:22: connection refused", Hint: "is sshd running there?"},
+		LastError: &Failure{Time: now, Phase: tunnel.PhaseDial, Text: foreign.Line("bob@web.example:22: connection refused"), Hint: "is sshd running there?"},
 		Sessions:  []SessionStatus{{Lane: 1, State: Waiting}},
 		Forwards: []ForwardStatus{{Kind: "D", Spec: "-D 1080", State: tunnel.ForwardListening,
 			Bound: []string{"127.0.0.1:1080"}, Target: "SOCKS", Held: 3}},
@@ -50,7 +51,7 @@ func TestTable(t *testing.T) {
 	const want = `db · up 3h 12m · bob@db.example:22 (192.0.2.1:22) · aes128-gcm@openssh.com · rtt 21ms ▁█▁ · 2 reconnects · ↓ 2.0 MB (13.0 kB/s) · ↑ 50.0 kB
     -L 5432:localhost:5432  127.0.0.1:5432 [::1]:5432     2 open 120 total  ↓ 1.2 MB (12.3 kB/s) ↑ 34.0 kB
     -R 8080:localhost:80    failed refused by the server  0 open 0 total
-    last error 3h 0m ago: connection lost:  [2Jreset by peer
+    last error 3h 0m ago: connection lost: [2Jreset by peer
 
 web · waiting 7s · attempt 5 in 3.4s · bob@web.example:22
     bob@web.example:22: connection refused

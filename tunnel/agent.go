@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // How long an agent may take. Signing may need a touch or a "yes" from a person; sshd gives them two minutes as well
@@ -33,7 +34,7 @@ type agentConnection struct {
 // agentKey is a key that an agent holds.
 type agentKey struct {
 	public  ssh.PublicKey
-	comment string
+	comment foreign.Text
 }
 
 // agentPath gives the path of the agent's socket, or "" where no agent is to be used. environment may be nil.
@@ -82,7 +83,7 @@ func (g *agentConnection) keys(ctx context.Context) ([]agentKey, error) {
 		if err != nil {
 			continue
 		}
-		keys = append(keys, agentKey{public: public, comment: k.Comment})
+		keys = append(keys, agentKey{public: public, comment: foreign.Line(k.Comment)})
 	}
 	return keys, nil
 }
@@ -120,7 +121,7 @@ func (g *agentConnection) within(ctx context.Context, limit time.Duration, call 
 	case errors.Is(bounded.Err(), context.DeadlineExceeded):
 		return fmt.Errorf("no answer within %s", limit)
 	}
-	return err
+	return foreign.Error(err)
 }
 
 // close ends the conversation.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // maxTries is how many authentication requests one attempt may make: at maxAuthClientTried (64, client_auth.go) x/crypto
@@ -116,7 +118,8 @@ func (a *authentication) settle(state *ssh.ClientAuthContext) {
 		a.refusedLast()
 	}
 	if more {
-		a.log.Debug("the server wants more", "taken", state.PartialSuccessMethods, "allowed", state.AllowedMethods)
+		a.log.Debug("the server wants more", "taken", state.PartialSuccessMethods,
+			"allowed", foreign.Line(strings.Join(state.AllowedMethods, ",")))
 		a.startOver()
 	}
 	a.began = true

@@ -6,11 +6,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"unicode"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // errNoAnswer ends a try of keyboard-interactive whose questions nobody answers.
@@ -154,7 +154,7 @@ func (a *authentication) challenge(name, instruction string, questions []string,
 	answers := make([]string, len(questions))
 	for i, question := range questions {
 		secret := len(questions) == 1 && !echos[i]
-		answer, err := a.reply(printable(question), secret)
+		answer, err := a.reply(a.prompt(question), secret)
 		if err != nil {
 			return nil, err
 		}
@@ -163,9 +163,28 @@ func (a *authentication) challenge(name, instruction string, questions []string,
 	return answers, nil
 }
 
+// maxPromptLines is how many lines of a question are shown.
+const maxPromptLines = 10
+
+// prompt is a server's question as a person gets to see it. Each line says who asks, so that none can be taken for a question
+// of somebody else's.
+func (a *authentication) prompt(question string) string {
+	var b strings.Builder
+	for i, line := range foreign.Lines(question, maxPromptLines) {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		fmt.Fprintf(&b, "(%s@%s) %s", a.options.User, a.serverName(), line)
+	}
+	if b.Len() == 0 {
+		fmt.Fprintf(&b, "(%s@%s)", a.options.User, a.serverName())
+	}
+	return b.String() + " "
+}
+
 // reply answers one question; secret: it may be answered by the stored secret.
-func (a *authentication) reply(question string, secret bool) (string, error) {
-	key := a.answerKey("prompt") + question
+func (a *authentication) reply(prompt string, secret bool) (string, error) {
+	key := a.answerKey("prompt") + prompt
 	if answer, ok := a.credentials.answer(key); ok {
 		a.answering.given = append(a.answering.given, key)
 		return answer, nil
@@ -175,7 +194,7 @@ func (a *authentication) reply(question string, secret bool) (string, error) {
 			return answer, nil
 		}
 	}
-	answer, err := a.askSecret(key, fmt.Sprintf("(%s@%s) %s", a.options.User, a.serverName(), question))
+	answer, err := a.askSecret(key, prompt)
 	if errors.Is(err, ErrNobody) {
 		return "", errNoAnswer
 	}
@@ -198,27 +217,21 @@ func (a *authentication) serverName() string {
 	return a.options.HostName
 }
 
-// tell logs what a server wants a person to read: once, as it comes again with each reconnect.
+// maxToldLines is how many lines of one message of a server are logged.
+const maxToldLines = 40
+
+// tell logs what a server wants a person to read, a record for each line, so that none can be taken for a line of ours: once,
+// as it comes again with each reconnect.
 func (a *authentication) tell(message, text string) {
-	if text = strings.TrimSpace(printable(text)); text == "" {
+	lines := foreign.Lines(text, maxToldLines)
+	if len(lines) == 0 {
 		return
 	}
 	level := slog.LevelDebug
-	if a.credentials.firstTime(a.answerKey(message) + text) {
+	if a.credentials.firstTime(a.answerKey(message) + fmt.Sprint(lines)) {
 		level = slog.LevelInfo
 	}
-	a.log.Log(a.ctx, level, message, "text", text)
-}
-
-// printable drops what a server could use to write over the terminal: control characters except line ends and tabs.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
+	for _, line := range lines {
+		a.log.Log(a.ctx, level, message, "text", line)
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Reasons of SSH_MSG_DISCONNECT that say no (RFC 4253 §11.1). sshd uses "protocol error" for too many tries.
@@ -75,7 +77,7 @@ func disconnectReason(err error) (number int, text string, ok bool) {
 		if text, err = strconv.Unquote(quoted); err != nil {
 			text = quoted
 		}
-		return number, printable(text), true
+		return number, foreign.Line(text).String(), true
 	}
 	return 0, "", false
 }
@@ -130,7 +132,7 @@ func (a *authentication) story() string {
 	if text == "" {
 		text = "login"
 	}
-	text += "; the server allows " + printable(strings.Join(a.allowed, ","))
+	text += "; the server allows " + foreign.Line(strings.Join(a.allowed, ",")).String()
 	if len(a.skipped) > 0 {
 		skipped := slices.Clone(a.skipped)
 		slices.Sort(skipped)

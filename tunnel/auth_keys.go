@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // candidate is a key that may be offered (OpenSSH's struct identity).
@@ -46,7 +48,7 @@ func (a *authentication) prepare() {
 	files := a.identities()
 	var others []*candidate
 	for _, held := range a.agentKeys() {
-		if !a.fits(printable(held.comment), held.public, false) {
+		if !a.fits(held.comment.String(), held.public, false) {
 			continue
 		}
 		if i := indexOfKey(files, held.public); i >= 0 {
@@ -54,7 +56,7 @@ func (a *authentication) prepare() {
 			keys = append(keys, files[i])
 			files = append(files[:i:i], files[i+1:]...)
 		} else if !a.options.IdentitiesOnly {
-			others = append(others, &candidate{name: printable(held.comment), agent: true, public: held.public})
+			others = append(others, &candidate{name: held.comment.String(), agent: true, public: held.public})
 		}
 	}
 	keys = append(keys, others...)
@@ -140,8 +142,8 @@ func (a *authentication) agentKeys() []agentKey {
 		}
 		err = fmt.Errorf("%s: %w", path, err)
 	}
-	a.agentErr = err
-	a.log.Warn("going on without the agent", "agent", path, "err", err)
+	a.agentErr = foreign.Error(err)
+	a.log.Warn("going on without the agent", "agent", foreign.Own(path), "err", foreign.Error(err))
 	return nil
 }
 
@@ -258,5 +260,5 @@ func reason(err error) string {
 	case errors.As(err, &path):
 		return path.Err.Error()
 	}
-	return err.Error()
+	return foreign.Error(err).Error()
 }

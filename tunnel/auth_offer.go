@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // offer is one key before the server, and what became of it. x/crypto sees it as a signer: the private half is not touched
@@ -63,7 +65,7 @@ func (o *offer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string)
 	a.log.Debug("server accepts key", "key", o.candidate.String(), "algorithm", algorithm)
 	signature, err := a.sign(o.candidate, rand, data, algorithm)
 	if err == nil && signature.Format != algorithm {
-		err = fmt.Errorf("signature of type %s where %s was asked for", printable(signature.Format), algorithm)
+		err = fmt.Errorf("signature of type %s where %s was asked for", foreign.Line(signature.Format), algorithm)
 	}
 	o.signed, o.err = err == nil, err
 	if a.ctx.Err() != nil {

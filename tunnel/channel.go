@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // errSessionDown is what an open gets that its session did not outlive. Another session may serve it.
@@ -132,7 +134,7 @@ func (s *Session) opened(r openResult) (*channel, error) {
 	}
 	var refused *ssh.OpenChannelError
 	if errors.As(r.err, &refused) {
-		return nil, refused
+		return nil, &ssh.OpenChannelError{Reason: refused.Reason, Message: foreign.Line(refused.Message).String()}
 	}
 	// Anything else is the end of the connection, which is about to show.
 	return nil, errSessionDown

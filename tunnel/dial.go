@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // DefaultConnectTimeout bounds an attempt where ConnectTimeout is not set. ssh waits for as long as the kernel does, two
@@ -148,7 +149,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 
 // describe notes what was agreed upon.
 func (l *link) describe(log *slog.Logger) {
-	l.info.Version = string(l.conn.ServerVersion())
+	l.info.Version = foreign.Line(string(l.conn.ServerVersion()))
 	if c, ok := l.conn.(ssh.AlgorithmsConnMetadata); ok {
 		a := c.Algorithms()
 		l.info.Kex, l.info.HostKey = a.KeyExchange, a.HostKey

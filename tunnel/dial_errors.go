@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // ended gives the error of an attempt whose context is over: a transient *Error where the deadline passed, the context's
@@ -40,7 +41,7 @@ func unresolved(ctx context.Context, o *config.Options, err error) error {
 	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("looking up %s: %w", o.HostName, err)}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
-		e.Err = fmt.Errorf("looking up %s: %w", o.HostName, &plainError{dns.Err, err})
+		e.Err = fmt.Errorf("looking up %s: %w", o.HostName, &plainError{foreign.Line(dns.Err).String(), foreign.Error(err)})
 		if dns.IsNotFound {
 			e.Hint = unknownName(o)
 			if _, err := netip.ParseAddr(o.HostName); err == nil {
@@ -148,7 +149,7 @@ func noCommon(name string, e *ssh.AlgorithmNegotiationError) error {
 		Permanent: true,
 		Where:     name,
 		Err: &plainError{fmt.Sprintf("no common %s: we offer %s; the server offers %s", e.What,
-			realNames(e.SupportedAlgorithms), realNames(e.RequestedAlgorithms)), e},
+			realNames(e.SupportedAlgorithms), foreign.Line(realNames(e.RequestedAlgorithms))), foreign.Error(e)},
 		Hint: "allow one of the server's with " + keywordFor(e.What) + " +NAME, if it is one that tunneld has",
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // handshake is one run of ssh.NewClientConn. Its methods follow each other, called by the SSH library or after it.
@@ -84,6 +86,10 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	}
 	cause := h.link.wire.err()
 	broken := cause != nil && cause != net.ErrClosed && (errors.Is(err, cause) || errors.Is(err, errConnectionLost))
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
+		err = inner // the words say less than ours
+	}
+	err = foreign.Error(err)
 	var none *ssh.AlgorithmNegotiationError
 	switch {
 	case errors.As(err, &none):
@@ -94,9 +100,6 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 		return h.auth.failure(err)
 	case broken:
 		return h.orNotSSH(h.brokenOff(cause))
-	}
-	if inner := errors.Unwrap(err); inner != nil {
-		err = inner // without "ssh: handshake failed"
 	}
 	return h.orNotSSH(&Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", err)})
 }

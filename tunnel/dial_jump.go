@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // jumpOpen is the payload of a direct-tcpip channel (RFC 4254 §7.2).
@@ -55,7 +56,7 @@ func openJump(ctx context.Context, o *config.Options, via *link) (net.Conn, erro
 		if err == nil {
 			go ssh.DiscardRequests(requests)
 		}
-		opened <- result{&jumpConn{Channel: channel, via: via}, err}
+		opened <- result{&jumpConn{Channel: channel, via: via}, foreign.Error(err)}
 	}()
 	select {
 	case r := <-opened:
@@ -101,7 +102,7 @@ func unjumped(ctx context.Context, o *config.Options, via *link, err error) erro
 	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("through jump host %s: %w", via.info.name(), err)}
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		e.Err = fmt.Errorf("jump host %s can not connect to it: %s", via.info.name(), refused.Message)
+		e.Err = fmt.Errorf("jump host %s can not connect to it: %s", via.info.name(), foreign.Line(refused.Message))
 		if refused.Reason == ssh.Prohibited {
 			e.Hint = fmt.Sprintf("%s forbids forwarding: see AllowTcpForwarding and PermitOpen in its sshd_config", via.info.Host)
 		}

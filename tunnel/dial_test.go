@@ -39,7 +39,7 @@ func TestDialOpenSSH(t *testing.T) {
 		got.Fingerprint != want.Fingerprint || got.HostKey != want.HostKey {
 		t.Errorf("server %+v, want %+v", got, want)
 	}
-	if !strings.HasPrefix(got.Version, "SSH-2.0-OpenSSH") || got.Kex == "" || got.Cipher == "" {
+	if !strings.HasPrefix(got.Version.String(), "SSH-2.0-OpenSSH") || got.Kex == "" || got.Cipher == "" {
 		t.Errorf("server %+v", got)
 	}
 	echoThrough(t, l)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Phase is the step of a tunnel's life that failed. Decisions are made by phase and type, never by text.
@@ -31,11 +32,12 @@ type Error struct {
 	Hint      string // what a person can type or change; may be empty
 }
 
+// Error is on one line: names of files and hosts in it are as somebody wrote them into a configuration.
 func (e *Error) Error() string {
 	if e.Where == "" {
-		return e.Err.Error()
+		return foreign.Own(e.Err.Error()).String()
 	}
-	return fmt.Sprintf("%s: %v", e.Where, e.Err)
+	return foreign.Own(fmt.Sprintf("%s: %v", e.Where, e.Err)).String()
 }
 
 // Unwrap gives the cause.
@@ -67,7 +69,7 @@ func IsPermanent(err error) bool {
 func HintOf(err error) string {
 	var e *Error
 	if errors.As(err, &e) && e.Hint != "" {
-		return e.Hint
+		return foreign.Own(e.Hint).String()
 	}
 	var c *config.Error
 	if errors.As(err, &c) {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // defaultCASignatureAlgorithms are OpenSSH 9.2's: no SHA-1.
@@ -31,7 +33,7 @@ func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
 	}
 	checker := ssh.CertChecker{Clock: time.Now}
 	if err := checker.CheckCert(h.certificateName(), cert); err != nil {
-		return fmt.Errorf("host certificate %q: %w", cert.KeyId, err)
+		return fmt.Errorf("host certificate %q: %w", foreign.Line(cert.KeyId), foreign.Error(err))
 	}
 	return nil
 }

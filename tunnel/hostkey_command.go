@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // The occasions on which KnownHostsCommand is run; %I.
@@ -99,7 +99,7 @@ func output(ctx context.Context, words []string) (string, error) {
 	case stdout.cut:
 		return "", stdout.full
 	case err != nil && stderr.kept.Len() > 0:
-		return "", fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.kept.String()))
+		return "", fmt.Errorf("%w: %s", err, foreign.Line(stderr.kept.String()))
 	case err != nil:
 		return "", err
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // proveRequest is the global request that asks for a signature by each key (OpenSSH PROTOCOL §2.5).
@@ -25,13 +27,13 @@ func (a *announcement) prove(ctx context.Context, conn ssh.Conn) error {
 	}
 	answer, err := awaitAnswer(ctx, conn, proveRequest, payload)
 	if err != nil {
-		return fmt.Errorf("proof of host keys: %w", err)
+		return fmt.Errorf("proof of host keys: %w", foreign.Error(err))
 	}
 	r := &wireReader{rest: answer}
 	for _, key := range slices.Clone(a.unknown) {
 		trusted, err := verifyProof(conn, key, r.string())
 		if err != nil {
-			return fmt.Errorf("proof of host key %s: %w", describeKey(key), err)
+			return fmt.Errorf("proof of host key %s: %w", describeKey(key), foreign.Error(err))
 		}
 		if !trusted {
 			a.drop(key)

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // What a person reads when a host key is refused: both fingerprints where there are two, the line that is to blame, and
@@ -134,7 +136,7 @@ func (h *hostKeys) otherNames(c *shownKey) []string {
 			if strings.HasPrefix(line.hosts, hashMagic) {
 				line.hosts = "[hashed name]"
 			}
-			names = append(names, fmt.Sprintf("%s:%d: %s", h.files[i].path, n+1, line.hosts))
+			names = append(names, fmt.Sprintf("%s:%d: %s", h.files[i].path, n+1, foreign.Line(line.hosts)))
 		}
 	}
 	return names

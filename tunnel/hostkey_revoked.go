@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // maxRevokedSize is the largest file that RevokedHostKeys may name, in bytes; it is OpenSSH's limit.
@@ -23,7 +25,7 @@ func revokedByFile(path string, key ssh.PublicKey) (bool, error) {
 	if isKRL(text) {
 		list, err := parseKRL(text)
 		if err != nil {
-			return false, fmt.Errorf("%s: %w", path, err)
+			return false, fmt.Errorf("%s: %w", path, foreign.Error(err))
 		}
 		return list.revokes(key), nil
 	}
@@ -54,7 +56,7 @@ func revokedByList(path, text string, key ssh.PublicKey) (bool, error) {
 		}
 		revoked, err := parseKeyText(line)
 		if err != nil {
-			return false, fmt.Errorf("%s:%d: %w", path, i+1, err)
+			return false, fmt.Errorf("%s:%d: %w", path, i+1, foreign.Error(err))
 		}
 		revoked = plainKey(revoked)
 		if sameKey(revoked, plainKey(key)) || certified && sameKey(revoked, cert.SignatureKey) {

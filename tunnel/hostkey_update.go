@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // UpdateHostKeys: after authentication an OpenSSH server names all its host keys (hostkeys-00@openssh.com, PROTOCOL §2.5),
@@ -81,7 +82,7 @@ func (h *hostKeys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
 	for _, blob := range blobs {
 		key, err := parseKeyBlob(blob)
 		if err != nil {
-			h.log.Debug("host key of the server not read", "err", err)
+			h.log.Debug("host key of the server not read", "err", foreign.Error(err))
 			continue
 		}
 		if _, certified := key.(*ssh.Certificate); certified || !permits(h.permitted(), key) {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // shownKey is a server's key beside what the files and KnownHostsCommand hold for its name and, under CheckHostIP, for
@@ -73,7 +74,7 @@ func (h *hostKeys) verifyCertificate(ctx context.Context, c *shownKey, cert *ssh
 	case keyRevoked:
 		return h.refuseRevoked(c, known)
 	case keyKnown:
-		h.log.Debug("host key certified", "authority", known.source(), "serial", cert.Serial, "key_id", cert.KeyId)
+		h.log.Debug("host key certified", "authority", known.source(), "serial", cert.Serial, "key_id", foreign.Line(cert.KeyId))
 		return h.checkCertificate(cert)
 	}
 	if h.looksPortless(c) {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // maxHTTPHead is the longest request line and header that is read.
@@ -24,17 +26,17 @@ func serveHTTPConnect(ctx context.Context, c *proxyClient, first byte) error {
 	request, err := http.ReadRequest(in)
 	if err != nil {
 		answerHTTP(c, http.StatusBadRequest, "not an HTTP request")
-		return fmt.Errorf("HTTP request not understood: %w", err)
+		return fmt.Errorf("HTTP request not understood: %w", foreign.Error(err))
 	}
 	if request.Method != http.MethodConnect {
 		answerHTTP(c, http.StatusMethodNotAllowed, "only CONNECT is offered here")
-		return fmt.Errorf("HTTP method %s is not supported", request.Method)
+		return fmt.Errorf("HTTP method %q is not supported", foreign.Line(request.Method))
 	}
 	host, port, err := net.SplitHostPort(request.Host)
 	number, convErr := strconv.ParseUint(port, 10, 16)
 	if err := errors.Join(err, convErr); err != nil {
 		answerHTTP(c, http.StatusBadRequest, "CONNECT needs host:port")
-		return fmt.Errorf("HTTP CONNECT to %q: %w", request.Host, err)
+		return fmt.Errorf("HTTP CONNECT to %q: %w", foreign.Line(request.Host), foreign.Error(err))
 	}
 	r, err := c.open(ctx, host, int(number))
 	if err != nil {

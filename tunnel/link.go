@@ -4,22 +4,24 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Server is the other end of a connection, as it turned out to be.
 type Server struct {
 	User        string
-	Host        string    // HostName as configured
-	Port        int       //
-	Address     string    // IP:port that was reached; empty behind a ProxyCommand or a jump host
-	Version     string    // as the server says it, for example "SSH-2.0-OpenSSH_9.2"
-	Kex         string    // negotiated algorithms, as RFC 4253 names them
-	Cipher      string    //
-	MAC         string    // empty where the cipher brings its own
-	HostKey     string    // algorithm of the host key
-	Fingerprint string    // of the host key, "SHA256:…" as ssh-keygen -l prints it
-	Via         []string  // user@host:port of the jump hosts, the first to be connected to first; or "proxy command"
-	CertExpiry  time.Time // when the user certificate that was accepted ends; zero: none, or it has no end
+	Host        string       // HostName as configured
+	Port        int          //
+	Address     string       // IP:port that was reached; empty behind a ProxyCommand or a jump host
+	Version     foreign.Text // as the server says it, for example "SSH-2.0-OpenSSH_9.2"
+	Kex         string       // negotiated algorithms, as RFC 4253 names them
+	Cipher      string       //
+	MAC         string       // empty where the cipher brings its own
+	HostKey     string       // algorithm of the host key
+	Fingerprint string       // of the host key, "SHA256:…" as ssh-keygen -l prints it
+	Via         []string     // user@host:port of the jump hosts, the first to be connected to first; or "proxy command"
+	CertExpiry  time.Time    // when the user certificate that was accepted ends; zero: none, or it has no end
 }
 
 // link is one authenticated SSH connection: what a session is made of. Whoever gets one from Dialer.dial must serve chans

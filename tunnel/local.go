@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // localForward is a -L or a -D. It belongs to the Tunnel: its listeners are bound once and stay through every outage.
@@ -127,7 +128,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 		}
 		if err == nil {
 			f.tunnel.pool.allServed()
-			f.log.Debug("connection opened", "peer", peerOf(conn), "target", endpointText(target))
+			f.log.Debug("connection opened", "peer", peerOf(conn), "target", foreign.Line(endpointText(target)))
 		}
 		return ch, err
 	}
@@ -152,7 +153,7 @@ func originOf(a net.Addr) (string, uint32) {
 
 func peerOf(conn net.Conn) string {
 	if a := conn.RemoteAddr(); a != nil && a.String() != "" && a.String() != "@" {
-		return a.String()
+		return foreign.Line(a.String()).String() // the client of a Unix socket has chosen it
 	}
 	return "unix socket"
 }

@@ -10,11 +10,11 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 const (
@@ -112,15 +112,15 @@ func (p *proxyProcess) explain(err error) error {
 
 // proxyError is a ProxyCommand that ended by itself.
 type proxyError struct {
-	status string // "exit status 1", "signal: killed"
-	words  string // the last line of its standard error; may be empty
+	status string       // "exit status 1", "signal: killed"
+	words  foreign.Text // the last line of its standard error; may be empty
 	err    error
 }
 
 func (e *proxyError) Error() string {
 	text := "ProxyCommand ended (" + e.status + ")"
-	if e.words != "" {
-		text += ": " + e.words
+	if words := e.words.String(); words != "" {
+		text += ": " + words
 	}
 	return text
 }
@@ -175,9 +175,9 @@ func (p *proxyProcess) SetWriteDeadline(t time.Time) error { return p.in.SetWrit
 type lineLogger struct {
 	log *slog.Logger
 
-	mu    sync.Mutex // guards all following
-	begun []byte     // a line without its end
-	line  string     // the last one that is not empty
+	mu    sync.Mutex   // guards all following
+	begun []byte       // a line without its end
+	line  foreign.Text // the last one that is not empty
 }
 
 const longestLine = 1024 // longer lines are cut in pieces
@@ -197,7 +197,7 @@ func (l *lineLogger) Write(p []byte) (int, error) {
 }
 
 func (l *lineLogger) sayLocked() {
-	if line := strings.TrimSpace(string(l.begun)); line != "" {
+	if line := foreign.Line(string(l.begun)); line != (foreign.Text{}) {
 		l.line = line
 		l.log.Warn("proxycommand", "stderr", line)
 	}
@@ -205,7 +205,7 @@ func (l *lineLogger) sayLocked() {
 }
 
 // last gives the last line so far, also one without its end.
-func (l *lineLogger) last() string {
+func (l *lineLogger) last() foreign.Text {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sayLocked()

@@ -166,7 +166,7 @@ func TestProxyCommandLogsItsStandardError(t *testing.T) {
 	for _, part := range []string{"one", " line\r\n\n", "two\nthree"} {
 		l.Write([]byte(part))
 	}
-	if last := l.last(); last != "three" {
+	if last := l.last(); last.String() != "three" {
 		t.Errorf("last line %q", last)
 	}
 	l.Write(bytes.Repeat([]byte("x"), 3*longestLine))

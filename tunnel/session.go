@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // errClosed ends a session that we closed ourselves.
@@ -58,7 +59,7 @@ func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger
 	l.wire.onDead(s.wireDied)
 	s.serving.Go(func() { s.serveChannels(ctx) })
 	s.serving.Go(func() { s.serveRequests(ctx) })
-	s.serving.Go(func() { s.end(connectionLost(l.conn.Wait())) })
+	s.serving.Go(func() { s.end(connectionLost(foreign.Error(l.conn.Wait()))) })
 	return s
 }
 
@@ -198,7 +199,7 @@ func (s *Session) serveRequests(ctx context.Context) {
 			s.serving.Go(func() { s.learnHostKeys(ctx, r.Payload) })
 		}
 		if err := r.Reply(false, nil); err != nil {
-			s.log.Debug("global request not answered", "request", r.Type, "err", err)
+			s.log.Debug("global request not answered", "request", foreign.Line(r.Type), "err", err)
 		}
 	}
 }

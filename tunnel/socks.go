@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // proxyTime bounds a proxy client's handshake, from its connect until its request is complete: one that sends nothing, or
@@ -63,7 +64,7 @@ func serveProxy(ctx context.Context, c *proxyClient) error {
 func (c *proxyClient) open(ctx context.Context, host string, port int) (*route, error) {
 	c.limit.Stop()
 	if host == "" || port == 0 {
-		return nil, fmt.Errorf("no host or no port in the request: %q", net.JoinHostPort(host, strconv.Itoa(port)))
+		return nil, fmt.Errorf("no host or no port in the request: %q", foreign.Line(net.JoinHostPort(host, strconv.Itoa(port))))
 	}
 	return c.connect(ctx, config.Endpoint{Host: host, HostSet: true, Port: port})
 }
@@ -116,7 +117,7 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, s *Session, c ssh.NewCh
 			}
 			conn, err := f.dialLocal(ctx, target)
 			if err != nil {
-				return nil, err
+				return nil, foreign.Error(err) // the name is in it
 			}
 			return &route{conn, &splice{conn, ch, &f.count}}, nil
 		},

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // completeAlias offers the aliases of ssh_config to the shell, for at most so many words; 0: for any number.
@@ -24,7 +25,7 @@ func completeAlias(flags *sshFlags, most int) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveError
 		}
 		return slices.DeleteFunc(aliases, func(alias string) bool {
-			return !strings.HasPrefix(alias, typed) || slices.Contains(given, alias)
+			return !strings.HasPrefix(alias, typed) || slices.Contains(given, alias) || foreign.Own(alias).String() != alias
 		}), cobra.ShellCompDirectiveNoFileComp
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -78,14 +79,14 @@ func (d *instance) ask(ctx context.Context) error {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNRESET):
 		return nil
 	case errors.Is(err, os.ErrPermission):
-		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", d.socket, os.ErrPermission),
+		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", foreign.Line(d.socket), os.ErrPermission),
 			hint: "tunnels of other users are shown to them and to root"}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: the process does not answer", d.socket)}
+		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: the process does not answer", foreign.Line(d.socket))}
 	case err != nil:
-		return fmt.Errorf("%s: %w", d.socket, err)
+		return fmt.Errorf("%s: %w", foreign.Line(d.socket), err)
 	case report.Version > monitor.ReportVersion:
-		return fmt.Errorf("%s: the process speaks version %d, this program %d", d.socket, report.Version, monitor.ReportVersion)
+		return fmt.Errorf("%s: the process speaks version %d, this program %d", foreign.Line(d.socket), report.Version, monitor.ReportVersion)
 	}
 	d.report = report
 	return nil
@@ -107,15 +108,16 @@ func (d *instance) exchange(ctx context.Context, method, path string, query url.
 	response, err := d.client.Do(request)
 	var failed *url.Error
 	if errors.As(err, &failed) {
-		return failed.Err // without the address, which says nothing
+		return foreign.Error(failed.Err) // without the address, which says nothing
 	}
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
-		return fmt.Errorf("not understood: %w", err)
+		return fmt.Errorf("not understood: %w", foreign.Error(err))
 	}
+	foreign.Strings(answer) // the process may be another user's
 	return nil
 }
 

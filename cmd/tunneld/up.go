@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // upFlags are the flags of `tunneld up` besides those of ssh(1).
@@ -111,6 +112,9 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	if err != nil {
 		return nil, err
 	}
+	if foreign.Line(name).String() != name {
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--name %q: a name is one line of letters that can be seen", name)}
+	}
 	if name != "" && len(aliases) > 1 {
 		return nil, &exitError{code: exitUsage, err: errors.New("--name goes with one alias only")}
 	}
@@ -135,7 +139,7 @@ func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags,
 	if len(o.Forwards) == 0 {
 		return tunnelPlan{}, nothingToForward(environment, ssh, o)
 	}
-	return tunnelPlan{name: alias, options: o}, nil
+	return tunnelPlan{name: foreign.Line(alias).String(), options: o}, nil
 }
 
 // expand replaces patterns by the aliases of ssh_config that match.
