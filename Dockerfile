@@ -7,7 +7,10 @@ COPY . .
 ARG VERSION=
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/tunneld ./cmd/tunneld \
  && mkdir -p /out/home/tunneld/.ssh \
- && mkdir -m 1777 /out/tmp
+ && mkdir -m 1777 /out/tmp \
+ && mkdir -p /out/etc/ssh \
+ && printf '%s\n' '# The engines kill what has not stopped after 10 s. Your own configuration wins: with more, give --stop-timeout.' \
+    'TunneldDrain 8' >/out/etc/ssh/ssh_config
 
 FROM scratch
 COPY --from=build /out/ /

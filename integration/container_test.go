@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,8 @@ func TestContainer(t *testing.T) {
 	p.build(cleanCheckout(t))
 	t.Run("image", func(t *testing.T) { testImage(t, p) })
 	t.Run("any user, all read-only", func(t *testing.T) { testContainedTunnel(t, p) })
+	t.Run("root, all read-only, with no /run", func(t *testing.T) { testContainedRoot(t, p) })
+	t.Run("stops in time with a connection open", func(t *testing.T) { testContainedStop(t, p) })
 	t.Run("nowhere to write", func(t *testing.T) { testNothingWritable(t, p) })
 	t.Run("no shell", func(t *testing.T) { testNoShell(t, p) })
 }
@@ -82,15 +85,11 @@ func testContainedTunnel(t *testing.T, p *podman) {
 	waitUp(t, c, 0)
 	check(t, r.works(patience))
 
-	healthy := func() bool {
-		_, code := p.try("healthcheck", "run", "tunneld")
-		return code == 0
-	}
-	eventually(t, patience, "the container is healthy", healthy)
+	eventually(t, patience, "the container is healthy", p.healthy)
 	l.server.kill()
-	eventually(t, patience, "the container is not healthy in an outage", func() bool { return !healthy() })
+	eventually(t, patience, "the container is not healthy in an outage", func() bool { return !p.healthy() })
 	l.server.start()
-	eventually(t, patience, "the container is healthy again", healthy)
+	eventually(t, patience, "the container is healthy again", p.healthy)
 
 	pid, err := strconv.Atoi(p.run("inspect", "--format", "{{.State.Pid}}", "tunneld"))
 	if err != nil {
@@ -104,6 +103,49 @@ func testContainedTunnel(t *testing.T, p *podman) {
 	}
 	if code := c.waitExit(t, patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// healthy reports whether the container's HEALTHCHECK succeeds.
+func (p *podman) healthy() bool {
+	_, code := p.try("healthcheck", "run", "tunneld")
+	return code == 0
+}
+
+// Root's place for the control socket is /run/tunneld, which the image has not: its health check never passed.
+func testContainedRoot(t *testing.T, p *podman) {
+	l := newLab(t)
+	r := localRoute(t, startTarget(t, echo).address())
+	directory := l.dotSSH("IdentityFile ~/.ssh/id_ed25519")
+	os.Chmod(filepath.Join(directory, "id_ed25519"), 0o400) // root's key, as root must have it
+	words := contained(directory, append([]string{"up", alias, "--log-format", "json"}, r.flags...)...)
+	words = replaced(without(words, "--no-healthcheck"), fmt.Sprint(containerUser, ":", containerUser), "0:0")
+	c := startChild(t, "tunneld in a container", p.command(words...))
+	waitUp(t, c, 0)
+	eventually(t, patience, "the container of root is healthy", p.healthy)
+	if out := p.run("exec", "tunneld", "/tunneld", "status"); !strings.Contains(out, alias) {
+		t.Errorf("status in the container says %q", out)
+	}
+	p.run("stop", "--time", "10", "tunneld")
+	if code := c.waitExit(t, patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// The drain must end before the engine's patience: with both at 10 s one stop in two was a SIGKILL. The time to stop is that
+// of podman and docker where nobody says another.
+func testContainedStop(t *testing.T, p *podman) {
+	l := newLab(t)
+	r := localRoute(t, startTarget(t, echo).address())
+	words := contained(l.dotSSH("IdentityFile ~/.ssh/id_ed25519"), append([]string{"up", alias, "--log-format", "json"}, r.flags...)...)
+	c := startChild(t, "tunneld in a container", p.command(words...))
+	waitUp(t, c, 0)
+	open := r.connect(t)
+	check(t, exchange(open, "open when it is stopped", patience))
+	asked := time.Now()
+	p.run("stop", "tunneld")
+	if code, took := c.waitExit(t, patience), time.Since(asked); code != 0 || took < 7*time.Second {
+		t.Errorf("exit code %d after %v; want 0, and 8 s for the open connection", code, took.Round(time.Millisecond))
 	}
 }
 
@@ -144,4 +186,13 @@ func without(words []string, word string) []string {
 		}
 	}
 	return rest
+}
+
+// replaced returns words with one of them exchanged for another.
+func replaced(words []string, old, word string) []string {
+	words = slices.Clone(words)
+	if i := slices.Index(words, old); i >= 0 {
+		words[i] = word
+	}
+	return words
 }

@@ -46,6 +46,7 @@ type pod struct {
 	Affinity        map[string]any `yaml:"affinity"`
 	InitContainers  []container    `yaml:"initContainers"`
 	Containers      []container    `yaml:"containers"`
+	GracePeriod     int            `yaml:"terminationGracePeriodSeconds"`
 	Volumes         []struct {
 		Name      string         `yaml:"name"`
 		EmptyDir  map[string]any `yaml:"emptyDir"`
@@ -116,6 +117,7 @@ func TestKubernetesManifests(t *testing.T) {
 			t.Parallel()
 			var files map[string]string
 			var ours *container
+			var grace int
 			for _, m := range manifests(t, name) {
 				if m.APIVersion == "" || m.Metadata.Name == "" {
 					t.Errorf("a %s without version or name", m.Kind)
@@ -124,16 +126,19 @@ func TestKubernetesManifests(t *testing.T) {
 				case "ConfigMap":
 					files = m.Data
 				case "Pod":
-					ours = &m.Spec.InitContainers[0]
+					ours, grace = &m.Spec.InitContainers[0], m.Spec.GracePeriod
 					if ours.RestartPolicy != "Always" {
 						t.Error("the init container is no sidecar")
 					}
 				case "Deployment":
-					ours = &m.Spec.Template.Spec.Containers[0]
+					ours, grace = &m.Spec.Template.Spec.Containers[0], m.Spec.Template.Spec.GracePeriod
 					if m.Spec.Replicas < 2 {
 						t.Errorf("%d replicas share a port", m.Spec.Replicas)
 					}
 				}
+			}
+			if grace < 15 {
+				t.Errorf("killed after %d s: TunneldDrain is 8 s in the image and 10 s elsewhere", grace)
 			}
 			runContainer(t, files, ours)
 		})

@@ -29,8 +29,8 @@ type controlSocket struct {
 // holds is never taken, nor is the name of a tunnel that runs already: that is an error. Where there is no place for
 // a socket, and nobody named one, the tunnels are worth more than the steering: then it is nil.
 func claimControl(ctx context.Context, log *slog.Logger, names []string) (*controlSocket, error) {
-	place := runtimeDirectories(os.Getenv)[0]
-	if err := place.prepare(); err != nil {
+	place, err := writablePlace(log, runtimeDirectories(os.Getenv))
+	if err != nil {
 		if place.given {
 			return nil, &exitError{code: exitUsage, err: fmt.Errorf("no directory for the control socket: %w", err),
 				hint: "make TUNNELD_RUNTIME_DIR a directory that this user may write"}
@@ -51,6 +51,22 @@ func claimControl(ctx context.Context, log *slog.Logger, names []string) (*contr
 		return nil, err
 	}
 	return makeControl(ctx, path)
+}
+
+// writablePlace returns the first place that can hold a socket, made ready; the error says why each of them can not.
+func writablePlace(log *slog.Logger, places []directory) (place directory, err error) {
+	var failures []error
+	for _, place = range places {
+		err := place.prepare()
+		if err == nil {
+			if len(failures) > 0 {
+				log.Info("the control socket is in another directory than usual", "path", place.path, "why", errors.Join(failures...))
+			}
+			return place, nil
+		}
+		failures = append(failures, err)
+	}
+	return place, errors.Join(failures...)
 }
 
 // refuseTaken gives an error where one of the names runs already, or somebody listens at path. A file that is left over

@@ -39,9 +39,14 @@ func newInstance(socket string) *instance {
 // passed over.
 func findInstances(ctx context.Context) (found []*instance, problems []error) {
 	var sockets []string
-	for _, place := range runtimeDirectories(os.Getenv) {
+	denied := false
+	for _, place := range searchedDirectories(os.Getenv, instanceDirectories) {
 		list, err := place.sockets()
 		if errors.Is(err, os.ErrPermission) {
+			if denied { // once is enough
+				continue
+			}
+			denied = true
 			problems = append(problems, &exitError{code: exitGaveUp,
 				err: fmt.Errorf("%s: %w", place.path, os.ErrPermission), hint: "tunnels of other users are shown to them and to root"})
 			continue

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // directory is a place for control sockets.
@@ -16,35 +18,74 @@ type directory struct {
 	path    string
 	given   bool // somebody named it for us and vouches for it
 	foreign bool // it may belong to another user, if we are root: then it is that of a service
+	open    bool // others can make it before us: one that is not ours has no socket of ours, and is passed over
 }
 
-// runtimeDirectories gives the places for control sockets, the best first. A daemon uses the first; who asks looks into all
-// of them, because the daemon may have been started by systemd and the question comes from a terminal.
+const (
+	// serviceDirectory is where root's sockets are, and those of tunneld@.service.
+	serviceDirectory = "/run/tunneld"
+	// instanceDirectories is what the directories of instances with a user of their own begin with (unit --run-as).
+	instanceDirectories = serviceDirectory + "@"
+)
+
+// runtimeDirectories returns the places for a process's control socket, the best first: it takes the first that it can
+// write to.
 func runtimeDirectories(getenv func(string) string) []directory {
 	if path := getenv("TUNNELD_RUNTIME_DIR"); path != "" {
 		return []directory{{path: path, given: true}}
 	}
-	var list []directory
 	if path, _, _ := strings.Cut(getenv("RUNTIME_DIRECTORY"), ":"); path != "" { // systemd.exec(5): may be several
-		list = append(list, directory{path: path, given: true})
+		return []directory{{path: path, given: true}}
 	}
+	var list []directory
 	if path := getenv("XDG_RUNTIME_DIR"); path != "" {
 		list = append(list, directory{path: filepath.Join(path, "tunneld")})
 	}
-	if os.Getuid() != 0 {
-		list = append(list, directory{path: filepath.Join("/tmp", fmt.Sprintf("tunneld-%d", os.Getuid()))})
+	root := os.Getuid() == 0
+	if root {
+		list = append(list, directory{path: serviceDirectory, foreign: true})
 	}
-	system := directory{path: "/run/tunneld", foreign: true}
-	if !slices.ContainsFunc(list, func(d directory) bool { return d.path == system.path }) {
-		list = append(list, system)
-	}
-	return list
+	// For root it is the last resort, where /run can not be written to: a container with --read-only and --tmpfs /tmp.
+	return append(list, directory{path: filepath.Join("/tmp", fmt.Sprintf("tunneld-%d", os.Getuid())), open: root})
 }
 
-// prepare makes the directory if need be, and refuses one in which others could put a socket in place of ours.
+// searchedDirectories returns the places in which a process of ours may have its control socket: more than those that we
+// would take ourselves, because it may have been started by systemd and the question comes from a terminal. instances is
+// instanceDirectories.
+func searchedDirectories(getenv func(string) string, instances string) []directory {
+	list := runtimeDirectories(getenv)
+	if getenv("TUNNELD_RUNTIME_DIR") != "" {
+		return list
+	}
+	without := func(name string) string {
+		if name == "RUNTIME_DIRECTORY" {
+			return ""
+		}
+		return getenv(name)
+	}
+	list = append(list, runtimeDirectories(without)...)
+	list = append(list, directory{path: serviceDirectory, foreign: true})
+	own, _ := filepath.Glob(instances + "*")
+	for _, path := range own {
+		list = append(list, directory{path: path, foreign: true})
+	}
+	var kept []directory
+	for _, d := range list {
+		if !slices.ContainsFunc(kept, func(k directory) bool { return k.path == d.path }) {
+			kept = append(kept, d)
+		}
+	}
+	return kept
+}
+
+// prepare makes the directory if need be, and refuses one that can not be written to or in which others could put a socket
+// in place of ours.
 func (d directory) prepare() error {
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
+	}
+	if err := unix.Access(d.path, unix.W_OK|unix.X_OK); err != nil { // root may not write everywhere: EROFS
+		return fmt.Errorf("%s: %w", d.path, err)
 	}
 	if d.given {
 		return nil
@@ -89,7 +130,7 @@ func ownerOf(info os.FileInfo) int {
 // sockets gives the paths of all control sockets in the directory; none where it does not exist.
 func (d directory) sockets() ([]string, error) {
 	if _, err := d.stat(); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
+		if errors.Is(err, os.ErrNotExist) || d.open && errors.Is(err, os.ErrPermission) {
 			return nil, nil
 		}
 		return nil, err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,29 +13,81 @@ import (
 
 func TestRuntimeDirectories(t *testing.T) {
 	own := fmt.Sprintf("/tmp/tunneld-%d", os.Getuid())
-	last := []string{own, "/run/tunneld"}
+	last := []string{own}
 	if os.Getuid() == 0 {
-		last = last[1:]
+		last = []string{"/run/tunneld", own}
 	}
+	instances := filepath.Join(t.TempDir(), "tunneld@")
+	for _, name := range []string{"db", "web"} {
+		if err := os.Mkdir(instances+name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	system := []string{"/run/tunneld", instances + "db", instances + "web"}
 	for _, c := range []struct {
 		name string
 		env  map[string]string
-		want []string
+		want []string // places of our socket
+		more []string // where others are searched besides
 	}{
-		{"ours alone", map[string]string{"TUNNELD_RUNTIME_DIR": "/a", "RUNTIME_DIRECTORY": "/b", "XDG_RUNTIME_DIR": "/c"}, []string{"/a"}},
-		{"systemd's first of several", map[string]string{"RUNTIME_DIRECTORY": "/b:/d", "XDG_RUNTIME_DIR": "/c"}, append([]string{"/b", "/c/tunneld"}, last...)},
-		{"the session's", map[string]string{"XDG_RUNTIME_DIR": "/c"}, append([]string{"/c/tunneld"}, last...)},
-		{"none", nil, last},
+		{"ours alone", map[string]string{"TUNNELD_RUNTIME_DIR": "/a", "RUNTIME_DIRECTORY": "/b", "XDG_RUNTIME_DIR": "/c"}, []string{"/a"}, nil},
+		{"systemd's first of several", map[string]string{"RUNTIME_DIRECTORY": "/b:/d", "XDG_RUNTIME_DIR": "/c"}, []string{"/b"},
+			slices.Concat([]string{"/c/tunneld"}, last, system)},
+		{"the session's", map[string]string{"XDG_RUNTIME_DIR": "/c"}, append([]string{"/c/tunneld"}, last...), system},
+		{"none", nil, last, system},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var got []string
-			for _, d := range runtimeDirectories(func(name string) string { return c.env[name] }) {
-				got = append(got, d.path)
+			getenv := func(name string) string { return c.env[name] }
+			paths := func(list []directory) (paths []string) {
+				for _, d := range list {
+					paths = append(paths, d.path)
+				}
+				return paths
 			}
-			if !slices.Equal(got, c.want) {
-				t.Errorf("%q, want %q", got, c.want)
+			if got := paths(runtimeDirectories(getenv)); !slices.Equal(got, c.want) {
+				t.Errorf("takes %q, want %q", got, c.want)
+			}
+			if got, want := paths(searchedDirectories(getenv, instances)), unique(slices.Concat(c.want, c.more)); !slices.Equal(got, want) {
+				t.Errorf("searches %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// A container's root has no /run, and with --read-only can not make one: its health check never found the process.
+func TestControlSocketGoesWhereItCanBeWritten(t *testing.T) {
+	barrier := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(barrier, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(t.TempDir(), link); err != nil {
+		t.Fatal(err)
+	}
+	last := filepath.Join(t.TempDir(), "last")
+	places := []directory{{path: filepath.Join(barrier, "tunneld")}, {path: link}, {path: last}}
+	if place, err := writablePlace(slog.New(slog.DiscardHandler), places); err != nil || place.path != last {
+		t.Errorf("%q, %v; want the only one that can be made and is no link", place.path, err)
+	}
+	if _, err := writablePlace(slog.New(slog.DiscardHandler), places[:2]); err == nil {
+		t.Error("a place was found where there is none")
+	}
+}
+
+// Anybody may have made our directory in /tmp: that says nothing about our tunnels, and root's `tunneld health` succeeds.
+func TestSquattedDirectoryIsPassedOver(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to have a directory of somebody else")
+	}
+	path := t.TempDir()
+	if err := os.Chown(path, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := (directory{path: path, open: true}).sockets(); err != nil || len(list) > 0 {
+		t.Errorf("%q, %v; want nothing", list, err)
+	}
+	if err := (directory{path: path, open: true}).prepare(); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("a socket would be made in somebody else's directory: %v", err)
 	}
 }
 
