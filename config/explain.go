@@ -20,7 +20,7 @@ func (o *Options) Explain(w io.Writer) error {
 	e.forwards()
 	e.own()
 	for hop := o.Via; hop != nil; hop = hop.Via {
-		e.table("settings of the jump host "+foreign.Own(hop.Alias).String(), settings(hop))
+		e.table("settings of the jump host "+foreign.Own(hop.Alias).String(), append(settings(hop), secrets(hop)...))
 	}
 	e.blocks()
 	e.withoutEffect()
@@ -99,6 +99,11 @@ func (o *Options) rows(keyword string) [][]string {
 		}
 	}
 	return rows
+}
+
+// secrets lists tunneld's own settings that a jump host has for itself: where its passphrase and its password are read.
+func secrets(hop *Options) [][]string {
+	return append(hop.rows("TunneldPassphraseFile"), hop.rows("TunneldPasswordFile")...)
 }
 
 func (e *explanation) forwards() {

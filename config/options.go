@@ -118,7 +118,8 @@ type Options struct {
 	Connections    int           // SSH connections that share the load; at least 1
 	Drain          time.Duration // how long open connections may go on when stopping, and after a planned replacement those that carry nothing
 	MaxLifetime    time.Duration // the connection is replaced after this long; 0: never
-	PassphraseFile string        // where the passphrase of an encrypted key is read; empty: none
+	PassphraseFile string        // where the passphrase of an encrypted key is read, which no server ever sees; empty: none
+	PasswordFile   string        // where the password of User at this host, and of no other hop, is read; empty: none
 	PortFile       string        // where the ports that the server chose for -R 0 are written; empty: nowhere
 	Lazy           time.Duration // disconnect after this idle time, connect on first use; 0: connect at once, stay
 

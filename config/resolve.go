@@ -73,6 +73,7 @@ func (r *resolver) resolve(hops []string) (*Options, error) {
 		if err := r.resolveJump(o, hops); err != nil {
 			return nil, err
 		}
+		r.checkSecrets(o)
 	}
 	if err := r.ctx.Err(); err != nil {
 		return nil, err

@@ -193,6 +193,7 @@ Host a
   TunneldDrain 0
   TunneldMaxLifetime 12h
   TunneldPassphraseFile ~/.pass-%n
+  TunneldPasswordFile ~/.password-%h
   TunneldPortFile ~/ports-%n
   TunneldLazy 10m
 Host *
@@ -207,6 +208,7 @@ Host *
 	equal(t, "drain", o.Drain, 0)
 	equal(t, "lifetime", o.MaxLifetime, 12*time.Hour)
 	equal(t, "passphrase", o.PassphraseFile, p.environment.Home+"/.pass-a")
+	equal(t, "password", o.PasswordFile, p.environment.Home+"/.password-a")
 	equal(t, "ports", o.PortFile, p.environment.Home+"/ports-a")
 	equal(t, "lazy", o.Lazy, 10*time.Minute)
 	lines := printed(t, o)

@@ -143,7 +143,9 @@ var table = sync.OnceValue(func() []keyword {
 		text("TunneldPortFile").or("none").toPath(func(o *Options) *string { return &o.PortFile }).
 			means("where the ports that the server chose for `-R 0:HOST:PORT` are written, a line `SPEC BOUND` for each; `%n` and other tokens as in IdentityFile"),
 		text("TunneldPassphraseFile").or("none").toPath(func(o *Options) *string { return &o.PassphraseFile }).
-			means("where the passphrase of an encrypted key is read; also the systemd credential `passphrase`"),
+			means("where the passphrase of an encrypted key is read, which no server ever sees; also the systemd credentials `passphrase.ALIAS` and `passphrase`"),
+		text("TunneldPasswordFile").or("none").toPath(func(o *Options) *string { return &o.PasswordFile }).
+			means("where the password of User at this host, and at no jump host, is read: see Secrets in files; also the systemd credentials `password.ALIAS` and, for the destination, `password`"),
 		ownTime("TunneldLazy", "a time such as 10m, or no", 1, "no").or("no").to(func(o *Options) any { return &o.Lazy }).
 			means("connect on the first local connection, and disconnect after this idle time"),
 	}

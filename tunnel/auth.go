@@ -38,6 +38,12 @@ type authentication struct {
 	// nobody is to be asked for a dead connection's sake. May be nil.
 	dead func() bool
 
+	// known tells whether the host key was found among the known ones, or a person vouched for it. Nil: it was not. No
+	// stored password goes elsewhere.
+	known func() bool
+
+	destination bool // the server is where the tunnel leads, and no jump host on the way
+
 	ctx         context.Context // of the attempt; x/crypto's callbacks carry none
 	options     *config.Options
 	credentials *Credentials
@@ -58,6 +64,7 @@ type authentication struct {
 	used      []string        // methods other than publickey that were tried, in order
 	exhausted map[string]bool // methods with nothing left to try
 	answering answering
+	withheld  bool // a stored password was not sent, because the host is not known; it was said
 }
 
 // begin prepares one attempt to log in to the server of o. Its files and the agent are read when the server asks for a
@@ -98,7 +105,7 @@ func (a *authentication) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, err
 	if len(state.TriedMethods)+len(state.PartialSuccessMethods) > maxTries {
 		return nil, errRefused
 	}
-	for _, method := range a.preferred() {
+	for _, method := range a.order() {
 		if !slices.Contains(a.allowed, method) || a.exhausted[method] {
 			continue
 		}
@@ -136,6 +143,10 @@ func (a *authentication) refusedLast() {
 		a.current.refused = a.current.sent && a.current.err == nil
 	}
 	for _, key := range a.answering.given {
+		if key == storedAnswer {
+			a.answering.stored.refused = true
+			continue
+		}
 		a.credentials.forget(key)
 	}
 }

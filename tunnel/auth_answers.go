@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -18,11 +16,11 @@ var errNoAnswer = errors.New("nobody to answer")
 
 // answering keeps count of passwords and of answers to prompts during one attempt.
 type answering struct {
-	passwordAsked int             // questions put to a person
-	rounds        int             // tries of keyboard-interactive
-	questioned    bool            // the server has asked something in keyboard-interactive
-	storedUsed    map[string]bool // methods for which the stored secret has been sent
-	given         []string        // what of Credentials.answers the last try sent
+	passwordAsked int            // questions put to a person
+	rounds        int            // tries of keyboard-interactive
+	questioned    bool           // the server has asked something in keyboard-interactive
+	stored        storedPassword // what became of the password of TunneldPasswordFile
+	given         []string       // what of Credentials.answers the last try sent
 }
 
 // fresh begins a new try.
@@ -35,7 +33,7 @@ func (a *authentication) password() (ssh.AuthMethod, error) {
 	if secret, ok := a.credentials.answer(key); ok {
 		return a.sendPassword(key, secret), nil
 	}
-	if secret := a.stored("password"); secret != "" {
+	if secret := a.storedPassword("password"); secret != "" {
 		return a.sendPassword("", secret), nil
 	}
 	if a.answering.passwordAsked >= a.options.NumberOfPasswordPrompts {
@@ -81,46 +79,6 @@ func (a *authentication) askSecret(key, prompt string) (string, error) {
 	return secret, nil
 }
 
-// stored gives the secret of TunneldPassphraseFile as an answer, once for each method.
-func (a *authentication) stored(method string) string {
-	if a.answering.storedUsed[method] {
-		return ""
-	}
-	file, secret, err := a.storedSecret()
-	if err != nil {
-		a.log.Warn("passphrase file not read", "err", err)
-		return ""
-	}
-	if file == "" || a.secretIsForKey(secret) {
-		return ""
-	}
-	if a.answering.storedUsed == nil {
-		a.answering.storedUsed = map[string]bool{}
-	}
-	a.answering.storedUsed[method] = true
-	return secret
-}
-
-// secretIsForKey tells whether the stored secret is a key's, and must not travel to a server: an identity file that
-// somebody named is encrypted, a default one opens with it, or it was given to the whole process, maybe for another hop's
-// key, and there are keys for this server.
-func (a *authentication) secretIsForKey(secret string) bool {
-	if a.options.PassphraseFile == "" && len(a.offers) > 0 {
-		return true
-	}
-	return slices.ContainsFunc(a.options.IdentityFile, func(f config.IdentityFile) bool {
-		data, _, err := readKeyFile(f.Path)
-		if err != nil || !isEncrypted(data) {
-			return false
-		}
-		if f.Explicit {
-			return true
-		}
-		_, err = decrypt(data, secret)
-		return err == nil
-	})
-}
-
 // keyboardInteractive gives the next try of RFC 4256, or nil where nobody could answer or the server asks nothing
 // (userauth_kbdint of OpenSSH's sshconnect2.c).
 func (a *authentication) keyboardInteractive() ssh.AuthMethod {
@@ -141,8 +99,7 @@ func (a *authentication) canAnswer() bool {
 	if a.credentials.hasAnswers(a.answerKey("prompt")) {
 		return true
 	}
-	file, secret, err := a.storedSecret()
-	return err == nil && file != "" && !a.answering.storedUsed["keyboard-interactive"] && !a.secretIsForKey(secret)
+	return a.mayStore("keyboard-interactive")
 }
 
 // challenge answers one set of questions of the server.
@@ -182,7 +139,7 @@ func (a *authentication) prompt(question string) string {
 	return b.String() + " "
 }
 
-// reply answers one question; secret: it may be answered by the stored secret.
+// reply answers one question; secret: the stored password may answer it.
 func (a *authentication) reply(prompt string, secret bool) (string, error) {
 	key := a.answerKey("prompt") + prompt
 	if answer, ok := a.credentials.answer(key); ok {
@@ -190,7 +147,7 @@ func (a *authentication) reply(prompt string, secret bool) (string, error) {
 		return answer, nil
 	}
 	if secret {
-		if answer := a.stored("keyboard-interactive"); answer != "" {
+		if answer := a.storedPassword("keyboard-interactive"); answer != "" {
 			return answer, nil
 		}
 	}
@@ -204,9 +161,14 @@ func (a *authentication) reply(prompt string, secret bool) (string, error) {
 	return answer, err
 }
 
-// answerKey is where answers to this server for this user are remembered.
+// answerKey is where answers to this server for this user are remembered. The way there is a part of it: "localhost:22" behind
+// a jump host is another server than the one here.
 func (a *authentication) answerKey(kind string) string {
-	return strings.Join([]string{kind, a.options.User, a.serverName(), a.options.Address(), ""}, "\x00")
+	words := []string{kind, a.options.User, a.serverName()}
+	for o := a.options; o != nil; o = o.Via {
+		words = append(words, o.Address(), o.ProxyCommand)
+	}
+	return strings.Join(append(words, ""), "\x00")
 }
 
 // serverName is what OpenSSH shows in its prompts.

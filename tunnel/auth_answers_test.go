@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -14,8 +13,6 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/tunneld/tunneld/config"
 )
 
 // passwordServer is an SSH server in this process, for what sshd does only with PAM.
@@ -150,7 +147,7 @@ func TestPasswordIsAskedOnceAndKept(t *testing.T) {
 
 	server.changePassword("changed")
 	_, err := login(t, c, o)
-	wantAuthError(t, err, true, "refused password", "allows password", "TunneldPassphraseFile")
+	wantAuthError(t, err, true, "refused password", "allows password", "TunneldPasswordFile")
 	server.wantTries(t, "password: right")
 	person.answers = []string{"changed"}
 	if _, err := login(t, c, o); err != nil {
@@ -212,73 +209,6 @@ func TestKeyboardInteractive(t *testing.T) {
 	c, _ = credentials(nil)
 	_, err := login(t, c, authOptions("bob", server.address))
 	wantAuthError(t, err, true, "allows keyboard-interactive", "SSH_ASKPASS")
-}
-
-func TestStoredSecretAsPassword(t *testing.T) {
-	noLeaks(t)
-	server := startPasswordServer(t, func(s *passwordServer) {
-		s.config.PasswordCallback, s.right = s.password, "stored"
-		s.config.KeyboardInteractiveCallback = s.questions([]string{"Password: "}, []bool{false}, "stored")
-	})
-	keyed := startPasswordServer(t, func(s *passwordServer) {
-		s.config.PasswordCallback, s.right = s.password, "stored"
-		s.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errNotRight }
-	})
-	directory := t.TempDir()
-	file := filepath.Join(directory, "secret")
-	os.WriteFile(file, []byte("stored\n"), 0o600)
-	o := authOptions("bob", server.address)
-	o.BatchMode, o.PassphraseFile = true, file
-	c, _ := credentials(nil)
-	if _, err := login(t, c, o); err != nil {
-		t.Fatal(err)
-	}
-	server.wantTries(t, "keyboard-interactive: stored")
-	o.PreferredAuthentications = []string{"password"}
-	if _, err := login(t, c, o); err != nil {
-		t.Fatal(err)
-	}
-	server.wantTries(t, "password: stored")
-
-	c.PassphraseFile = file // as from $CREDENTIALS_DIRECTORY
-	o.PassphraseFile = ""
-	if _, err := login(t, c, o); err != nil {
-		t.Fatal(err)
-	}
-	server.wantTries(t, "password: stored")
-	c.PassphraseFile = ""
-
-	// The passphrase of a key is nothing for a server to see.
-	key := authKeygen(t, filepath.Join(directory, "key"), "-N", "stored")
-	o = authOptions("bob", server.address, key)
-	o.BatchMode, o.PassphraseFile = true, file
-	_, err := login(t, c, o)
-	wantAuthError(t, err, true)
-	server.wantTries(t)
-
-	// A default key that happens to be there has no say, unless the secret is its own.
-	for passphrase, want := range map[string][]string{"stored": nil, "another": {"keyboard-interactive: stored"}} {
-		key := authKeygen(t, filepath.Join(directory, passphrase), "-N", passphrase)
-		o = authOptions("bob", server.address)
-		o.BatchMode, o.PassphraseFile = true, file
-		o.IdentityFile = []config.IdentityFile{{Path: key}}
-		login(t, c, o)
-		server.wantTries(t, want...)
-	}
-
-	// Nor is one that may be for the key of another hop.
-	elsewhere, _ := credentials(nil)
-	elsewhere.PassphraseFile = file
-	_, err = login(t, elsewhere, authOptions("bob", keyed.address, authKeygen(t, filepath.Join(directory, "plain"))))
-	wantAuthError(t, err, true)
-	keyed.wantTries(t)
-
-	o = authOptions("bob", server.address)
-	o.BatchMode, o.PassphraseFile = true, file
-	os.WriteFile(file, []byte("outdated\n"), 0o600)
-	_, err = login(t, c, o)
-	wantAuthError(t, err, true, "refused keyboard-interactive and password")
-	server.wantTries(t, "keyboard-interactive: outdated", "password: outdated")
 }
 
 func TestSHA1SignaturesOnlyWhenConfigured(t *testing.T) {

@@ -17,9 +17,13 @@ type Credentials struct {
 	// only an IdentityAgent that is a path is found.
 	Getenv func(string) (string, bool)
 
-	// PassphraseFile is read where a host has no TunneldPassphraseFile, for example systemd's credential "passphrase". As a
-	// password it is used only for hosts for which there is no key to offer. It may be set before first use; empty: none.
-	PassphraseFile string
+	// GivenPassphrase gives the path of the file with the passphrase for keys of the host of this alias where it has no
+	// TunneldPassphraseFile, for example a credential of systemd; empty: there is none. It may be set before first use.
+	GivenPassphrase func(alias string) string
+
+	// GivenPassword is the same for TunneldPasswordFile. destination: the host is where the tunnel leads, and not a jump
+	// host on the way. It may be set before first use.
+	GivenPassword func(alias string, destination bool) string
 
 	ask    Asker
 	log    *slog.Logger

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -34,6 +35,8 @@ func (a *authentication) hint() string {
 		return "keys are left out: PreferredAuthentications with publickey in it allows them"
 	case !a.options.PubkeyAuthentication:
 		return "keys are switched off: PubkeyAuthentication yes allows them"
+	case len(a.offers) == 0 && len(a.skipped) == 0 && a.takesAnswers() && a.secretHint() != "":
+		return a.secretHint()
 	case len(a.offers) == 0:
 		return "name a key with IdentityFile (or -i FILE), or load one with ssh-add; ssh-keygen makes one"
 	}
@@ -43,11 +46,16 @@ func (a *authentication) hint() string {
 
 // passwordHint is for servers that take no keys.
 func (a *authentication) passwordHint() string {
-	if slices.Contains(a.allowed, "password") || slices.Contains(a.allowed, "keyboard-interactive") {
-		return "the server wants a password: run tunneld at a terminal, set SSH_ASKPASS, " +
-			"or put it into a file and name that with TunneldPassphraseFile"
+	if a.takesAnswers() {
+		return cmp.Or(a.secretHint(), "the server wants a password: run tunneld at a terminal, set SSH_ASKPASS, "+
+			"or put it into a file and name that with TunneldPasswordFile in the Host block of this host")
 	}
 	return "tunneld can log in with publickey, keyboard-interactive and password; ask the server's administrator for one of them"
+}
+
+// takesAnswers tells whether the server would ask for a password.
+func (a *authentication) takesAnswers() bool {
+	return slices.Contains(a.allowed, "password") || slices.Contains(a.allowed, "keyboard-interactive")
 }
 
 // keyFailure is why the private key of a file could not be used.

@@ -180,6 +180,17 @@ func login(t *testing.T, c *Credentials, o *config.Options) (*authentication, er
 
 func loginThrough(t *testing.T, c *Credentials, o *config.Options, wrap func(net.Conn) net.Conn) (*authentication, error) {
 	t.Helper()
+	return loginBy(t, c, o, wrap, nil)
+}
+
+// loginChanged is login with an attempt that change has changed; nil: as it is.
+func loginChanged(t *testing.T, c *Credentials, o *config.Options, change func(*authentication, *config.Options)) (*authentication, error) {
+	t.Helper()
+	return loginBy(t, c, o, func(conn net.Conn) net.Conn { return conn }, change)
+}
+
+func loginBy(t *testing.T, c *Credentials, o *config.Options, wrap func(net.Conn) net.Conn, change func(*authentication, *config.Options)) (*authentication, error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	raw, err := net.Dial("tcp", o.Address())
@@ -192,7 +203,10 @@ func loginThrough(t *testing.T, c *Credentials, o *config.Options, wrap func(net
 		t.Fatal(err)
 	}
 	defer a.close()
-	a.dead = watched.isDead
+	a.dead, a.known, a.destination = watched.isDead, func() bool { return true }, true
+	if change != nil {
+		change(a, o)
+	}
 	cfg := &ssh.ClientConfig{HostKeyCallback: ssh.InsecureIgnoreHostKey()}
 	a.configure(cfg)
 	defer context.AfterFunc(ctx, func() { raw.Close() })()

@@ -98,7 +98,7 @@ func TestPassphraseFile(t *testing.T) {
 
 	o.PassphraseFile = ""
 	c, _ = credentials(nil)
-	c.PassphraseFile = file // as from $CREDENTIALS_DIRECTORY
+	c.GivenPassphrase = func(string) string { return file } // as from $CREDENTIALS_DIRECTORY
 	if _, err = login(t, c, o); err != nil {
 		t.Fatal(err)
 	}

@@ -49,17 +49,17 @@ type Dialer struct {
 func (d *Dialer) dial(ctx context.Context, o *config.Options) (*link, error) {
 	ctx, limit := withDeadline(ctx, o.ConnectTimeout)
 	defer limit.stop()
-	return d.hop(ctx, limit, o)
+	return d.hop(ctx, limit, o, true)
 }
 
-// hop connects to one host, after the jump hosts before it.
-func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options) (*link, error) {
+// hop connects to one host, after the jump hosts before it. destination: it is the last one.
+func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options, destination bool) (*link, error) {
 	log := d.Log.With("host", o.Address(), "user", o.User)
 	settings, err := algorithms(o, log)
 	if err != nil {
 		return nil, err
 	}
-	l := &link{info: Server{User: o.User, Host: o.HostName, Port: o.Port}}
+	l := &link{info: Server{User: o.User, Host: o.HostName, Port: o.Port}, destination: destination}
 	conn, err := d.reach(ctx, limit, o, l, log)
 	if err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options) (*
 func (d *Dialer) reach(ctx context.Context, limit *deadline, o *config.Options, l *link, log *slog.Logger) (net.Conn, error) {
 	switch {
 	case o.Via != nil:
-		via, err := d.hop(ctx, limit, o.Via)
+		via, err := d.hop(ctx, limit, o.Via, false)
 		if err != nil {
 			return nil, err
 		}
@@ -119,6 +119,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 	}
 	defer auth.close()
 	auth.onHuman, auth.dead = limit.human, l.wire.dead
+	auth.known, auth.destination = hostKeys.known, l.destination
 
 	h := &handshake{dialer: d, options: o, link: l, auth: auth, log: log, begun: time.Now()}
 	client := &ssh.ClientConfig{

@@ -31,6 +31,7 @@ type hostKeys struct {
 	offered []string // algorithms
 
 	accepted atomic.Pointer[acceptedKey]
+	taken    atomic.Bool // the key was taken without a look, and nothing will tell it from another the next time
 	updated  atomic.Bool // a server's list of keys was dealt with; once for a connection
 }
 
@@ -103,6 +104,7 @@ func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey
 	}
 	if h.exempt(remote) {
 		h.log.Warn("host key not checked", "why", "NoHostAuthenticationForLocalhost", "key", describeKey(key))
+		h.taken.Store(true)
 		h.accepted.Store(&acceptedKey{blob: key.Marshal()})
 		return nil
 	}
@@ -115,6 +117,10 @@ func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey
 	})
 	return nil
 }
+
+// known tells whether the server may be sent a secret that no person types: its key is held, a person vouched for it, or it
+// is held from now on. Before check it is not.
+func (h *hostKeys) known() bool { return h.accepted.Load() != nil && !h.taken.Load() }
 
 // exempt tells whether NoHostAuthenticationForLocalhost does without the files of known hosts: the peer is this machine, is
 // reached directly and has no HostKeyAlias (check_host_key of sshconnect.c).

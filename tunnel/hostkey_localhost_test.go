@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net"
+	"path/filepath"
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
@@ -32,6 +33,40 @@ func TestNoHostAuthenticationForLocalhost(t *testing.T) {
 		}
 		if err := h.check(t.Context(), c.remote, testKey(t, "ed25519 local")); (err == nil) != c.ok {
 			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
+// A stored password goes to hosts whose key is held, was vouched for, or is held from now on.
+func TestWhichHostsAreKnown(t *testing.T) {
+	loopback := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 22}
+	held := writeLines(t, hostLine(t, "localhost", "ed25519 local"))
+	for name, c := range map[string]struct {
+		file   string
+		strict config.StrictHostKeyChecking
+		exempt bool
+		ask    Asker
+		want   bool
+	}{
+		"held":                         {file: held, strict: config.StrictYes, want: true},
+		"new and noted":                {file: writeLines(t), strict: config.StrictAcceptNew, want: true},
+		"new and noted nowhere":        {file: "/dev/null", strict: config.StrictAcceptNew},
+		"new and anything goes":        {file: "/dev/null", strict: config.StrictNo},
+		"new and not to be noted":      {file: filepath.Join(t.TempDir(), "no", "such"), strict: config.StrictAcceptNew},
+		"new, a person vouched for it": {file: "/dev/null", strict: config.StrictAsk, ask: &answers{yes: true}, want: true},
+		"not checked":                  {file: writeLines(t), strict: config.StrictYes, exempt: true},
+	} {
+		o := hostOptions(22, c.file)
+		o.HostName, o.StrictHostKeyChecking, o.NoHostAuthForLocalhost = "localhost", c.strict, c.exempt
+		h := newTestHostKeys(t, o, c.ask)
+		if h.known() {
+			t.Errorf("%s: known before it is checked", name)
+		}
+		if err := h.check(t.Context(), loopback, testKey(t, "ed25519 local")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if h.known() != c.want {
+			t.Errorf("%s: known %v", name, h.known())
 		}
 	}
 }

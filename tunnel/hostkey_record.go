@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"os"
 	"strings"
 )
 
@@ -13,13 +14,14 @@ func (h *hostKeys) recordable() bool {
 	return len(withoutNone(h.options.UserKnownHostsFile)) > 0 && !strings.ContainsAny(h.options.HostName, "@?*#[]|'\"\\")
 }
 
-// recordHost writes a new host's key to the first user file. Under CheckHostIP the address goes with it.
-func (h *hostKeys) recordHost(ctx context.Context, c *shownKey) {
+// recordHost writes a new host's key to the first user file, and tells whether it will be found there. Under CheckHostIP the
+// address goes with it.
+func (h *hostKeys) recordHost(ctx context.Context, c *shownKey) bool {
 	names := []string{c.host}
 	if found, _ := c.byAddress.judge(c.key); c.address != "" && found == keyUnknown {
 		names = append(names, c.address)
 	}
-	h.record(ctx, c, names)
+	return h.record(ctx, c, names)
 }
 
 // recordAddress writes down under which address a known key was seen (CheckHostIP).
@@ -37,12 +39,15 @@ func (h *hostKeys) recordAddress(ctx context.Context, c *shownKey, known *knownH
 	h.record(ctx, c, []string{c.address})
 }
 
-func (h *hostKeys) record(ctx context.Context, c *shownKey, names []string) {
+// record adds a line for the names. It is of no use in a file that keeps nothing, such as /dev/null.
+func (h *hostKeys) record(ctx context.Context, c *shownKey, names []string) bool {
 	file := withoutNone(h.options.UserKnownHostsFile)[0]
 	err := appendKnownHost(ctx, file, names, c.key, h.options.HashKnownHosts)
 	if err != nil {
 		h.log.Warn("host key not written down", "name", names[0], "key", describeKey(c.key), "file", file, "err", err)
-		return
+		return false
 	}
 	h.log.Info("host key written down", "name", strings.Join(names, ","), "key", describeKey(c.key), "file", file)
+	info, err := os.Stat(file)
+	return err == nil && info.Mode().IsRegular()
 }

@@ -122,7 +122,9 @@ func (h *hostKeys) verifyUnknown(ctx context.Context, c *shownKey) (learnable bo
 			return false, err
 		}
 	}
-	h.recordHost(ctx, c)
+	if !h.recordHost(ctx, c) && !asked {
+		h.taken.Store(true)
+	}
 	return asked, nil
 }
 

@@ -36,6 +36,8 @@ type link struct {
 	hostKeys *hostKeys     // as read for this connection; for its update
 	info     Server
 	keys     keyAge
+
+	destination bool // it leads to where the tunnel ends, and not to a jump host
 }
 
 // close ends the connection: the wire, then the jump hosts and the ProxyCommand under it. It may be called more than once

@@ -1,22 +1,16 @@
 package tunnel
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 )
-
-// maxSecretFile is the most that is read of a file with a passphrase, in bytes.
-const maxSecretFile = 64 << 10
 
 // The reasons why a private key could not be had, for the message and the hint at the end of an attempt.
 var (
@@ -73,7 +67,7 @@ func (a *authentication) unlock(path string, data []byte, info fs.FileInfo) (ssh
 		}
 	}
 	result := fmt.Errorf("encrypted, and there is %w", errNoPassphrase)
-	if file, passphrase, err := a.storedSecret(); err != nil {
+	if file, passphrase, err := a.storedPassphrase(); err != nil {
 		a.log.Warn("passphrase file not read", "err", err)
 		result = fmt.Errorf("encrypted, and there is %w: %w", errNoPassphrase, err)
 	} else if file != "" {
@@ -136,37 +130,24 @@ func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
 	return signer, err
 }
 
-// storedSecret reads the first line of TunneldPassphraseFile, or else of the file that was given to the process. file is
-// empty where none is configured.
-func (a *authentication) storedSecret() (file, secret string, err error) {
-	file = a.options.PassphraseFile
-	if file == "" {
-		file = a.credentials.PassphraseFile
-	}
+// storedPassphrase reads the first line of the file that holds the passphrase of this host's keys. file is empty where none
+// is configured. What it gives opens keys, and never goes into a packet: see storedPassword for what may.
+func (a *authentication) storedPassphrase() (file, passphrase string, err error) {
+	file = a.passphraseFile()
 	if file == "" {
 		return "", "", nil
 	}
-	secret, err = readSecretFile(file)
-	return file, secret, err
+	a.warnReadable(file)
+	passphrase, err = readSecretFile(a.ctx, file)
+	return file, passphrase, err
 }
 
-// readSecretFile gives the first line of a file without its end.
-func readSecretFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
+// passphraseFile is TunneldPassphraseFile, or else the file that was given to the process.
+func (a *authentication) passphraseFile() string {
+	if a.options.PassphraseFile != "" || a.credentials.GivenPassphrase == nil {
+		return a.options.PassphraseFile
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
-	if err != nil {
-		return "", err
-	}
-	line, _, _ := bytes.Cut(data, []byte("\n"))
-	line = bytes.TrimSuffix(line, []byte("\r"))
-	if len(line) == 0 {
-		return "", fmt.Errorf("%s: empty", path)
-	}
-	return string(line), nil
+	return a.credentials.GivenPassphrase(a.options.Alias)
 }
 
 // question waits for the turn to ask a person; free ends it. Time until then is a person's, not the network's.

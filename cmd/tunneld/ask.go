@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,29 +18,6 @@ func newAsker() tunnel.Asker {
 		return p
 	}
 	return nil
-}
-
-// newCredentials gives an empty memory for secrets that knows where the environment keeps the agent and systemd's
-// credential "passphrase". ask may be nil.
-func newCredentials(ask tunnel.Asker, log *slog.Logger) *tunnel.Credentials {
-	c := tunnel.NewCredentials(ask, log)
-	c.Getenv = os.LookupEnv
-	c.PassphraseFile = credentialFile(os.LookupEnv)
-	return c
-}
-
-// credentialFile gives the path of systemd's credential "passphrase" (systemd.exec(5), LoadCredential=), or "" where there
-// is none.
-func credentialFile(getenv func(string) (string, bool)) string {
-	directory, _ := getenv("CREDENTIALS_DIRECTORY")
-	if directory == "" {
-		return ""
-	}
-	path := filepath.Join(directory, "passphrase")
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
 }
 
 // maxAnswer is the most that is read of an answer, in bytes (readpass.c).

@@ -94,18 +94,3 @@ func TestConfirm(t *testing.T) {
 		t.Errorf("asked again: %v, %v", got, err)
 	}
 }
-
-func TestCredentialFile(t *testing.T) {
-	directory := t.TempDir()
-	if got := credentialFile(lookup(map[string]string{"CREDENTIALS_DIRECTORY": directory})); got != "" {
-		t.Errorf("without the file: %q", got)
-	}
-	path := filepath.Join(directory, "passphrase")
-	os.WriteFile(path, []byte("x"), 0o600)
-	if got := credentialFile(lookup(map[string]string{"CREDENTIALS_DIRECTORY": directory})); got != path {
-		t.Errorf("%q, want %q", got, path)
-	}
-	if got := credentialFile(lookup(nil)); got != "" {
-		t.Errorf("without the variable: %q", got)
-	}
-}

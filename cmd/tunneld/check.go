@@ -100,7 +100,7 @@ func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error 
 		return c.verdict()
 	}
 	held := heldForwards(ctx, o.Alias)
-	dialer := newDialer(newAsker(), c.log)
+	dialer := newDialer(newAsker(), c.log, true)
 	dialer.Trace = c.trace(o)
 
 	asked := *o // the -R forwards that are to be asked for
@@ -223,7 +223,7 @@ func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward
 	alone := *o
 	alone.Forwards = []config.Forward{f}
 	began := time.Now()
-	t := tunnel.New(&alone, newDialer(nil, c.log), slog.New(slog.DiscardHandler))
+	t := tunnel.New(&alone, newDialer(nil, c.log, true), slog.New(slog.DiscardHandler))
 	err := t.Listen(ctx, nil)
 	c.step(name, time.Since(began), tunnel.Spec(f)+" can be bound", err)
 	over, cancel := context.WithCancel(ctx)

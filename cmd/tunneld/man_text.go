@@ -18,6 +18,14 @@ var manSections = []struct {
 		{"2", "Usage, configuration, or a local port that can not be had."},
 		{"3", "Refused by the server for good: host key, authentication, no common algorithm."},
 	}},
+	{"SECRETS IN FILES", [][2]string{
+		{"Passphrases", "The first line of TunneldPassphraseFile, or of the systemd credential passphrase.ALIAS or passphrase, opens encrypted keys. " +
+			"It is never sent to a server."},
+		{"Passwords", "The first line of TunneldPasswordFile is sent to the host that it is set for, which for a jump host is its own Host block. It " +
+			"answers password, or keyboard-interactive where the server takes no plain passwords and asks a single hidden question; once in an " +
+			"attempt, and only where the host key is known. The systemd credential password.ALIAS is for the host that is called ALIAS on the " +
+			"command line or in ProxyJump; password is for the destination, where the process has one alias."},
+	}},
 	{"SIGNALS", [][2]string{
 		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. A second one ends it at once."},
 		{"SIGHUP", "Read the configuration anew and change only what differs."},

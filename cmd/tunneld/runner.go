@@ -25,15 +25,15 @@ type runner struct {
 // newRunner makes a tunnel that does nothing yet. changed is called at each change of its state, and must not block.
 func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, changed func()) *runner {
 	with := log.With("tunnel", plan.name)
-	dialer := newDialer(ask, with)
+	dialer := newDialer(ask, with, plan.alone)
 	r := &runner{name: plan.name, plan: plan, log: with, tunnel: tunnel.New(plan.options, dialer, with), done: make(chan struct{})}
 	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: changed}, monitor.Of(r.tunnel))
 	return r
 }
 
-// newDialer makes connections as this process's environment says. ask may be nil.
-func newDialer(ask tunnel.Asker, log *slog.Logger) *tunnel.Dialer {
-	return &tunnel.Dialer{Credentials: newCredentials(ask, log), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
+// newDialer makes connections as this process's environment says. ask may be nil. alone: see newCredentials.
+func newDialer(ask tunnel.Asker, log *slog.Logger, alone bool) *tunnel.Dialer {
+	return &tunnel.Dialer{Credentials: newCredentials(ask, log, alone), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
 }
 
 // reload changes what differs between the plan of before and the new one. anew tells that the way to the server or the

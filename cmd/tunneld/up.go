@@ -100,6 +100,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 type tunnelPlan struct {
 	name    string
 	options *config.Options
+	alone   bool // the command line names this host and no other
 }
 
 // plan resolves what was typed. Every error in it is reported, not only the first.
@@ -123,6 +124,7 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	for _, alias := range aliases {
 		p, err := planOne(ctx, environment, ssh, alias)
 		failures = append(failures, err)
+		p.alone = len(typed) == 1 && aliases[0] == typed[0] // and it is no pattern, which may match others tomorrow
 		plans = append(plans, p)
 	}
 	if name != "" {
