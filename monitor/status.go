@@ -127,6 +127,7 @@ type ForwardStatus struct {
 	RateIn    float64             `json:"rate_in"` // bytes a second over the last two seconds
 	RateOut   float64             `json:"rate_out"`
 	LastError string              `json:"last_error,omitempty"`
+	Limit     string              `json:"limit,omitempty"` // which bound makes connections wait, or be refused, now or a moment ago
 }
 
 // Seconds is a duration that JSON shows as a number of seconds.
@@ -165,6 +166,10 @@ func (s Status) Unready(fine ...tunnel.ForwardState) []string {
 		reasons = append(reasons, fmt.Sprintf("%s: %s", s.Name, s.State))
 	}
 	for _, f := range s.Forwards {
+		if f.Limit != "" {
+			reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Name, f.Spec, f.Limit))
+			continue
+		}
 		if f.State == tunnel.ForwardListening || slices.Contains(fine, f.State) {
 			continue
 		}

@@ -164,6 +164,9 @@ func (t *table) row(f ForwardStatus) []cell {
 		counts += fmt.Sprintf(" %d refused", f.Refused)
 	}
 	row := []cell{{text: f.Spec}, bound, {text: counts}}
+	if f.Limit != "" {
+		row = append(row, cell{f.Limit, yellow})
+	}
 	var traffic []string
 	for _, c := range flow(f.BytesIn, f.BytesOut, f.RateIn, f.RateOut) {
 		traffic = append(traffic, c.text)

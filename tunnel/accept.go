@@ -15,11 +15,13 @@ const scarceWait = 100 * time.Millisecond
 const maxAcceptWait = time.Second
 
 // acceptLoop accepts until l is closed and hands each connection to serve, which must not block, so that no connection
-// waits for another. The end of ctx ends its pauses. Running out of descriptors costs a pause, never the listener; the kernel's queue holds who comes
-// meanwhile. A few descriptors are left over, without which the connection to the server could not be made anew.
-func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, serve func(stream)) {
+// waits for another. It calls room before each, which blocks while no more are to be taken. The end of ctx ends its pauses.
+// Running out of descriptors costs a pause, never the listener; the kernel's queue holds who comes meanwhile. A few
+// descriptors are left over, without which the connection to the server could not be made anew.
+func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, room func(context.Context), serve func(stream)) {
 	wait := time.Duration(0)
 	for {
+		room(ctx)
 		conn, err := l.Accept()
 		switch {
 		case err == nil:
@@ -30,7 +32,6 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, serve fun
 				continue
 			}
 			serve(resettable(s))
-			awaitDescriptors(ctx, l, log)
 		case errors.Is(err, net.ErrClosed), ctx.Err() != nil:
 			return
 		default:
@@ -43,12 +44,16 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, serve fun
 	}
 }
 
-// awaitDescriptors waits until there are some to spare.
-func awaitDescriptors(ctx context.Context, l net.Listener, log *slog.Logger) {
-	for told := false; descriptorsScarce() && ctx.Err() == nil; told = true {
-		if !told {
-			log.Warn("connections wait for others to end", "listen", l.Addr().String(), "err", "almost as many files are open as the limit allows (ulimit -n)")
-		}
+// awaitRoom waits until the forward may have another connection, and some descriptors are left to spare.
+func (f *localForward) awaitRoom(ctx context.Context) {
+	over := func() {}
+	f.share.await(ctx, func() { over = f.limited.wait(f.log, errManyClients) })
+	over()
+	if !descriptorsScarce() {
+		return
+	}
+	defer f.limited.wait(f.log, errManyFiles)()
+	for descriptorsScarce() && ctx.Err() == nil {
 		pause(ctx, scarceWait)
 	}
 }

@@ -2,7 +2,11 @@
 
 package tunnel
 
-import "golang.org/x/sys/unix"
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
 
 // spareDescriptors is how many descriptors the clients of local forwards leave to all else: the connection to the server,
 // known_hosts, keys, the agent, a ProxyCommand, the control socket. Of a low limit they leave a quarter.
@@ -20,4 +24,18 @@ func descriptorsScarce() bool {
 	}
 	unix.Close(lowest)
 	return uint64(lowest) >= uint64(limit.Cur)-min(spareDescriptors, uint64(limit.Cur)/4)
+}
+
+// ownDescriptors is how many descriptors a quiet process has by itself: the runtime's, the log, the control socket, a
+// connection to a server.
+const ownDescriptors = 16
+
+// descriptorPlaces is how many descriptors the limit leaves to connections. Go has raised the soft limit to the hard one.
+func descriptorPlaces() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return math.MaxInt32
+	}
+	all := int(min(uint64(limit.Cur), math.MaxInt32))
+	return max(1, all-min(spareDescriptors, all/4)-min(ownDescriptors, all/4))
 }

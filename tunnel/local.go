@@ -28,12 +28,14 @@ type localForward struct {
 	accepting sync.WaitGroup
 	noMore    context.CancelFunc // ends the pauses of the accept loops; set by start
 	cancel    context.CancelFunc // ends open connections; set by start
-	fullAt    atomic.Int64       // when a person was last told of too many connections; Unix time in ns, 0: never
+	share     *share             // of the connections that the process may have
+	asking    *quota             // of the connections that the server has not answered, by target; for a -D alone
+	limited   limited
 }
 
 // newLocalForward takes charge of listeners, which have been bound for f.
 func newLocalForward(t *Tunnel, f config.Forward, listeners []net.Listener) *localForward {
-	l := &localForward{tunnel: t, listeners: listeners, log: t.log.With("forward", Spec(f))}
+	l := &localForward{tunnel: t, listeners: listeners, log: t.log.With("forward", Spec(f)), asking: newQuota(0)}
 	l.forward.Store(&f)
 	for _, one := range listeners {
 		l.bound = append(l.bound, one.Addr().String())
@@ -46,12 +48,15 @@ func (f *localForward) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
 	accepting, noMore := context.WithCancel(ctx)
 	f.noMore = noMore
+	f.share = f.tunnel.limits.connections.join(len(f.listeners))
 	f.log.Info("listening", "listen", strings.Join(f.bound, " "))
 	for _, l := range f.listeners {
 		f.accepting.Go(func() {
-			acceptLoop(accepting, l, f.log, func(conn stream) {
+			acceptLoop(accepting, l, f.log, f.awaitRoom, func(conn stream) {
+				f.share.occupy()
 				ended, number := f.conns.track(conn), f.tunnel.pool.arrive()
 				go func() {
+					defer f.share.release()
 					defer ended()
 					f.serve(ctx, conn, number)
 				}()
@@ -65,6 +70,7 @@ func (f *localForward) stop() {
 	f.noMore()
 	closeAll(f.listeners)
 	f.accepting.Wait()
+	f.share.leave()
 }
 
 // serve carries one client's connection to its end and closes it. The number says when it came.
@@ -97,31 +103,33 @@ func (f *localForward) refuse(conn net.Conn, err error) {
 	reset(conn)
 }
 
-// fullEvery is how often at most a person is told that connections are refused because too many wait for the server.
-const fullEvery = time.Minute
-
 // refused notes that a connection was not served, and why.
 func (f *localForward) refused(conn net.Conn, err error) {
 	f.count.failed(err)
-	if errors.Is(err, errTooManyOpens) {
-		now, last := time.Now().UnixNano(), f.fullAt.Load()
-		if now-last > int64(fullEvery) && f.fullAt.CompareAndSwap(last, now) {
-			f.log.Warn("connections refused", "err", err)
-		}
+	if errors.Is(err, errTooManyOpens) || errors.Is(err, errManyTarget) {
+		f.limited.refuse(f.log, err)
 	}
 	f.log.Debug("connection refused", "peer", peerOf(conn), "err", err)
 }
 
 // open asks a live session for a channel to target on behalf of conn. Without one it waits up to the hold time; it asks
-// again when the session ends before the server has answered.
+// again when the session ends before the server has answered, and gives up when the client leaves. Nobody may read conn
+// meanwhile.
 func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, target config.Endpoint) (*channel, error) {
+	if f.forward.Load().Kind == config.Dynamic {
+		if name := endpointText(target); !f.asking.takeOf(f.share.most(), name) {
+			return nil, errManyTarget
+		} else {
+			defer f.asking.release(name)
+		}
+	}
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
 		s, err := f.tunnel.hold(ctx, caller{conn, number, f.bound[0]}, &f.count)
 		if err != nil {
 			return nil, err
 		}
-		ch, err := s.open(ctx, endpointText(target), kind, payload)
+		ch, err := f.ask(ctx, s, conn, target, kind, payload)
 		if errors.Is(err, errSessionDown) {
 			f.tunnel.pool.leave(s)
 			continue
@@ -132,6 +140,21 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 		}
 		return ch, err
 	}
+}
+
+// goneGrace is how long a client is waited for that has closed the connection, or its own direction alone: these look the
+// same, and `nc -N HOST PORT </dev/null` still wants to read.
+const goneGrace = 3 * time.Second
+
+// ask asks s for a channel for as long as the client of conn waits for it.
+func (f *localForward) ask(ctx context.Context, s *Session, conn net.Conn, target config.Endpoint, kind string, payload []byte) (*channel, error) {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	defer watchGone(conn, func() {
+		left := time.AfterFunc(goneGrace, func() { giveUp(errClientGone) })
+		context.AfterFunc(ctx, func() { left.Stop() })
+	})()
+	return s.open(ctx, endpointText(target), kind, payload)
 }
 
 // openPayload gives the channel type and the payload that reach target: RFC 4254 §7.2 or OpenSSH PROTOCOL §2.4.
@@ -161,7 +184,7 @@ func peerOf(conn net.Conn) string {
 // status is a snapshot. Local listeners stand as long as the Tunnel.
 func (f *localForward) status() ForwardStatus {
 	forward := *f.forward.Load()
-	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound, Target: targetText(forward)}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound, Target: targetText(forward), Limit: f.limited.text()}
 	f.count.fill(&s)
 	return s
 }

@@ -15,10 +15,13 @@ type quota struct {
 func newQuota(places int) *quota { return &quota{max: places, by: make(map[string]int)} }
 
 // take gives a place to cause, which gives it back with release. It is false where there is none.
-func (q *quota) take(cause string) bool {
+func (q *quota) take(cause string) bool { return q.takeOf(q.max, cause) }
+
+// takeOf is take where there are as many places as it says.
+func (q *quota) takeOf(places int, cause string) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.by[cause] >= q.max-q.used {
+	if q.by[cause] >= places-q.used {
 		return false
 	}
 	q.used++

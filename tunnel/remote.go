@@ -28,6 +28,9 @@ type remoteForward struct {
 	forward atomic.Pointer[config.Forward] // only its target ever changes
 	log     *slog.Logger
 	count   counter
+	share   *share // of the connections that the process may have; set by start
+	inbound *share // of those that servers may have opened; set by start
+	limited limited
 	cancel  context.CancelFunc // set by start
 	keeping sync.WaitGroup
 	chosen  uint32 // the port that the server chose last; 0: none yet. Only keep's goroutine touches it
@@ -47,6 +50,7 @@ func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
 // start keeps the forward alive until stop or the end of ctx.
 func (f *remoteForward) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
+	f.share, f.inbound = f.tunnel.limits.connections.join(0), f.tunnel.limits.inbound.join(0)
 	f.keeping.Go(func() {
 		f.keep(ctx)
 		f.closeUnused()
@@ -57,6 +61,8 @@ func (f *remoteForward) start(ctx context.Context) {
 func (f *remoteForward) stop() {
 	f.cancel()
 	f.keeping.Wait()
+	f.share.leave()
+	f.inbound.leave()
 }
 
 // keep has the forward live on one session after the other until ctx is done.
@@ -226,7 +232,7 @@ func (f *remoteForward) set(state ForwardState, bound string) {
 func (f *remoteForward) status() ForwardStatus {
 	forward := *f.forward.Load()
 	f.mu.Lock()
-	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: f.state, Target: targetText(forward)}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: f.state, Target: targetText(forward), Limit: f.limited.text()}
 	if f.bound != "" {
 		s.Bound = []string{f.bound}
 	}

@@ -19,6 +19,13 @@ const localDialTime = 30 * time.Second
 // accept serves a connection that arrived at the server: first the target on our side is dialled, only then is the
 // channel accepted, so that the server's client learns whether there is anybody.
 func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel) {
+	if !f.admit() {
+		f.limited.refuse(f.log, errManyInbound)
+		f.count.failed(errManyInbound)
+		c.Reject(ssh.ResourceShortage, "too many connections")
+		return
+	}
+	defer f.discharge()
 	f.count.total.Add(1)
 	f.count.open.Add(1)
 	defer f.count.open.Add(-1)
@@ -43,6 +50,23 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 	f.carrying(ch, true)
 	defer f.carrying(ch, false)
 	(&splice{conn, ch, &f.count}).run()
+}
+
+// admit takes what a connection needs of what the process may have; false: there is nothing left for it.
+func (f *remoteForward) admit() bool {
+	if !f.inbound.take() {
+		return false
+	}
+	if f.share.take() {
+		return true
+	}
+	f.inbound.release()
+	return false
+}
+
+func (f *remoteForward) discharge() {
+	f.share.release()
+	f.inbound.release()
 }
 
 func (f *remoteForward) carrying(ch *channel, begins bool) {

@@ -31,6 +31,7 @@ type ForwardStatus struct {
 	BytesIn   uint64       // from the server
 	BytesOut  uint64       // to the server
 	LastError string       // of the last connection or request that failed; empty: none yet
+	Limit     string       // which bound makes connections wait, or be refused, now or a moment ago; empty: none
 }
 
 // counter counts what a forward carries. The zero value is ready.

@@ -28,6 +28,7 @@ type Tunnel struct {
 	pool    pool
 	wanted  chan struct{} // of one element; see Wanted
 	ports   portFile
+	limits  *Limits
 	warned  atomic.Bool // that local connections are refused in this outage
 
 	mu      sync.Mutex // guards all following fields
@@ -38,10 +39,14 @@ type Tunnel struct {
 
 // New gives a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
 func New(o *config.Options, d *Dialer, log *slog.Logger) *Tunnel {
-	t := &Tunnel{dialer: d, log: log, wanted: make(chan struct{}, 1)}
+	t := &Tunnel{dialer: d, log: log, wanted: make(chan struct{}, 1), limits: NewLimits()}
 	t.options.Store(o)
 	return t
 }
+
+// Share makes the tunnel keep to limits together with others. It must be called before Listen; without it, the tunnel has
+// limits of its own.
+func (t *Tunnel) Share(limits *Limits) { t.limits = limits }
 
 // Listen binds every local forward, or none, and starts to accept. Connections wait for a session up to the hold time
 // from then on. Sockets in inherited are used instead of binding the same address; it may be nil. The error is an *Error
@@ -157,7 +162,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 var errHeldTooLong = errors.New("the tunnel did not come back within the hold time")
 
 // errClientGone takes a connection out of the queue whose client did not wait.
-var errClientGone = errors.New("the client left while it was held")
+var errClientGone = errors.New("the client left while it waited")
 
 // caller is a local connection that wants a session.
 type caller struct {

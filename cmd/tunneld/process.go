@@ -22,6 +22,7 @@ type process struct {
 	plan    func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
 	ask     tunnel.Asker                                // nil: nobody can be asked
 	doors   doors                                       // set before run
+	limits  *tunnel.Limits                              // of all tunnels together
 	service *service
 	ended   chan struct{} // of one element: a tunnel has ended
 	changed chan struct{} // of one element: a tunnel's state has changed
@@ -35,7 +36,7 @@ type process struct {
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask tunnel.Asker) *process {
 	return &process{
-		log: log, plan: plan, ask: ask,
+		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(),
 		service: newService(log),
 		ended:   make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
@@ -147,7 +148,7 @@ func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, inheri
 	var fresh []*runner
 	for _, plan := range plans {
 		plan.tell(ctx, p.log)
-		fresh = append(fresh, newRunner(plan, p.log, p.ask, func() { poke(p.changed) }))
+		fresh = append(fresh, newRunner(plan, p.log, p.ask, p.limits, func() { poke(p.changed) }))
 	}
 	if err := listenAll(ctx, fresh, inherited); err != nil {
 		return err

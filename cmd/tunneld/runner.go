@@ -22,11 +22,13 @@ type runner struct {
 	err     error              // why it failed; nil: it was asked to stop; read after done or under process.mu
 }
 
-// newRunner makes a tunnel that does nothing yet. changed is called at each change of its state, and must not block.
-func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, changed func()) *runner {
+// newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. changed is called at
+// each change of its state, and must not block.
+func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, limits *tunnel.Limits, changed func()) *runner {
 	with := log.With("tunnel", plan.name)
 	dialer := newDialer(ask, with, plan.alone)
 	r := &runner{name: plan.name, plan: plan, log: with, tunnel: tunnel.New(plan.options, dialer, with), done: make(chan struct{})}
+	r.tunnel.Share(limits)
 	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: changed}, monitor.Of(r.tunnel))
 	return r
 }

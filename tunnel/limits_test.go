@@ -1,0 +1,129 @@
+package tunnel
+
+import (
+	"context"
+	"io"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+func (one *share) takeAll() (n int) {
+	for one.take() {
+		n++
+	}
+	return n
+}
+
+func TestSharesLeaveRoomForOthers(t *testing.T) {
+	s := newShares(102)
+	flood := s.join(2)
+	if n := flood.takeAll(); n != 100 {
+		t.Errorf("who is alone got %d of 100 places", n)
+	}
+	for range 100 {
+		flood.release()
+	}
+	second, third := s.join(0), s.join(0)
+	if n := flood.takeAll(); n != 100-2*16 || n != flood.most() {
+		t.Errorf("one of three got %d of 100 places, most says %d", n, flood.most())
+	}
+	if n := second.takeAll(); n != 16 {
+		t.Errorf("beside a flood the second got %d places, want 16", n)
+	}
+	if n := third.takeAll(); n != 16 {
+		t.Errorf("beside a flood the third got %d places, want 16", n)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	told := 0
+	time.AfterFunc(time.Millisecond, flood.release)
+	flood.await(ctx, func() { told++ })
+	if ctx.Err() != nil || told != 1 || !flood.take() {
+		t.Errorf("who waits for a place: %v, told %d times", ctx.Err(), told)
+	}
+	second.leave()
+	third.leave()
+	if n := flood.takeAll(); n != 0 { // their connections are still open
+		t.Errorf("%d places too many", n)
+	}
+	for range 16 {
+		second.release()
+		third.release()
+	}
+	if n := flood.takeAll(); n != 32 {
+		t.Errorf("when the others had left there were %d places, want 32", n)
+	}
+}
+
+// A server that opens connections through a -R without end made 10,000 goroutines and 309 MB of them.
+func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
+	p := newPeer(t)
+	var port atomic.Uint32
+	p.beforeReply = func(address string) {
+		_, text, _ := net.SplitHostPort(address)
+		n, _ := strconv.Atoi(text)
+		port.Store(uint32(n))
+	}
+	o := &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Listen: anyPort(), Target: target(t, echoBytes)}}}
+	tun := New(o, nil, quiet())
+	tun.Share(&Limits{connections: newShares(100), inbound: newShares(3)})
+	if err := tun.Listen(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	tun.Join(p.session(config.Echo{}))
+	status := func() ForwardStatus { return tun.Forwards()[0] }
+	eventually(t, "the server listens", func() bool { return status().State == ForwardListening })
+	var conns []net.Conn
+	for range 8 {
+		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port.Load()))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	eventually(t, "5 of 8 are refused", func() bool { return status().Refused == 5 && status().Open == 3 })
+	if got := status().Limit; got != errManyInbound.Error() {
+		t.Errorf("the status says %q", got)
+	}
+	for _, conn := range conns {
+		conn.Close()
+	}
+	eventually(t, "all have ended", func() bool { return status().Open == 0 })
+	if err := tun.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if used := tun.limits.inbound.used + tun.limits.connections.used; used != 0 {
+		t.Errorf("%d places are still taken", used)
+	}
+}
+
+// A client that leaves while the server has not answered is gone at once, and not when the server says no.
+func TestClientsThatLeaveWhileTheServerIsAsked(t *testing.T) {
+	p := newPeer(t)
+	asked := make(chan ssh.NewChannel, 10)
+	p.onOpen = func(c ssh.NewChannel) { asked <- c }
+	socks := config.Forward{Kind: config.Dynamic, Listen: anyPort()}
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(target(t, echoBytes)), socks}})
+	tun.Join(p.session(config.Echo{}))
+	for i, first := range []string{"", "\x05\x01\x00\x05\x01\x00\x01\x01\x02\x03\x04\x00\x09"} {
+		conn, err := net.Dial("tcp", tun.boundAt(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(conn, first)
+		open := <-asked
+		if n := tun.Forwards()[i].Open; n != 1 {
+			t.Errorf("%d open, want 1", n)
+		}
+		conn.Close()
+		eventually(t, "the client is gone", func() bool { return tun.Forwards()[i].Open == 0 })
+		open.Reject(ssh.ConnectionFailed, "at last")
+	}
+}
