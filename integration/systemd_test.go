@@ -46,6 +46,8 @@ const (
 	socketAddress = "127.0.0.1:7002"
 	lockedAddress = "127.0.0.1:7003"
 	aliceAddress  = "127.0.0.1:7004"
+	bobAddress    = "127.0.0.1:7005"
+	addedKeyAddr  = "127.0.0.1:7006"
 )
 
 const passphrase = "correct horse battery staple"
@@ -119,6 +121,8 @@ func (s *service) config(more string) string {
 		entry("web", socketAddress, "") +
 		entry("locked", lockedAddress, "    IdentityFile ~/.ssh/id_locked\n    IdentitiesOnly yes") +
 		entry("alice", aliceAddress, "") +
+		entry("bobs", bobAddress, "") +
+		entry("addedkey", addedKeyAddr, "    IdentityFile ~/.ssh/id_added\n    IdentitiesOnly yes") +
 		entry("changed", "127.0.0.1:7100", "    UserKnownHostsFile ~/.ssh/known_others") +
 		fmt.Sprintf("Host *\n    HostName 127.0.0.1\n    Port %d\n    User root\n    TunneldBackoffMax 1\n    StrictHostKeyChecking yes\n", s.server.port)
 }
@@ -161,6 +165,8 @@ func TestUnderSystemd(t *testing.T) {
 		{"a refused one is not", (*service).refusedStaysDown},
 		{"the passphrase comes as a credential", (*service).credentialUnlocks},
 		{"tunnels share a runtime directory", (*service).stopLeavesOthers},
+		{"a tunnel of another user leaves the others their keys", (*service).runsAsAnother},
+		{"a key that root adds later is the service's", (*service).adoptsKeys},
 		{"a socket is there before and between daemons", (*service).socketSurvives},
 		{"a user's own service manager", (*service).userUnit},
 	} {
@@ -172,12 +178,23 @@ func TestUnderSystemd(t *testing.T) {
 }
 
 func (s *service) unitIsClean(t *testing.T) {
-	for _, unit := range []string{"tunneld@hello.service", "tunneld@web.socket"} {
-		if out := s.do("systemd-analyze", "verify", "/etc/systemd/system/"+unit); out != "" {
-			t.Errorf("verify of %s says %q", unit, out)
-		}
+	s.verify("tunneld@web.socket")
+	s.verify("tunneld@hello.service")
+	s.hardened("tunneld@hello.service")
+}
+
+// verify wants no word from systemd about a unit.
+func (s *service) verify(unit string) {
+	s.t.Helper()
+	if out := s.do("systemd-analyze", "verify", "/etc/systemd/system/"+unit); out != "" {
+		s.t.Errorf("verify of %s says %q", unit, out)
 	}
-	out := s.do("systemd-analyze", "security", "--offline=true", "/etc/systemd/system/tunneld@hello.service")
+}
+
+func (s *service) hardened(unit string) {
+	t := s.t
+	t.Helper()
+	out := s.do("systemd-analyze", "security", "--offline=true", "/etc/systemd/system/"+unit)
 	match := regexp.MustCompile(`exposure level for \S+: ([0-9.]+)`).FindStringSubmatch(out)
 	if match == nil {
 		t.Fatalf("security says %q", tail(out, 2))
@@ -311,6 +328,65 @@ func (s *service) stopLeavesOthers(t *testing.T) {
 	}
 }
 
+// What the unit once advised, User= alone, gave /var/lib/tunneld and all keys in it to that user, and the other tunnels could
+// not read them at their next cut.
+func (s *service) runsAsAnother(t *testing.T) {
+	const unit, dropIn = "tunneld@bobs", "/etc/systemd/system/tunneld@bobs.service.d"
+	key := func() string {
+		return s.do("stat", "-Lc", "%u %a", "/var/lib/tunneld", "/var/lib/tunneld/.ssh/id_ed25519")
+	}
+	before := key()
+	s.do("useradd", "--create-home", "--uid", "2000", "bob")
+	s.do("sh", "-c", "cp -r /var/lib/tunneld/.ssh ~bob/ && chown -R bob: ~bob")
+	s.do("sh", "-c", "mkdir -p "+dropIn+" && tunneld unit --run-as bob bobs >"+dropIn+"/run-as.conf")
+	s.do("systemctl", "daemon-reload")
+	s.verify(unit + ".service")
+	s.hardened(unit + ".service")
+
+	s.do("systemctl", "start", unit)
+	check(t, s.echoes(bobAddress))
+	if after := key(); after != before {
+		t.Errorf("directory and key of the others have changed: %q, before %q", after, before)
+	}
+	if user := s.do("stat", "-c", "%U", "/proc/"+s.property(unit, "MainPID")); user != "bob" {
+		t.Errorf("it runs as %q", user)
+	}
+	if out := s.do("tunneld", "status"); !strings.Contains(out, "bobs") || !strings.Contains(out, "hello") {
+		t.Errorf("root's status does not show them all: %s", out)
+	}
+	s.do("tunneld", "reconnect", "hello")
+	s.do("tunneld", "reconnect", "bobs")
+	s.do("systemctl", "reload", unit)
+	s.do("systemctl", "restart", "tunneld@hello")
+	check(t, s.echoes(helloAddress))
+	s.do("runuser", "-u", "bob", "--", "tunneld", "health", "bobs")
+	s.do("systemctl", "stop", unit)
+	if out := s.try("ls", "-d", "/run/tunneld@bobs"); !strings.Contains(out, "No such file") {
+		t.Errorf("the runtime directory is left: %s", out)
+	}
+	s.do("tunneld", "health", "hello")
+}
+
+// systemd gives the directory to the service's user at the first start alone.
+func (s *service) adoptsKeys(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "id_added")
+	s.server.authorize(writeKey(t, path))
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.write("/root/id_added", string(text))
+	s.do("install", "-m", "600", "/root/id_added", "/var/lib/tunneld/.ssh/id_added")
+	s.do("sh", "-c", "umask 077 && echo secret >/root/secret && ln /root/secret /var/lib/tunneld/.ssh/hard && ln -s /root/secret /var/lib/tunneld/.ssh/soft")
+	s.do("systemctl", "start", "tunneld@addedkey")
+	check(t, s.echoes(addedKeyAddr))
+	if owner := s.do("stat", "-Lc", "%u %a", "/root/secret", "/var/lib/tunneld/.ssh/soft"); owner != "0 600\n0 600" {
+		t.Errorf("what the links lead to is now %q", owner)
+	}
+	s.do("sh", "-c", "rm /var/lib/tunneld/.ssh/hard /var/lib/tunneld/.ssh/soft")
+	s.do("systemctl", "stop", "tunneld@addedkey")
+}
+
 func (s *service) socketSurvives(t *testing.T) {
 	const unit = "tunneld@web"
 	s.do("systemctl", "enable", "--now", unit+".socket")
@@ -336,7 +412,7 @@ func (s *service) socketSurvives(t *testing.T) {
 }
 
 func (s *service) userUnit(t *testing.T) {
-	s.do("useradd", "--create-home", "alice")
+	s.do("useradd", "--create-home", "--uid", "1000", "alice")
 	s.do("sh", "-c", "cp -r /var/lib/tunneld/.ssh ~alice/ && mkdir -p ~alice/.config/systemd/user"+
 		" && tunneld unit --user > ~alice/.config/systemd/user/tunneld@.service && chown -R alice: ~alice")
 	s.do("loginctl", "enable-linger", "alice")

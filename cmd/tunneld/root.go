@@ -49,7 +49,7 @@ func rootCommand() *cobra.Command {
 			others(cmd, args)
 		}
 	})
-	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand())
+	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
 }

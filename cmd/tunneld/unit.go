@@ -23,8 +23,9 @@ const unitBinary = "/usr/bin/tunneld"
 
 func unitCommand() *cobra.Command {
 	var user bool
+	var runAs string
 	cmd := &cobra.Command{
-		Use:   "unit [--user]",
+		Use:   "unit [--user | --run-as USER [ALIAS]]",
 		Short: "Print the systemd unit tunneld@.service",
 		Long: `Prints the systemd template unit, with the path of this program in it:
 
@@ -33,9 +34,27 @@ func unitCommand() *cobra.Command {
   sudo systemctl enable --now tunneld@ALIAS
 
 The system's unit runs as a user of its own, and says at its top where the aliases and keys of that user are. The one for
---user runs as you, with your ~/.ssh, and goes to ~/.config/systemd/user/tunneld@.service.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+--user runs as you, with your ~/.ssh, and goes to ~/.config/systemd/user/tunneld@.service.
+
+--run-as prints what lets one alias of the system's unit run as another user, with that user's ~/.ssh and directories of
+its own:
+
+  sudo mkdir -p /etc/systemd/system/tunneld@ALIAS.service.d
+  tunneld unit --run-as USER ALIAS | sudo tee /etc/systemd/system/tunneld@ALIAS.service.d/run-as.conf
+  sudo systemctl daemon-reload`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if runAs != "" {
+				return cobra.MaximumNArgs(1)(cmd, args)
+			}
+			return cobra.NoArgs(cmd, args)
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("run-as") {
+				if user {
+					return &exitError{code: exitUsage, err: errRunAsAlone}
+				}
+				return printRunAs(cmd.OutOrStdout(), cmd.ErrOrStderr(), runAs, strings.Join(args, ""))
+			}
 			text := systemUnit
 			if user {
 				text = userUnit
@@ -45,6 +64,7 @@ The system's unit runs as a user of its own, and says at its top where the alias
 		},
 	}
 	cmd.Flags().BoolVar(&user, "user", false, "the unit for your own service manager (systemctl --user)")
+	cmd.Flags().StringVar(&runAs, "run-as", "", "a drop-in that runs the unit of one alias as `USER`")
 	return cmd
 }
 

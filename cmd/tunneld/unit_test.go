@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"io"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -65,7 +68,17 @@ func TestUnitsSatisfySystemd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"tunneld@x.service", "tunneld@x.socket"} {
+	var dropIn bytes.Buffer
+	if err := printRunAs(&dropIn, io.Discard, "root", "other"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "tunneld@other.service.d"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "tunneld@other.service.d", "run-as.conf"), dropIn.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tunneld@x.service", "tunneld@other.service", "tunneld@x.socket"} {
 		if out, err := exec.Command("systemd-analyze", "verify", filepath.Join(dir, name)).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("verify of %s: %v: %s", name, err, out)
 		}
@@ -77,6 +90,54 @@ func TestUnitsSatisfySystemd(t *testing.T) {
 	}
 	if level, _ := strconv.ParseFloat(string(match[1]), 64); level > 1.5 {
 		t.Errorf("exposure level %s, want at most 1.5", match[1])
+	}
+}
+
+// An instance with User= alone was given the directories of all others, with their keys.
+func TestRunAsHasDirectoriesOfItsOwn(t *testing.T) {
+	for _, c := range []struct {
+		user, alias string
+		want        []string
+	}{
+		{"root", "db", []string{"User=root", "Environment=HOME=/root", "ProtectHome=tmpfs", "BindPaths=-/root/.ssh"}},
+		{"0", "", []string{"User=root", "Environment=HOME=/root"}},
+		{"nobody-knows-me", "bob@host", []string{"User=nobody-knows-me", "Environment=HOME=/home/nobody-knows-me", "BindPaths=-/home/nobody-knows-me/.ssh"}},
+	} {
+		var out, notes bytes.Buffer
+		words := []string{"tunneld", "unit", "--run-as", c.user}
+		if c.alias != "" {
+			words = append(words, c.alias)
+		}
+		if code := run(t.Context(), words, &out, &notes); code != 0 {
+			t.Fatalf("%v: exit code %d: %s", words, code, &notes)
+		}
+		if _, err := user.Lookup(c.want[0][len("User="):]); (err != nil) != strings.Contains(notes.String(), "is taken for the home directory") {
+			t.Errorf("%v notes %q", words, &notes)
+		}
+		for _, line := range append(c.want,
+			"DynamicUser=no", "StateDirectory=\nStateDirectory=tunneld@%i", "RuntimeDirectory=\nRuntimeDirectory=tunneld@%i", "RemoveIPC=no",
+			"#   /etc/systemd/system/tunneld@"+cmp.Or(c.alias, "ALIAS")+".service.d/run-as.conf") {
+			if !strings.Contains(out.String(), "\n"+line+"\n") {
+				t.Errorf("%v: no line %q in\n%s", words, line, &out)
+			}
+		}
+	}
+	for _, words := range [][]string{{"--run-as", ""}, {"--run-as", "a\nUser=root"}, {"--run-as", "root", "../x"}, {"--run-as", "root", "--user"}, {"alias"}} {
+		var out, notes bytes.Buffer
+		if code := run(t.Context(), append([]string{"tunneld", "unit"}, words...), &out, &notes); code != exitUsage || out.Len() > 0 {
+			t.Errorf("%q: exit code %d, want %d:\n%s%s", words, code, exitUsage, &out, &notes)
+		}
+	}
+}
+
+func TestUnitWordsAreQuoted(t *testing.T) {
+	for word, want := range map[string]string{"/home/a": "/home/a", "/home/a b": `"/home/a b"`, "50%": "50%%", `a"b`: `"a\"b"`} {
+		if got := unitWord(word); got != want {
+			t.Errorf("%q becomes %s, want %s", word, got, want)
+		}
+	}
+	if got := homeAccess("/var/backups"); got != "ReadWritePaths=-/var/backups/.ssh" {
+		t.Errorf("a home that ProtectHome does not hide: %s", got)
 	}
 }
 

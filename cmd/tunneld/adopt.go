@@ -1,0 +1,27 @@
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// adoptCommand is for the unit's ExecStartPre=+, as root: what root has put into the service's directory since the last
+// start, a new key as a rule, is given to the service's user. systemd itself does that only once, when the directory is not
+// the user's yet.
+func adoptCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:    "adopt",
+		Short:  "Give what root has put into $STATE_DIRECTORY to its owner",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path := os.Getenv("STATE_DIRECTORY")
+			if path == "" {
+				return &exitError{code: exitUsage, err: errors.New("STATE_DIRECTORY is not set: this is for tunneld@.service")}
+			}
+			return adopt(cmd.ErrOrStderr(), path)
+		},
+	}
+}
