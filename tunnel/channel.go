@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,25 +30,20 @@ const closeGrace = time.Millisecond
 // livesRequest is a global request that wants no answer and that nobody knows.
 const livesRequest = "lives@tunneld"
 
-// channel is an open SSH channel and the session that it can not outlive.
+// channel is an open SSH channel and the session that it can not outlive. Its owner calls Close.
 type channel struct {
 	ssh.Channel
 	session *Session
+	place   *place
+	closing sync.Once
 	ended   chan struct{} // closed when the peer has closed the channel or the session has ended
 	used    atomic.Bool   // a byte has been carried, in either direction
 }
 
-// adopt takes charge of an open channel: its requests are answered until it ends, then it no longer counts.
-func (s *Session) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
-	c := &channel{Channel: ch, session: s, ended: make(chan struct{})}
-	s.channels.add()
-	go func() {
-		defer s.channels.done()
-		defer close(c.ended)
-		// sshd asks keepalive@openssh.com on a channel (ClientAliveInterval); any answer will do.
-		ssh.DiscardRequests(requests)
-	}()
-	return c
+// Close closes the channel. It may be called more than once.
+func (c *channel) Close() error {
+	defer c.closing.Do(c.place.leave)
+	return c.Channel.Close()
 }
 
 // Read and Write count what the session carries.
@@ -104,12 +100,25 @@ type openResult struct {
 
 // open asks the server for a channel to target, whose name is for the bound alone. It blocks until the server answers, the session ends (errSessionDown) or ctx is
 // done. A refusal is an *ssh.OpenChannelError.
-//
-// The library's call runs in a goroutine of its own, since it can hang for ever when it races with the end of the
-// connection; an answer that comes after we left is closed again.
 func (s *Session) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
+	return s.place().open(ctx, target, kind, payload)
+}
+
+// open is Session.open for a caller that has its place already. It becomes the channel's; where there is none, it is left.
+func (p *place) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
+	ch, reqs, err := p.session.openChannel(ctx, target, kind, payload)
+	if err != nil {
+		p.leave()
+		return nil, err
+	}
+	return p.adopt(ch, reqs), nil
+}
+
+// openChannel calls the library in a goroutine of its own, since that can hang for ever when it races with the end of the
+// connection; an answer that comes after we left is closed again.
+func (s *Session) openChannel(ctx context.Context, target, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	if !s.opens.take(target) {
-		return nil, errTooManyOpens
+		return nil, nil, errTooManyOpens
 	}
 	result := make(chan openResult, 1)
 	go func() {
@@ -119,25 +128,25 @@ func (s *Session) open(ctx context.Context, target, kind string, payload []byte)
 	}()
 	select {
 	case r := <-result:
-		return s.opened(r)
+		return r.channel, r.reqs, notOpened(r.err)
 	case <-s.done:
-		return nil, errSessionDown
+		return nil, nil, errSessionDown
 	case <-ctx.Done():
 		go s.closeLate(result)
-		return nil, context.Cause(ctx)
+		return nil, nil, context.Cause(ctx)
 	}
 }
 
-func (s *Session) opened(r openResult) (*channel, error) {
-	if r.err == nil {
-		return s.adopt(r.channel, r.reqs), nil
-	}
+// notOpened gives a refusal as it is. Anything else is the end of the connection, which is about to show.
+func notOpened(err error) error {
 	var refused *ssh.OpenChannelError
-	if errors.As(r.err, &refused) {
-		return nil, &ssh.OpenChannelError{Reason: refused.Reason, Message: foreign.Line(refused.Message).String()}
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		return &ssh.OpenChannelError{Reason: refused.Reason, Message: foreign.Line(refused.Message).String()}
 	}
-	// Anything else is the end of the connection, which is about to show.
-	return nil, errSessionDown
+	return errSessionDown
 }
 
 // closeLate closes a channel that opened after its client had gone.

@@ -144,12 +144,11 @@ func exchange(ch io.ReadWriter, nonce [nonceSize]byte) error {
 const echoBackTime = 10 * time.Second
 
 // echoBack answers a connection that came through the loop's listener, if it brings a nonce of ours.
-func (s *Session) echoBack(ctx context.Context, _ *Session, c ssh.NewChannel) {
-	raw, requests, err := c.Accept()
+func (s *Session) echoBack(_ context.Context, c arrival) {
+	ch, err := c.accept()
 	if err != nil {
 		return
 	}
-	ch := s.adopt(raw, requests)
 	defer ch.Close()
 	limit := time.AfterFunc(echoBackTime, func() { ch.Close() })
 	defer limit.Stop()

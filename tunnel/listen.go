@@ -19,7 +19,7 @@ var errDenied = errors.New("the server refused to listen")
 type remoteListen struct {
 	endpoint config.Endpoint // as we asked
 	host     string          // as it stands in the messages
-	accept   func(ctx context.Context, s *Session, c ssh.NewChannel)
+	accept   func(ctx context.Context, c arrival)
 
 	known chan struct{} // closed when port is what the server chose, or when it refused
 	port  uint32        // as the server listens; read after known
@@ -95,7 +95,7 @@ func rfwdHost(e config.Endpoint) string {
 // listen asks the server to listen and registers accept for its connections before the request is sent, because the first
 // may arrive right behind the answer. It blocks until the server answers, the session ends or ctx is done. A refusal is
 // errDenied.
-func (s *Session) listen(ctx context.Context, e config.Endpoint, accept func(context.Context, *Session, ssh.NewChannel)) (*remoteListen, error) {
+func (s *Session) listen(ctx context.Context, e config.Endpoint, accept func(context.Context, arrival)) (*remoteListen, error) {
 	l := &remoteListen{endpoint: e, host: rfwdHost(e), accept: accept, known: make(chan struct{})}
 	name, payload := "tcpip-forward", ssh.Marshal(tcpipForward{l.host, uint32(e.Port)})
 	if e.IsUnix() {

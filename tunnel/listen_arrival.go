@@ -13,12 +13,19 @@ const maxForwarded = 4096
 // arrival is a connection that the server opened. It has its place until it is answered.
 type arrival struct {
 	ssh.NewChannel
+	place    *place
 	answered func()
 }
 
-func (a arrival) Accept() (ssh.Channel, <-chan *ssh.Request, error) {
+// accept gives the open channel, whose owner is the caller.
+func (a arrival) accept() (*channel, error) {
 	defer a.answered()
-	return a.NewChannel.Accept()
+	raw, requests, err := a.NewChannel.Accept()
+	if err != nil {
+		return nil, err
+	}
+	a.place.share()
+	return a.place.adopt(raw, requests), nil
 }
 
 func (a arrival) Reject(reason ssh.RejectionReason, text string) error {
@@ -26,22 +33,21 @@ func (a arrival) Reject(reason ssh.RejectionReason, text string) error {
 	return a.NewChannel.Reject(reason, text)
 }
 
-// forwarded finds out for which listener the server opened c and hands it over.
-func (s *Session) forwarded(ctx context.Context, c ssh.NewChannel) {
-	s.channels.add()
-	defer s.channels.done()
-	listener := listenerName(c)
+// forwarded finds out for which listener the server opened c and hands it over. It leaves the place in the end.
+func (s *Session) forwarded(ctx context.Context, raw ssh.NewChannel, place *place) {
+	defer place.leave()
+	listener := listenerName(raw)
 	if !s.arrived.take(listener) {
-		c.Reject(ssh.ResourceShortage, "too many connections at once")
+		raw.Reject(ssh.ResourceShortage, "too many connections at once")
 		return
 	}
-	c = arrival{c, sync.OnceFunc(func() { s.arrived.release(listener) })}
+	c := arrival{raw, place, sync.OnceFunc(func() { s.arrived.release(listener) })}
 	l := s.listenerOf(ctx, c)
 	if l == nil {
 		c.Reject(ssh.Prohibited, "no such forward")
 		return
 	}
-	l.accept(ctx, s, c)
+	l.accept(ctx, c)
 }
 
 // listenerOf matches by address and port, and by the port alone where that is unambiguous, since some servers answer with

@@ -125,13 +125,13 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 	}
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
-		s, err := f.tunnel.hold(ctx, caller{conn, number, f.bound[0]}, &f.count)
+		p, err := f.tunnel.hold(ctx, caller{conn, number, f.bound[0]}, &f.count)
 		if err != nil {
 			return nil, err
 		}
-		ch, err := f.ask(ctx, s, conn, target, kind, payload)
+		ch, err := f.ask(ctx, p, conn, target, kind, payload)
 		if errors.Is(err, errSessionDown) {
-			f.tunnel.pool.leave(s)
+			f.tunnel.pool.leave(p.session)
 			continue
 		}
 		if err == nil {

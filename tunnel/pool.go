@@ -38,8 +38,8 @@ type pool struct {
 
 // turn is the place of one connection in the queue.
 type turn struct {
-	number uint64        // of the connection: who came first is served first
-	taken  chan *Session // of one element; nil for a tunnel that is being stopped
+	number uint64      // of the connection: who came first is served first
+	taken  chan *place // of one element; nil for a tunnel that is being stopped
 }
 
 func (t turn) compare(other turn) int { return cmp.Compare(t.number, other.number) }
@@ -67,12 +67,10 @@ func (p *pool) join(s *Session) {
 // It ends when nobody waits any more, or with the last session.
 func (p *pool) serve() {
 	for {
-		s, first := p.next()
-		if s == nil {
+		asked := p.next()
+		if asked == nil {
 			return
 		}
-		asked := s.link.wire.nextWrite()
-		first.taken <- s
 		select {
 		case <-asked:
 		case <-time.After(turnTime):
@@ -80,19 +78,21 @@ func (p *pool) serve() {
 	}
 }
 
-// next takes the first out of the queue, and gives the session for it; nil: serve is over.
-func (p *pool) next() (*Session, turn) {
+// next takes the first out of the queue and hands it a session. It gives what is closed once something has been asked of
+// that; nil: serve is over.
+func (p *pool) next() (asked <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.leastLoadedLocked()
 	if s == nil || len(p.queue) == 0 {
 		close(p.serving)
 		p.serving = nil
-		return nil, turn{}
+		return nil
 	}
-	first := p.queue[0]
+	asked = s.link.wire.nextWrite()
+	p.queue[0].taken <- s.place() // under the lock: whoever gives up meanwhile finds it
 	p.queue = p.queue[1:]
-	return s, first
+	return asked
 }
 
 // allServed waits until serve has ended. It takes some 20 µs for each who waited.
@@ -130,14 +130,23 @@ func (p *pool) sessions() []*Session {
 	return slices.Clone(p.live)
 }
 
-// best gives the least loaded session; nil where there is none, or others wait for their turn.
-func (p *pool) best() *Session {
+// best gives a place on the least loaded session; nil where there is none, or others wait for their turn. A session that is
+// taken out afterwards waits for it.
+func (p *pool) best() *place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.serving != nil {
 		return nil
 	}
-	return p.leastLoadedLocked()
+	return p.placeLocked()
+}
+
+// placeLocked gives a place on the least loaded session, or nil.
+func (p *pool) placeLocked() *place {
+	if s := p.leastLoadedLocked(); s != nil {
+		return s.place()
+	}
+	return nil
 }
 
 // leastLoadedLocked gives the live session with the fewest channels, or nil. Sessions that ended and were not yet taken
@@ -156,13 +165,15 @@ func (p *pool) leastLoadedLocked() *Session {
 	return best
 }
 
-// take gives the least loaded session. Without one it waits until a session joins or ctx is done; the first is served
-// first. wait is called once if it has to wait; cause is whose share of the queue that takes.
-func (p *pool) take(ctx context.Context, cause string, number uint64, wait func()) (*Session, error) {
+// take gives a place on the least loaded session. Without one it waits until a session joins or ctx is done; the first is
+// served first. wait is called once if it has to wait; cause is whose share of the queue that takes.
+func (p *pool) take(ctx context.Context, cause string, number uint64, wait func()) (*place, error) {
 	p.mu.Lock()
-	if s := p.leastLoadedLocked(); s != nil && p.serving == nil {
-		p.mu.Unlock()
-		return s, nil
+	if p.serving == nil {
+		if taken := p.placeLocked(); taken != nil {
+			p.mu.Unlock()
+			return taken, nil
+		}
 	}
 	if ctx.Err() != nil {
 		p.mu.Unlock()
@@ -181,35 +192,46 @@ func (p *pool) take(ctx context.Context, cause string, number uint64, wait func(
 		return nil, errTooManyHeld
 	}
 	defer places.release(cause)
-	place := turn{number, make(chan *Session, 1)}
-	i, _ := slices.BinarySearchFunc(p.queue, place, turn.compare)
-	p.queue = slices.Insert(p.queue, i, place)
+	mine := turn{number, make(chan *place, 1)}
+	i, _ := slices.BinarySearchFunc(p.queue, mine, turn.compare)
+	p.queue = slices.Insert(p.queue, i, mine)
 	p.mu.Unlock()
 	wait()
 	select {
-	case s := <-place.taken:
-		if s == nil {
+	case taken := <-mine.taken:
+		if taken == nil {
 			return nil, errStopping
 		}
-		return s, nil
+		return taken, nil
 	case <-ctx.Done():
-		p.giveUp(place)
+		p.giveUp(mine)
 		return nil, errNoSession
 	}
 }
 
-func (p *pool) giveUp(place turn) {
+// giveUp takes a turn out of the queue, and leaves the place that it may have got meanwhile.
+func (p *pool) giveUp(mine turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue = slices.DeleteFunc(p.queue, func(other turn) bool { return other == place })
+	p.queue = slices.DeleteFunc(p.queue, func(other turn) bool { return other == mine })
+	select {
+	case taken := <-mine.taken:
+		if taken != nil {
+			taken.leave()
+		}
+	default:
+	}
 }
 
-// home gives a session for a remote forward to live on: the least loaded one, as soon as there is one. It is nil when
-// ctx is done.
+// home gives a session for a remote forward to live on: the least loaded one, as soon as there is one. It counts as one of
+// the session's homes. It is nil when ctx is done.
 func (p *pool) home(ctx context.Context) *Session {
 	for {
 		p.mu.Lock()
 		s := p.leastLoadedLocked()
+		if s != nil {
+			s.homes.add()
+		}
 		if s == nil && p.changed == nil {
 			p.changed = make(chan struct{})
 		}

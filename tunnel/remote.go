@@ -82,9 +82,8 @@ func (f *remoteForward) keep(ctx context.Context) {
 	}
 }
 
-// liveOn asks s for the listener until it is granted, and keeps it until s is left.
+// liveOn asks s for the listener until it is granted, and keeps it until s is left. It ends being one of the homes of s.
 func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
-	s.homes.add()
 	defer s.homes.done()
 	h := holder{end: func() {}}
 	defer func() { h.end() }()

@@ -18,7 +18,7 @@ const localDialTime = 30 * time.Second
 
 // accept serves a connection that arrived at the server: first the target on our side is dialled, only then is the
 // channel accepted, so that the server's client learns whether there is anybody.
-func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel) {
+func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	if !f.admit() {
 		f.limited.refuse(f.log, errManyInbound)
 		f.count.failed(errManyInbound)
@@ -30,7 +30,7 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 	f.count.open.Add(1)
 	defer f.count.open.Add(-1)
 	if f.forward.Load().IsSOCKS() {
-		f.acceptSOCKS(ctx, s, c)
+		f.acceptSOCKS(ctx, c)
 		return
 	}
 	conn, err := f.dialLocal(ctx, f.forward.Load().Target)
@@ -40,13 +40,12 @@ func (f *remoteForward) accept(ctx context.Context, s *Session, c ssh.NewChannel
 		c.Reject(ssh.ConnectionFailed, refusalText(err))
 		return
 	}
-	raw, requests, err := c.Accept()
+	ch, err := c.accept()
 	if err != nil {
 		reset(conn)
 		return
 	}
 	f.log.Debug("connection opened", "target", endpointText(f.forward.Load().Target))
-	ch := s.adopt(raw, requests)
 	f.carrying(ch, true)
 	defer f.carrying(ch, false)
 	(&splice{conn, ch, &f.count}).run()

@@ -26,11 +26,13 @@ type Session struct {
 	began    time.Time
 	opens    *quota        // opens the server has not answered, by target
 	arrived  *quota        // connections the server opened that we have not answered, by listener
-	channels gauge         // open channels, whoever opened them
+	channels gauge         // places that are taken, whoever opened the channel
 	carried  atomic.Uint64 // bytes that went through channels
 	listens  listenTable   // what the server listens on for us
 	homes    gauge         // remote forwards that live here
 	echo     echoLoop
+
+	settling chan chan<- struct{} // asks serveChannels to count what has arrived
 
 	leaveOnce sync.Once
 	leaving   chan struct{} // closed when the session takes no new work: retired or ended
@@ -46,14 +48,15 @@ type Session struct {
 func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger) *Session {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Session{
-		link:    l,
-		log:     log,
-		began:   time.Now(),
-		opens:   newQuota(maxPendingOpens),
-		arrived: newQuota(maxForwarded),
-		leaving: make(chan struct{}),
-		done:    make(chan struct{}),
-		cancel:  cancel,
+		link:     l,
+		log:      log,
+		began:    time.Now(),
+		opens:    newQuota(maxPendingOpens),
+		arrived:  newQuota(maxForwarded),
+		leaving:  make(chan struct{}),
+		settling: make(chan chan<- struct{}),
+		done:     make(chan struct{}),
+		cancel:   cancel,
 	}
 	s.echo.way = echo
 	l.wire.onDead(s.wireDied)
@@ -141,7 +144,7 @@ func (s *Session) Counts() (in, out uint64) { return s.link.wire.counts() }
 // Carried gives the bytes that connections have brought and taken. It stands still while none of them moves.
 func (s *Session) Carried() uint64 { return s.carried.Load() }
 
-// Open is the number of channels, which is the session's load.
+// Open is the number of connections that use the session or are about to, which is its load.
 func (s *Session) Open() int { return s.channels.count() }
 
 // Keepalive sends keepalive@openssh.com and gives the time until the answer. Any answer is a sign of life: OpenSSH's
@@ -207,13 +210,57 @@ func (s *Session) serveRequests(ctx context.Context) {
 // serveChannels hands every channel that the server opens to a goroutine of its own: a loop that waits here stops the
 // whole connection.
 func (s *Session) serveChannels(ctx context.Context) {
-	for c := range s.link.chans {
-		switch c.ChannelType() {
-		case "forwarded-tcpip", "forwarded-streamlocal@openssh.com":
-			s.serving.Go(func() { s.forwarded(ctx, c) })
-		default:
-			s.serving.Go(func() { c.Reject(ssh.UnknownChannelType, "not offered by this client") })
+	for {
+		select {
+		case c, ok := <-s.link.chans:
+			if !ok {
+				return
+			}
+			s.serveChannel(ctx, c)
+		case settled := <-s.settling:
+			for range len(s.link.chans) { // the library has put them there before it took the answer that settle follows
+				if c, ok := <-s.link.chans; ok {
+					s.serveChannel(ctx, c)
+				}
+			}
+			close(settled)
 		}
+	}
+}
+
+// serveChannel takes a place for a channel and hands it to a goroutine of its own.
+func (s *Session) serveChannel(ctx context.Context, c ssh.NewChannel) {
+	switch c.ChannelType() {
+	case "forwarded-tcpip", "forwarded-streamlocal@openssh.com":
+		p := s.place()
+		s.serving.Go(func() { s.forwarded(ctx, c, p) })
+	default:
+		s.serving.Go(func() { c.Reject(ssh.UnknownChannelType, "not offered by this client") })
+	}
+}
+
+// drain waits until nothing uses s any more or ctx is done. s has been taken out of service.
+func (s *Session) drain(ctx context.Context) error {
+	if err := s.homes.wait(ctx); err != nil {
+		return err
+	}
+	if err := s.settle(ctx); err != nil {
+		return err
+	}
+	return s.channels.wait(ctx)
+}
+
+// settle waits until every connection has its place that the server had opened before it answered the last request.
+func (s *Session) settle(ctx context.Context) error {
+	settled := make(chan struct{})
+	select {
+	case s.settling <- settled:
+		<-settled
+		return nil
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 )
@@ -101,12 +99,11 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 }
 
 // acceptSOCKS serves a client at the server that uses -R without a target as a proxy towards our side.
-func (f *remoteForward) acceptSOCKS(ctx context.Context, s *Session, c ssh.NewChannel) {
-	raw, requests, err := c.Accept()
+func (f *remoteForward) acceptSOCKS(ctx context.Context, c arrival) {
+	ch, err := c.accept()
 	if err != nil {
 		return
 	}
-	ch := s.adopt(raw, requests)
 	defer ch.Close()
 	err = serveProxy(ctx, &proxyClient{
 		ReadWriteCloser: ch,

@@ -39,6 +39,8 @@ type splice struct {
 // run copies both ways until both directions have ended. The end of one direction is passed on as such; when the session
 // breaks, conn is reset.
 func (s *splice) run() {
+	s.channel.place.share() // the channel may be closed long before its bytes have gone to conn
+	defer s.channel.place.leave()
 	defer s.close()
 	sent := make(chan struct{})
 	go func() {

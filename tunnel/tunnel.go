@@ -84,7 +84,7 @@ func (t *Tunnel) Leave(s *Session) {
 func (t *Tunnel) Retire(ctx context.Context, s *Session) error {
 	t.Leave(s)
 	defer s.Close()
-	return errors.Join(s.homes.wait(ctx), s.channels.wait(ctx))
+	return s.drain(ctx)
 }
 
 // Wanted is sent to when a local connection has to wait for a session: a lazy tunnel connects then.
@@ -142,7 +142,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 		cut = errors.Join(cut, f.conns.drain(ctx))
 	}
 	for _, s := range t.pool.sessions() {
-		cut = errors.Join(cut, s.channels.wait(ctx))
+		cut = errors.Join(cut, s.drain(ctx))
 		t.Leave(s)
 		s.Close()
 	}
@@ -171,10 +171,10 @@ type caller struct {
 	forward string // where it came to
 }
 
-// hold gives a live session, if need be after waiting for one up to the hold time, or until the client leaves.
-func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*Session, error) {
-	if s := t.pool.best(); s != nil {
-		return s, nil
+// hold gives a place on a live session, if need be after waiting for one up to the hold time, or until the client leaves.
+func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*place, error) {
+	if p := t.pool.best(); p != nil {
+		return p, nil
 	}
 	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Load().Hold, errHeldTooLong)
 	defer cancel()
@@ -182,7 +182,7 @@ func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*Session
 	defer giveUp(nil)
 	held := false
 	stopWatch := func() {}
-	s, err := t.pool.take(waiting, who.forward, who.number, func() {
+	p, err := t.pool.take(waiting, who.forward, who.number, func() {
 		held = true
 		count.held.Add(1)
 		t.want()
@@ -196,7 +196,7 @@ func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*Session
 		err = context.Cause(waiting)
 	}
 	t.warnRefused(err)
-	return s, err
+	return p, err
 }
 
 // warnRefused tells a person once in an outage that it is more than clients can be kept waiting for.

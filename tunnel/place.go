@@ -1,0 +1,48 @@
+package tunnel
+
+import (
+	"sync/atomic"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// place is what one connection counts on its session, from the moment at which the session is chosen for it. A planned
+// replacement waits until all places are free, and so cuts neither an open on its way nor a client that still reads what
+// has arrived here. A place has several users: the call that asks for the channel, the channel until the server has closed
+// it, the copy to and from our side. It is free when the last of them has left.
+type place struct {
+	session *Session
+	users   atomic.Int32
+}
+
+// place takes a place, which has one user: the caller.
+func (s *Session) place() *place {
+	s.channels.add()
+	p := &place{session: s}
+	p.users.Store(1)
+	return p
+}
+
+// share adds a user. The caller is one already.
+func (p *place) share() { p.users.Add(1) }
+
+// leave takes a user away.
+func (p *place) leave() {
+	if p.users.Add(-1) == 0 {
+		p.session.channels.done()
+	}
+}
+
+// adopt takes charge of an open channel: its requests are answered until it ends. The caller's use of the place becomes
+// that of the channel's owner, and ends with Close.
+func (p *place) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
+	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})}
+	p.share()
+	go func() {
+		defer p.leave()
+		defer close(c.ended)
+		// sshd asks keepalive@openssh.com on a channel (ClientAliveInterval); any answer will do.
+		ssh.DiscardRequests(requests)
+	}()
+	return c
+}
