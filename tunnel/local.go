@@ -147,14 +147,14 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 const goneGrace = 3 * time.Second
 
 // ask asks s for a channel for as long as the client of conn waits for it.
-func (f *localForward) ask(ctx context.Context, s *Session, conn net.Conn, target config.Endpoint, kind string, payload []byte) (*channel, error) {
+func (f *localForward) ask(ctx context.Context, p *place, conn net.Conn, target config.Endpoint, kind string, payload []byte) (*channel, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
 	defer watchGone(conn, func() {
 		left := time.AfterFunc(goneGrace, func() { giveUp(errClientGone) })
 		context.AfterFunc(ctx, func() { left.Stop() })
 	})()
-	return s.open(ctx, endpointText(target), kind, payload)
+	return p.open(ctx, endpointText(target), kind, payload)
 }
 
 // openPayload gives the channel type and the payload that reach target: RFC 4254 §7.2 or OpenSSH PROTOCOL §2.4.
