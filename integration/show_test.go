@@ -115,10 +115,13 @@ func TestPIDFileIsExclusive(t *testing.T) {
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the file is still there: %v", err)
 	}
-	writeFile(t, path, fmt.Sprintln(os.Getpid()))
-	l.account.expect(2, "lives", "up", "-F", config, "two", "--pidfile", path)
-	if text, _ := os.ReadFile(path); strings.TrimSpace(string(text)) != strconv.Itoa(os.Getpid()) {
-		t.Errorf("the file of a living process was changed to %q", text)
+	writeFile(t, path, fmt.Sprintln(os.Getpid())) // nor is its number, when another process has it by now
+	l.up(1, "one", "--pidfile", path)
+	diary := l.account.path("diary")
+	writeFile(t, diary, "dear diary\n")
+	l.account.expect(2, "--pidfile "+diary+": .*number\ntunneld: hint: ", "up", "-F", config, "two", "--pidfile", diary)
+	if text, _ := os.ReadFile(diary); string(text) != "dear diary\n" {
+		t.Errorf("somebody's file holds %q now", text)
 	}
 }
 
