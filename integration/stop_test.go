@@ -102,10 +102,35 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	c := l.open(tunneld, []route{r}, "-o", "TunneldDrain=60")
 	conn := r.connect(t)
 	check(t, exchange(conn, "open", patience))
+	first := time.Now()
 	c.signal(syscall.SIGTERM)
 	eventually(t, patience, "the local listener is closed", func() bool { return !accepts(r.address) })
-	c.signal(syscall.SIGTERM)
-	if code := c.waitExit(t, 2*time.Second); code != 0 {
+	eventually(t, 3*time.Second, "an end at once", func() bool {
+		if time.Since(first) > time.Second {
+			c.signal(syscall.SIGTERM)
+		}
+		return !c.running()
+	})
+	if code := c.waitExit(t, time.Second); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// GNU timeout sends its signal to the process, and then to the group in which the process is, too.
+func TestSignalThatComesTwiceIsOne(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	r := localRoute(t, startTarget(t, echo).address())
+	c := l.open(tunneld, []route{r}, "-o", "TunneldDrain=60")
+	conn := r.connect(t)
+	check(t, exchange(conn, "open", patience))
+	for range 3 {
+		c.signal(syscall.SIGTERM)
+	}
+	eventually(t, patience, "the local listener is closed", func() bool { return !accepts(r.address) })
+	check(t, exchange(conn, "still", patience))
+	conn.Close()
+	if code := c.waitExit(t, patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 }

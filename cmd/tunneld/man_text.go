@@ -27,7 +27,8 @@ var manSections = []struct {
 			"command line or in ProxyJump; password is for the destination, where the process has one alias."},
 	}},
 	{"SIGNALS", [][2]string{
-		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. A second one ends it at once."},
+		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. Another one ends it at once, if it comes a second or more " +
+			"later: timeout(1) sends each signal twice, and a key that is pressed twice in a hurry counts once."},
 		{"SIGHUP", "Read the configuration anew and change only what differs."},
 		{"SIGUSR1", "Replace the SSH connections, the new ones first."},
 	}},

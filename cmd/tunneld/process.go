@@ -50,14 +50,11 @@ var errSecondSignal = &exitError{code: exitOK}
 // A tunnel that fails for good does not take the others down; its error is part of what run gives in the end.
 func (p *process) run(ctx context.Context) error {
 	defer keepHeadroom()()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1)
-	defer signal.Stop(signals)
+	signals := notifySignals()
 	plans, err := p.firstPlan(ctx)
 	if err != nil || len(plans) == 0 {
 		return err
 	}
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	if err := p.doors.open(ctx, p.log, plans); err != nil {
 		return err
 	}
@@ -75,13 +72,33 @@ func (p *process) run(ctx context.Context) error {
 	reload := func() map[string]error { return p.reload(ctx, running) }
 	p.doors.serve(p, reload)
 	p.tasks.Go(func() { monitor.Watch(running, p.log, p) })
-	err = p.loop(running, signals, stop, func() { reload() })
+	var asked stopRequest
+	err = p.loop(running, signals, &asked, stop, func() { reload() })
 	if err != errSecondSignal {
 		stop()
-		p.doors.close() // nobody can ask for more
-		p.tasks.Wait()
+		err = p.finish(signals, &asked, err)
 	}
 	return err
+}
+
+// finish waits for what has been started, unless it is told again to stop.
+func (p *process) finish(signals <-chan os.Signal, asked *stopRequest, err error) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.doors.close() // nobody can ask for more
+		p.tasks.Wait()
+	}()
+	for {
+		select {
+		case <-done:
+			return err
+		case s := <-signals:
+			if isStop(s) && asked.again(time.Now()) {
+				return errSecondSignal
+			}
+		}
+	}
 }
 
 // lookupPause is the time between two attempts to resolve what CanonicalizeHostname asks for.
@@ -111,10 +128,10 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 }
 
 // loop reacts to what happens until every tunnel has ended.
-func (p *process) loop(running context.Context, signals <-chan os.Signal, stop, reload func()) error {
+func (p *process) loop(running context.Context, signals <-chan os.Signal, asked *stopRequest, stop, reload func()) error {
 	watchdog, cancel := p.service.watchdog()
 	defer cancel()
-	for stopping := false; ; {
+	for {
 		select {
 		case <-p.ended:
 			if len(p.live()) == 0 {
@@ -126,9 +143,11 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, stop, 
 			p.service.feed(p.turned())
 		case s := <-signals:
 			switch {
-			case stopping && (s == syscall.SIGTERM || s == syscall.SIGINT):
+			case isStop(s) && asked.again(time.Now()):
 				p.log.Warn("exiting at once", "signal", s.String())
 				return errSecondSignal
+			case isStop(s) && asked.repeated:
+				p.log.Debug("the same signal once more", "signal", s.String())
 			case s == syscall.SIGHUP:
 				p.tasks.Go(reload)
 			case s == syscall.SIGUSR1:
@@ -136,7 +155,6 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, stop, 
 			default:
 				p.log.Info("stopping", "signal", s.String())
 				p.service.stopping()
-				stopping = true
 				stop()
 			}
 		}

@@ -32,7 +32,7 @@ func upCommand() *cobra.Command {
 		Long: `Runs the tunnels of these ssh_config aliases in the foreground until told to stop. ALIAS may be user@host,
 ssh://user@host:port, any host, or a quoted pattern ('sshproxy-*') for all aliases that match.
 
-SIGTERM and SIGINT stop it (a second one at once), SIGHUP re-reads the configuration, SIGUSR1 reconnects.
+SIGTERM and SIGINT stop it (another one, a second or more later, at once), SIGHUP re-reads the configuration, SIGUSR1 reconnects.
 Exit codes: 0 asked to stop, 1 gave up, 2 usage, configuration or a local port, 3 refused: host key, authentication,
 no common algorithm.`,
 		RunE: func(cmd *cobra.Command, aliases []string) error {
@@ -85,6 +85,7 @@ func some(names []string) string {
 }
 
 func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
+	outliveLogReader()
 	log, err := flags.log.logger(cmd.ErrOrStderr(), flags.ssh.verbose())
 	if err != nil {
 		return err
