@@ -40,6 +40,8 @@ type Dialer struct {
 	Trace       func(Step) // called as each step ends, from the goroutine that dials; nil: nobody wants to know
 	Shell       string     // runs ProxyCommand, as $SHELL does for ssh(1); empty: /bin/sh
 
+	verified verifiedKeys // host keys that were good before
+
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: net.DefaultResolver.LookupNetIP
 }
 
@@ -109,7 +111,7 @@ func (d *Dialer) reach(ctx context.Context, limit *deadline, o *config.Options, 
 
 // login exchanges keys over the wire of l, checks the host key, authenticates, and fills in the rest of l.
 func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, l *link, settings ssh.Config, log *slog.Logger) error {
-	hostKeys, err := newHostKeys(ctx, o, limit.exempt(d.Ask), log)
+	hostKeys, err := newHostKeys(ctx, o, &d.verified, limit.exempt(d.Ask), log)
 	if err != nil {
 		return err
 	}

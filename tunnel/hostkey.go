@@ -3,9 +3,12 @@ package tunnel
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -24,11 +27,13 @@ import (
 //
 // VerifyHostKeyDNS is not done: nobody here validates DNSSEC.
 type hostKeys struct {
-	options *config.Options
-	ask     Asker
-	log     *slog.Logger
-	files   []knownHostsFile
-	offered []string // algorithms
+	options  *config.Options
+	ask      Asker
+	log      *slog.Logger
+	verified *verifiedKeys // shared by all attempts; nil: none are kept
+	before   verifiedHost  // what it had for this destination when the attempt began
+	files    []knownHostsFile
+	offered  []string // algorithms
 
 	accepted atomic.Pointer[acceptedKey]
 	taken    atomic.Bool // the key was taken without a look, and nothing will tell it from another the next time
@@ -42,12 +47,12 @@ type acceptedKey struct {
 	address   string // the peer's address as known_hosts names it; empty where CheckHostIP does not apply
 }
 
-// newHostKeys reads the files of known hosts anew. ctx bounds KnownHostsCommand; ask may be nil.
+// newHostKeys reads the files of known hosts anew. ctx bounds KnownHostsCommand; verified and ask may be nil.
 //
 // The error is a permanent one of PhaseHandshake where no host key algorithm is left to offer, and a transient one of
 // PhaseHostKey where KnownHostsCommand fails.
-func newHostKeys(ctx context.Context, o *config.Options, ask Asker, log *slog.Logger) (*hostKeys, error) {
-	h := &hostKeys{options: o, ask: ask, log: log}
+func newHostKeys(ctx context.Context, o *config.Options, verified *verifiedKeys, ask Asker, log *slog.Logger) (*hostKeys, error) {
+	h := &hostKeys{options: o, ask: ask, log: log, verified: verified, before: verified.of(o)}
 	for _, path := range withoutNone(o.UserKnownHostsFile) {
 		h.read(path, true)
 	}
@@ -55,8 +60,9 @@ func newHostKeys(ctx context.Context, o *config.Options, ask Asker, log *slog.Lo
 		h.read(path, false)
 	}
 	known := h.lookup(h.name())
-	if o.KnownHostsCommand != "" {
-		// ssh gives the command the name without the port here, and believes it for that name.
+	if o.KnownHostsCommand != "" && !o.HostKeyAlgorithmsExact {
+		// ssh gives the command the name without the port here, and believes it for that name. Where the order is written out
+		// it does not ask (ssh_kex2 of sshconnect2.c): a command may insist on being told the key.
 		more, err := h.runCommand(ctx, commandOrder, canonicalHost(o.HostName), nil)
 		if err != nil {
 			return nil, err
@@ -80,11 +86,11 @@ func withoutNone(paths []string) []string {
 }
 
 func (h *hostKeys) read(path string, user bool) {
-	lines, err := readKnownHosts(path)
-	if err != nil {
-		h.log.Warn("known hosts file not read", "file", path, "err", err)
+	lines, err := readLines(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		h.log.Warn("known hosts file not read", "file", path, "err", fileReason(err))
 	}
-	h.files = append(h.files, knownHostsFile{path: path, user: user, lines: lines})
+	h.files = append(h.files, knownHostsFile{path: path, user: user, lines: lines, err: err})
 }
 
 // algorithms gives HostKeyAlgorithms for ssh.ClientConfig, the ones of known keys first.
@@ -94,7 +100,8 @@ func (h *hostKeys) algorithms() []string { return slices.Clone(h.offered) }
 // not reached directly. A new key is written to the first user file where StrictHostKeyChecking says so. ctx bounds
 // KnownHostsCommand and a person's answer.
 //
-// The error is an *Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed or ctx is done.
+// The error is an *Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed, where a file can not be read
+// for now, or where ctx is done.
 func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
 	if accepted := h.accepted.Load(); accepted != nil && bytes.Equal(accepted.blob, key.Marshal()) {
 		return nil
@@ -146,6 +153,10 @@ func (h *hostKeys) acceptable(key ssh.PublicKey) error {
 		return nil
 	}
 	revoked, err := revokedByFile(h.options.RevokedHostKeys, key)
+	var unread *fs.PathError
+	if errors.As(err, &unread) && (momentary(err) || len(h.before.keys) > 0) {
+		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys %s can not be read: %w", h.options.RevokedHostKeys, unread.Err))
+	}
 	if err != nil {
 		return h.refuse(fmt.Errorf("RevokedHostKeys can not be used, so that no host key can be trusted: %w", err),
 			"mend the file or take RevokedHostKeys out of the configuration")

@@ -112,6 +112,7 @@ func TestVerdictsAgreeWithSSH(t *testing.T) {
 	}
 }
 
+// A certificate without principals is not among these: it was good for every host until OpenSSH 10.
 func TestCertificateVerdictsAgreeWithSSH(t *testing.T) {
 	s := startLiveServer(t, "HostCertificate DIR/ed25519-cert.pub")
 	s.certify(t, "-n", "127.0.0.1,alias")
@@ -140,7 +141,6 @@ func TestCertificateVerdictsAgreeWithSSH(t *testing.T) {
 		"key changed, no port known": {[]string{name + " " + keyText(testKey(t, "ed25519 a")), s.line("127.0.0.1", "ed25519")}, nil, nil},
 		"other host":                 {[]string{"@cert-authority * " + authority}, nil, []string{"-n", "x,*"}},
 		"other host, accept-new":     {[]string{"@cert-authority * " + authority}, []setting{{"StrictHostKeyChecking", "accept-new"}}, []string{"-n", "x"}},
-		"every host":                 {[]string{"@cert-authority * " + authority}, nil, []string{}},
 		"expired":                    {[]string{"@cert-authority * " + authority}, nil, []string{"-n", "127.0.0.1", "-V", "20200101:20210101"}},
 		"not yet valid":              {[]string{"@cert-authority * " + authority}, nil, []string{"-n", "127.0.0.1", "-V", "20990101:20990102"}},
 		"expired, key known":         {[]string{"@cert-authority * " + authority, s.line(name, "ed25519")}, nil, []string{"-n", "127.0.0.1", "-V", "20200101:20210101"}},

@@ -18,8 +18,9 @@ var defaultCASignatureAlgorithms = []string{
 }
 
 // checkCertificate tells whether a certificate of a known authority holds for this host and now. The rules are those of
-// sshkey_cert_check_host: a certificate without principals is good for every host, no critical option is understood, and
-// principals are compared to the letter, without wildcards.
+// sshkey_cert_check_host: no critical option is understood, and principals are compared to the letter, without wildcards. As
+// since OpenSSH 10, a certificate without principals is good for no host: one that an authority has forgotten to bind would
+// be good for all.
 func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
 	if cert.CertType != ssh.HostCert {
 		return errors.New("the certificate is not a host's")
@@ -30,6 +31,9 @@ func (h *hostKeys) checkCertificate(cert *ssh.Certificate) error {
 	}
 	if cert.Signature == nil || !slices.Contains(permitted, cert.Signature.Format) {
 		return errors.New("the certificate is signed with an algorithm that CASignatureAlgorithms does not name")
+	}
+	if len(cert.ValidPrincipals) == 0 {
+		return fmt.Errorf("host certificate %q names no host", foreign.Line(cert.KeyId))
 	}
 	checker := ssh.CertChecker{Clock: time.Now}
 	if err := checker.CheckCert(h.certificateName(), cert); err != nil {

@@ -54,12 +54,12 @@ func TestKnownHostsCommandOrders(t *testing.T) {
 func TestKnownHostsCommandFails(t *testing.T) {
 	o := hostOptions(22, writeLines(t, hostLine(t, "host.example", "ed25519 a")))
 	o.KnownHostsCommand = script(t, "echo the directory is down >&2", "exit 3")
-	_, err := newHostKeys(t.Context(), o, nil, testLog(t))
+	_, err := newHostKeys(t.Context(), o, nil, nil, testLog(t))
 	if PhaseOf(err) != PhaseHostKey || IsPermanent(err) || !strings.Contains(err.Error(), "the directory is down") {
 		t.Errorf("error %v", err)
 	}
 	o.KnownHostsCommand = script(t, "yes")
-	if _, err := newHostKeys(t.Context(), o, nil, testLog(t)); err == nil || !strings.Contains(err.Error(), "bytes of output") {
+	if _, err := newHostKeys(t.Context(), o, nil, nil, testLog(t)); err == nil || !strings.Contains(err.Error(), "bytes of output") {
 		t.Errorf("endless output: %v", err)
 	}
 	for _, command := range []string{"relative", "/missing/command", `"`} { // ssh goes on without
@@ -78,7 +78,7 @@ func TestKnownHostsCommandEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := newHostKeys(ctx, o, nil, testLog(t))
+		_, err := newHostKeys(ctx, o, nil, nil, testLog(t))
 		ended <- err
 	}()
 	tick := time.NewTicker(5 * time.Millisecond)

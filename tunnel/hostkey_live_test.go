@@ -154,7 +154,7 @@ func (s *liveServer) options(t *testing.T, file string, settings []setting) *con
 // byUs tells whether we accept the server's key, and why not.
 func (s *liveServer) byUs(t *testing.T, file string, settings ...setting) (bool, error) {
 	t.Helper()
-	h, err := newHostKeys(t.Context(), s.options(t, file, settings), nil, testLog(t))
+	h, err := newHostKeys(t.Context(), s.options(t, file, settings), nil, nil, testLog(t))
 	if err != nil {
 		return false, err
 	}

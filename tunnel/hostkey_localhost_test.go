@@ -27,7 +27,7 @@ func TestNoHostAuthenticationForLocalhost(t *testing.T) {
 		{"through a jump host", config.Options{NoHostAuthForLocalhost: true, Via: &config.Options{}}, loopback, false},
 	} {
 		c.o.HostName, c.o.Port, c.o.StrictHostKeyChecking = "localhost", 22, config.StrictYes
-		h, err := newHostKeys(t.Context(), &c.o, nil, quiet())
+		h, err := newHostKeys(t.Context(), &c.o, nil, nil, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -31,6 +31,9 @@ func (h *hostKeys) permitted() []string {
 func (h *hostKeys) offer(known knownHosts) ([]string, error) {
 	algorithms := h.permitted()
 	if !h.options.HostKeyAlgorithmsExact {
+		if len(known) == 0 {
+			algorithms = h.before.first(algorithms)
+		}
 		algorithms = orderAlgorithms(algorithms, known)
 	}
 	usable := usableHostKeyAlgorithms()

@@ -54,7 +54,7 @@ func TestAlgorithmsOrder(t *testing.T) {
 func TestNoUsableAlgorithm(t *testing.T) {
 	o := hostOptions(22, writeLines(t))
 	o.HostKeyAlgorithms = []string{ssh.KeyAlgoSKED25519}
-	_, err := newHostKeys(t.Context(), o, nil, testLog(t))
+	_, err := newHostKeys(t.Context(), o, nil, nil, testLog(t))
 	var e *Error
 	if !errors.As(err, &e) || e.Phase != PhaseHandshake || !e.Permanent || !strings.Contains(e.Hint, "ssh-ed25519") {
 		t.Errorf("error %#v", err)

@@ -64,6 +64,15 @@ func removal(name string, known *knownHost) string {
 	return fmt.Sprintf("ssh-keygen -R %s -f %s", shellQuote(name), shellQuote(known.file))
 }
 
+// refuseCertificate is for a certificate that is not accepted, where HostKeyAlgorithms permits no plain key in its place.
+func (h *hostKeys) refuseCertificate(c *shownKey, why error) error {
+	if err := h.unread(); err != nil {
+		return h.refuseUnread(c.key, err)
+	}
+	return h.refuse(fmt.Errorf("host certificate of %s not accepted, and HostKeyAlgorithms permits no plain key of its type: %w", describeKey(c.key), why),
+		"add the authority to known_hosts, with @cert-authority; or let HostKeyAlgorithms permit plain keys, too")
+}
+
 func (h *hostKeys) refuseUnknown(c *shownKey) error {
 	err := fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))
 	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.acquaintance())

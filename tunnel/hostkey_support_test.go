@@ -115,7 +115,7 @@ func hostOptions(port int, file string) *config.Options {
 
 func newTestHostKeys(t testing.TB, o *config.Options, ask Asker) *hostKeys {
 	t.Helper()
-	h, err := newHostKeys(t.Context(), o, ask, testLog(t))
+	h, err := newHostKeys(t.Context(), o, nil, ask, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -236,7 +236,7 @@ func TestHostCertificates(t *testing.T) {
 		"for ever":                 {lines: []string{authority}, change: infinity},
 		"for a user":               {lines: []string{authority}, change: func(c *ssh.Certificate) { c.CertType = ssh.UserCert }, want: "no host key is known"},
 		"for another host":         {lines: []string{authority}, change: func(c *ssh.Certificate) { c.ValidPrincipals = []string{"x", "*"} }, want: "no host key is known"},
-		"for every host":           {lines: []string{authority}, change: func(c *ssh.Certificate) { c.ValidPrincipals = nil }},
+		"for every host":           {lines: []string{authority}, change: func(c *ssh.Certificate) { c.ValidPrincipals = nil }, want: "no host key is known"},
 		"with a critical option":   {lines: []string{authority}, change: func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"x": "y"} }, want: "no host key is known"},
 		"with an extension":        {lines: []string{authority}, change: func(c *ssh.Certificate) { c.Extensions = map[string]string{"x": "y"} }},
 		"expired, plain key held":  {lines: []string{authority, hostLine(t, "[host.example]:2222", "ed25519 a")}, change: func(c *ssh.Certificate) { c.ValidBefore = 1 }},

@@ -24,7 +24,8 @@ type shownKey struct {
 }
 
 // verify finds the key among the known ones, or makes it known. A certificate that no authority vouches for is judged by
-// its plain key. learnable tells whether further keys of the server may be learned by it.
+// its plain key where HostKeyAlgorithms permits that, as since OpenSSH 10: anybody can make a certificate. learnable tells
+// whether further keys of the server may be learned by it.
 func (h *hostKeys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey, portless bool) (learnable bool, err error) {
 	c, err := h.shown(ctx, remote, key, portless)
 	if err != nil {
@@ -32,13 +33,22 @@ func (h *hostKeys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKe
 	}
 	if cert, ok := key.(*ssh.Certificate); ok {
 		err := h.verifyCertificate(ctx, c, cert)
+		if err == nil {
+			h.remember(cert.Key, cert.SignatureKey)
+		}
 		if err == nil || final(err) {
 			return false, err
+		}
+		if !permits(h.permitted(), cert.Key) {
+			return false, h.refuseCertificate(c, err)
 		}
 		h.log.Debug("host certificate not accepted, its plain key is looked up", "err", err)
 		c.key = cert.Key
 	}
-	return h.verifyPlain(ctx, c)
+	if learnable, err = h.verifyPlain(ctx, c); err == nil {
+		h.remember(c.key, nil)
+	}
+	return learnable, err
 }
 
 func (h *hostKeys) shown(ctx context.Context, remote net.Addr, key ssh.PublicKey, portless bool) (*shownKey, error) {
@@ -81,6 +91,9 @@ func (h *hostKeys) verifyCertificate(ctx context.Context, c *shownKey, cert *ssh
 		_, err := h.verify(ctx, c.remote, cert, true)
 		return err
 	}
+	if h.goodBefore(cert.Key, cert.SignatureKey) {
+		return h.checkCertificate(cert)
+	}
 	return errors.New("no @cert-authority for " + c.host)
 }
 
@@ -90,6 +103,9 @@ func (h *hostKeys) verifyPlain(ctx context.Context, c *shownKey) (learnable bool
 	case keyRevoked:
 		return false, h.refuseRevoked(c, known)
 	case keyChanged:
+		if err := h.unread(); err != nil { // it may hold this one, too
+			return false, h.refuseUnread(c.key, err)
+		}
 		return false, h.refuseChanged(c, known)
 	case keyKnown:
 		h.log.Debug("host key known", "line", known.source())
@@ -103,12 +119,19 @@ func (h *hostKeys) verifyPlain(ctx context.Context, c *shownKey) (learnable bool
 	return learnable, h.verifyAddress(ctx, c, known)
 }
 
-// verifyUnknown looks the name up without its port, and else lets StrictHostKeyChecking decide.
+// verifyUnknown looks the name up without its port, and among the keys that were good before, and else lets
+// StrictHostKeyChecking decide.
 func (h *hostKeys) verifyUnknown(ctx context.Context, c *shownKey) (learnable bool, err error) {
 	if h.looksPortless(c) {
 		if _, err := h.verify(ctx, c.remote, c.key, true); err == nil || final(err) {
 			return false, err
 		}
+	}
+	if h.goodBefore(c.key, nil) {
+		return false, nil
+	}
+	if err := h.unread(); err != nil {
+		return false, h.refuseUnread(c.key, err)
 	}
 	if c.portless || h.strict() == config.StrictYes {
 		return false, h.refuseUnknown(c)

@@ -31,14 +31,20 @@ type knownHostsFile struct {
 	path  string
 	user  bool // of UserKnownHostsFile, so that keys may be learned into it
 	lines []string
+	err   error // why it could not be read, also where it is missing; nil: it was
 }
 
 // readKnownHosts gives the lines of a file, without their ends. A missing file has none.
 func readKnownHosts(path string) ([]string, error) {
-	text, err := os.ReadFile(path)
+	lines, err := readLines(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	return lines, err
+}
+
+func readLines(path string) ([]string, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
