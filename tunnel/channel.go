@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -23,13 +22,6 @@ var errTooManyOpens = errors.New("too many connections already wait for the serv
 // half of them.
 const maxPendingOpens = 4096
 
-// closeGrace is how long a channel that the peer closed is watched for the end of its session, which closes all channels
-// in the same way just before it shows elsewhere.
-const closeGrace = time.Millisecond
-
-// livesRequest is a global request that wants no answer and that nobody knows.
-const livesRequest = "lives@tunneld"
-
 // channel is an open SSH channel and the session that it can not outlive. Its owner calls Close.
 type channel struct {
 	ssh.Channel
@@ -38,12 +30,6 @@ type channel struct {
 	closing sync.Once
 	ended   chan struct{} // closed when the peer has closed the channel or the session has ended
 	used    atomic.Bool   // a byte has been carried, in either direction
-}
-
-// Close closes the channel. It may be called more than once.
-func (c *channel) Close() error {
-	defer c.closing.Do(c.place.leave)
-	return c.Channel.Close()
 }
 
 // Read and Write count what the session carries.
@@ -67,29 +53,14 @@ func (c *channel) use(n int) {
 	}
 }
 
-// brokeOff tells, after a Read that gave io.EOF, whether the stream was cut off by the end of the session. The library
-// gives the same io.EOF for both, and a truncated stream must not look like a complete one.
-func (c *channel) brokeOff() bool {
-	if c.session.broken() {
-		return true
-	}
-	select {
-	case <-c.ended:
-	default:
-		return false // SSH_MSG_CHANNEL_EOF: the channel itself lives
-	}
-	// When the server says goodbye, the library closes every channel before it closes the wire. It refuses to write by then.
-	if _, _, err := c.session.link.conn.SendRequest(livesRequest, false, nil); err != nil {
-		return true
-	}
-	grace := time.NewTimer(closeGrace)
-	defer grace.Stop()
-	select {
-	case <-c.session.done:
-		return true
-	case <-grace.C:
-		return false
-	}
+// Close closes the channel. It does not wait for the library, which waits for a peer that does not read. It may be called
+// more than once.
+func (c *channel) Close() error {
+	c.closing.Do(func() {
+		go c.Channel.Close()
+		c.place.leave()
+	})
+	return nil
 }
 
 type openResult struct {

@@ -48,7 +48,7 @@ func serveHTTPConnect(ctx context.Context, c *proxyClient, first byte) error {
 		return err
 	}
 	early, _ := in.Peek(in.Buffered())
-	return r.carry(early)
+	return r.carry(ctx, early)
 }
 
 func answerHTTP(w io.Writer, status int, text string) {

@@ -88,7 +88,7 @@ func (f *localForward) serve(ctx context.Context, conn stream, number uint64) {
 		f.refuse(conn, err)
 		return
 	}
-	(&splice{conn, ch, &f.count}).run()
+	(&splice{conn, ch, &f.count, nil}).run(ctx)
 }
 
 // refuse ends a connection that could not be served: as ssh by a plain close when the target refused, by a reset when the

@@ -27,6 +27,9 @@ type peer struct {
 	onListen func(host string, port uint32) (uint32, bool)
 	// beforeReply is called when the listener of a tcpip-forward request stands and before the client is told.
 	beforeReply func(address string)
+	// mute has no global request answered; onRequest gets each first, where it is not nil.
+	mute      bool
+	onRequest func(*ssh.Request)
 	// onOpen gets each channel; nil: direct-tcpip is connected.
 	onOpen func(ssh.NewChannel)
 
@@ -140,7 +143,11 @@ func (p *peer) serveRequests(sc *ssh.ServerConn, reqs <-chan *ssh.Request) {
 	}()
 	for r := range reqs {
 		var m tcpipForward
+		if p.onRequest != nil {
+			p.onRequest(r)
+		}
 		switch {
+		case p.mute:
 		case r.Type == "tcpip-forward" && ssh.Unmarshal(r.Payload, &m) == nil:
 			asked, ok := m.Port, true
 			if p.onListen != nil {

@@ -48,7 +48,7 @@ func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	f.log.Debug("connection opened", "target", endpointText(f.forward.Load().Target))
 	f.carrying(ch, true)
 	defer f.carrying(ch, false)
-	(&splice{conn, ch, &f.count}).run()
+	(&splice{conn, ch, &f.count, nil}).run(ctx)
 }
 
 // admit takes what a connection needs of what the process may have; false: there is nothing left for it.

@@ -31,6 +31,7 @@ type Session struct {
 	listens  listenTable   // what the server listens on for us
 	homes    gauge         // remote forwards that live here
 	echo     echoLoop
+	proofs   lifeProofs
 
 	settling chan chan<- struct{} // asks serveChannels to count what has arrived
 
@@ -58,7 +59,7 @@ func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger
 		done:     make(chan struct{}),
 		cancel:   cancel,
 	}
-	s.echo.way = echo
+	s.echo.way, s.proofs.patience = echo, muteTime
 	l.wire.onDead(s.wireDied)
 	s.serving.Go(func() { s.serveChannels(ctx) })
 	s.serving.Go(func() { s.serveRequests(ctx) })
@@ -151,7 +152,7 @@ func (s *Session) Open() int { return s.channels.count() }
 // sshd answers with a failure (OpenSSH PROTOCOL §2.8). It blocks until ctx is done at most, whatever the library does.
 func (s *Session) Keepalive(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
-	if _, _, err := s.request(ctx, "keepalive@openssh.com", nil); err != nil {
+	if _, _, err := s.request(ctx, keepalive, nil); err != nil {
 		return 0, err
 	}
 	return time.Since(began), nil
@@ -174,6 +175,9 @@ func (s *Session) send(name string, payload []byte) <-chan requestResult {
 	result := make(chan requestResult, 1)
 	go func() {
 		ok, reply, err := s.link.conn.SendRequest(name, true, payload)
+		if err == nil {
+			s.proofs.answered.Store(true)
+		}
 		result <- requestResult{ok, reply, err}
 	}()
 	return result

@@ -67,16 +67,24 @@ func (c *proxyClient) open(ctx context.Context, host string, port int) (*route, 
 	return c.connect(ctx, config.Endpoint{Host: host, HostSet: true, Port: port})
 }
 
-// carry sends early bytes to the target and joins both ends until they have ended.
-func (r *route) carry(early []byte) error {
-	defer r.splice.close()
+// carry sends early bytes to the target and joins both ends until they have ended, or ctx is done.
+func (r *route) carry(ctx context.Context, early []byte) error {
 	if len(early) > 0 {
 		if _, err := r.target.Write(early); err != nil {
+			r.splice.close()
 			return err
 		}
 	}
-	r.splice.run()
+	r.splice.run(ctx)
 	return nil
+}
+
+// earlyWriter keeps bytes for the channel until the splice runs, which does not wait for the library.
+type earlyWriter struct{ splice *splice }
+
+func (w earlyWriter) Write(p []byte) (int, error) {
+	w.splice.early = append(w.splice.early, p...)
+	return len(p), nil
 }
 
 // serveDynamic serves a client of -D.
@@ -90,7 +98,8 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 			if err != nil {
 				return nil, err
 			}
-			return &route{ch, &splice{conn, ch, &f.count}}, nil
+			s := &splice{conn, ch, &f.count, nil}
+			return &route{earlyWriter{s}, s}, nil
 		},
 	})
 	if err != nil {
@@ -116,7 +125,7 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, c arrival) {
 			if err != nil {
 				return nil, foreign.Error(err) // the name is in it
 			}
-			return &route{conn, &splice{conn, ch, &f.count}}, nil
+			return &route{conn, &splice{conn, ch, &f.count, nil}}, nil
 		},
 	})
 	if err != nil {

@@ -38,7 +38,7 @@ func serveSOCKS4(ctx context.Context, c *proxyClient) error {
 		r.splice.close()
 		return err
 	}
-	return r.carry(nil)
+	return r.carry(ctx, nil)
 }
 
 func readSOCKS4(r io.Reader) (command byte, host string, port int, err error) {

@@ -52,7 +52,7 @@ func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
 		conn.route.splice.close()
 		return err
 	}
-	conn.route.splice.run()
+	conn.route.splice.run(ctx)
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -34,46 +35,100 @@ type splice struct {
 	conn    stream
 	channel *channel
 	count   *counter
+	early   []byte // goes to the channel before anything of conn
 }
 
+// ending is how the direction towards conn ended.
+type ending int
+
+const (
+	cut    ending = iota // the bytes stopped without a proof that these were all
+	passed               // the peer's end was passed on to conn
+	deaf                 // conn took no more
+)
+
 // run copies both ways until both directions have ended. The end of one direction is passed on as such; when the session
-// breaks, conn is reset.
-func (s *splice) run() {
+// breaks or ctx is done, conn is reset. The calls into the library are in goroutines that end with the session if the
+// library lets them, and nothing here waits for them longer than that.
+func (s *splice) run(ctx context.Context) {
 	s.channel.place.share() // the channel may be closed long before its bytes have gone to conn
 	defer s.channel.place.leave()
-	defer s.close()
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		s.up()
-	}()
-	s.down()
+	defer s.channel.Close()
+	sent, received := make(chan error, 1), make(chan ending, 1)
+	go func() { sent <- s.up() }()
+	go func() { received <- s.down() }()
+	var how ending
 	select {
-	case <-sent:
-	case <-s.channel.ended:
-		// Nobody reads what conn still sends: the peer closed the channel, or the session ended.
-		s.closeConn()
-		<-sent
+	case how = <-received:
+	case <-s.channel.session.done:
+		how = endingOf(received) // both may have come at once
+	case <-ctx.Done():
+	}
+	s.finish(ctx, how, sent)
+}
+
+// endingOf gives what is there.
+func endingOf(received <-chan ending) ending {
+	select {
+	case how := <-received:
+		return how
+	default:
+		return cut
 	}
 }
 
+// finish ends conn after the direction towards it has ended.
+func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
+	switch how {
+	case cut:
+		reset(s.conn)
+	case deaf:
+		s.conn.Close()
+	case passed:
+		select {
+		case err := <-sent:
+			s.end(err == nil || s.channel.session.lives())
+			return
+		case <-s.channel.ended:
+			// Nobody reads what conn still sends: the peer closed the channel, or the session ended.
+			s.end(s.channel.session.lives())
+		case <-s.channel.session.done:
+			reset(s.conn)
+		case <-ctx.Done():
+			reset(s.conn)
+		}
+	}
+	s.channel.Close() // so that what still writes there ends
+	select {
+	case <-sent:
+	case <-s.channel.session.done:
+	case <-ctx.Done():
+	}
+}
+
+// end closes conn: cleanly where all is proven, else by a reset.
+func (s *splice) end(clean bool) {
+	if clean {
+		s.conn.Close()
+		return
+	}
+	reset(s.conn)
+}
+
+// close ends both without having copied anything.
 func (s *splice) close() {
-	s.closeConn()
+	s.end(s.channel.session.lives())
 	s.channel.Close()
 }
 
-func (s *splice) closeConn() {
-	if s.channel.session.broken() {
-		reset(s.conn)
-		return
-	}
-	s.conn.Close()
-}
-
-// up copies from conn to the channel until conn's end, which is passed on: its EOF as EOF, a reset as a close.
+// up copies from conn to the channel until conn's end, which is passed on: its EOF as EOF, a reset as a close. An error is
+// the channel's.
 // CloseWrite must come from the goroutine that writes (the library does not lock there).
 func (s *splice) up() error {
-	err := copyToChannel(s.channel, s.conn, &s.count.out)
+	err := writePackets(s.channel, s.early, false)
+	if err == nil {
+		err = copyToChannel(s.channel, s.conn, &s.count.out)
+	}
 	if err != nil {
 		s.channel.Close()
 		return err
@@ -81,23 +136,26 @@ func (s *splice) up() error {
 	return s.channel.CloseWrite()
 }
 
-// down copies from the channel to conn until the channel's end, which is passed on: EOF as EOF, the end of the session as
-// a reset. When conn takes no more, the channel is closed.
-func (s *splice) down() error {
+// down copies from the channel to conn until the channel's end. Its EOF is passed on once it is proven to be the peer's.
+// When conn takes no more, the channel is closed.
+func (s *splice) down() ending {
 	err := copyFromChannel(s.conn, s.channel, &s.count.in)
+	var conn *connError
 	switch {
-	case err != nil:
+	case errors.As(err, &conn):
 		s.channel.Close()
-		s.closeConn()
-		return err
-	case s.channel.brokeOff():
-		reset(s.conn)
-		return errSessionDown
+		return deaf
+	case err != nil || !s.channel.session.lives():
+		return cut
 	}
-	return s.conn.CloseWrite()
+	s.conn.CloseWrite()
+	return passed
 }
 
-// copyFromChannel copies until the channel's EOF, which gives nil. An error is conn's.
+// connError is an error of the connection on our side, not of the channel.
+type connError struct{ error }
+
+// copyFromChannel copies until the channel's EOF, which gives nil. An error is conn's where it is a connError.
 func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 	small := make([]byte, smallBuffer)
 	for {
@@ -105,7 +163,7 @@ func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 		if n > 0 {
 			count.Add(uint64(n))
 			if _, werr := conn.Write(small[:n]); werr != nil {
-				return werr
+				return &connError{werr}
 			}
 		}
 		if err == nil && n == len(small) {
@@ -131,7 +189,7 @@ func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error 
 		if n > 0 {
 			count.Add(uint64(n))
 			if _, werr := conn.Write(large[:n]); werr != nil {
-				return werr
+				return &connError{werr}
 			}
 		}
 		if err != nil || n < smallBuffer || n < largeBuffer && moved < bulk {

@@ -1,0 +1,273 @@
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// How connections die in TestTruncatedTransfersAreReset. What comes out of the channels is cut at any point.
+var deaths = []struct {
+	name string
+	die  func(c *rawConn, n int) // n says which death it is
+}{
+	{"DISCONNECT", func(c *rawConn, n int) {
+		c.send(msgDisconnect, uint32(11), "the server is being shut down", "")
+		if n%2 == 0 {
+			c.Conn.(*net.TCPConn).CloseWrite() // else the network stays
+		}
+	}},
+	{"bad MAC", func(c *rawConn, n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		packet := c.to.seal(rawMessage(msgChannelData, uint32(0), "damaged on its way"))
+		packet[len(packet)-1-n%20]++
+		c.Write(packet)
+	}},
+	{"garbage", func(c *rawConn, _ int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.Write(make([]byte, 4000))
+	}},
+	{"protocol error", func(c *rawConn, n int) {
+		switch n % 4 {
+		case 0:
+			c.send(msgChannelData, uint32(99999), "for a channel that was never opened")
+		case 1:
+			c.send(msgNewKeys)
+		case 2:
+			c.send(msgChannelData, uint32(0), string(make([]byte, 1<<16)))
+		case 3:
+			c.send(msgChannelOpen, "cut")
+		}
+	}},
+	{"FIN", func(c *rawConn, n int) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n%2 == 0 { // in the middle of a packet
+			packet := c.to.seal(rawMessage(msgChannelData, uint32(0), "half of this"))
+			c.Write(packet[:len(packet)/2])
+		}
+		c.Conn.(*net.TCPConn).CloseWrite()
+	}},
+	{"RST", func(c *rawConn, _ int) { abort(c.Conn.(*net.TCPConn)) }},
+}
+
+const (
+	deathsOfEach = 5
+	streamsEach  = 80
+)
+
+// However a connection dies, no client of it may take what it got for all there is: every stream that was running is
+// reset. The SSH library ends all channels in the same way as the server does, just before it tells that the connection is
+// dead; 10 to 40 % of streams ended cleanly.
+func TestTruncatedTransfersAreReset(t *testing.T) {
+	for _, d := range deaths {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			kill := make(chan int, 1)
+			server := startRawServer(t, func(c *rawConn) {
+				dying, over := make(chan int), make(chan struct{})
+				var watch sync.WaitGroup
+				watch.Go(func() {
+					select {
+					case n := <-kill:
+						dying <- n
+					case <-over:
+					}
+				})
+				streamEndlessly(c, dying, d.die)
+				close(over)
+				watch.Wait()
+			})
+			a := newAccount(t)
+			a.trust(server.address(), server.hostKey)
+			a.host(alias, server.port(), "TunneldEcho off")
+			r := localRoute(t, "127.0.0.1:1")
+			l := &lab{t: t, account: a}
+			p := l.start(tunneld, r.flags...)
+			waitUp(t, p, 0)
+			for n := range deathsOfEach {
+				from := p.mark()
+				if n == 0 {
+					from = 0
+				}
+				ends := readAll(t, r, streamsEach, func() { kill <- n })
+				if ends.reset != streamsEach {
+					t.Errorf("death %d: %d of %d streams were reset; %v", n, ends.reset, streamsEach, ends.examples)
+				}
+				waitLost(t, p, from, patience)
+			}
+		})
+	}
+}
+
+// A server that is killed is one more death, with a real server.
+func TestTruncatedTransfersOfKilledServerAreReset(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	r := localRoute(t, startTarget(t, func(c *net.TCPConn) {
+		for buffer := make([]byte, 32<<10); ; {
+			if _, err := c.Write(buffer); err != nil {
+				return
+			}
+		}
+	}).address())
+	p := l.open(tunneld, []route{r}, "-o", "TunneldEcho=off")
+	for n := range deathsOfEach {
+		from := p.mark()
+		ends := readAll(t, r, streamsEach, l.server.killSessions)
+		if ends.reset != streamsEach {
+			t.Errorf("death %d: %d of %d streams were reset; %v", n, ends.reset, streamsEach, ends.examples)
+		}
+		waitLost(t, p, from, patience)
+	}
+}
+
+// ends is how streams ended.
+type ends struct {
+	reset    int
+	examples []error
+}
+
+// readAll has count clients read through r, calls kill when all have got some bytes, and waits until all have ended.
+func readAll(t *testing.T, r route, count int, kill func()) ends {
+	t.Helper()
+	results, flowing := make(chan error, count), make(chan struct{}, count)
+	for range count {
+		go func() { results <- readOne(r, flowing) }()
+	}
+	var e ends
+	var failed []error
+	for began := 0; began < count; {
+		select {
+		case <-flowing:
+			began++
+		case err := <-results:
+			t.Fatalf("a stream ended before the death: %v", err)
+		}
+	}
+	kill()
+	for range count {
+		err := <-results
+		if wasReset(err) {
+			e.reset++
+		} else {
+			failed = append(failed, err)
+		}
+	}
+	e.examples = failed[:min(len(failed), 3)]
+	return e
+}
+
+// readOne reads to the end. It says when bytes flow.
+func readOne(r route, flowing chan<- struct{}) error {
+	conn, err := r.dial()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetReadDeadline(time.Now().Add(patience))
+	for got, buffer := 0, make([]byte, 64<<10); ; {
+		n, err := conn.Read(buffer)
+		if got == 0 && n > 0 {
+			flowing <- struct{}{}
+		}
+		got += n
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("a stream without end ended cleanly after %d bytes", got)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// rawChannel is a channel of the raw server, as it was opened.
+type rawChannel struct {
+	id     uint32       // the client's number
+	window atomic.Int64 // what may still be sent
+}
+
+// streamEndlessly grants every channel and sends to all of them without end, until dying gives a number for die.
+func streamEndlessly(c *rawConn, dying <-chan int, die func(*rawConn, int)) {
+	var mu sync.Mutex
+	var channels []*rawChannel
+	more := make(chan struct{}, 1)
+	ended := make(chan struct{})
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer c.Close()
+	reading.Go(func() {
+		defer close(ended)
+		for {
+			m, err := c.read()
+			if err != nil {
+				return
+			}
+			f := rawFields{m[1:]}
+			switch m[0] {
+			case msgGlobalRequest:
+				if f.text(); f.bool() {
+					c.send(msgRequestFailure)
+				}
+			case msgChannelOpen:
+				f.text()
+				mu.Lock()
+				ch := &rawChannel{id: f.uint32()}
+				ch.window.Store(int64(f.uint32()))
+				number := uint32(len(channels))
+				channels = append(channels, ch)
+				mu.Unlock()
+				c.send(msgChannelConfirm, ch.id, number, uint32(1<<20), uint32(32<<10))
+			case msgWindowAdjust:
+				number := f.uint32()
+				mu.Lock()
+				channels[number].window.Add(int64(f.uint32()))
+				mu.Unlock()
+			}
+			select {
+			case more <- struct{}{}:
+			default:
+			}
+		}
+	})
+	data := make([]byte, 8<<10)
+	for {
+		mu.Lock()
+		open := slices.Clone(channels)
+		mu.Unlock()
+		sent := false
+		for _, ch := range open {
+			select {
+			case n := <-dying:
+				die(c, n)
+				<-ended // the client closes
+				return
+			default:
+			}
+			if ch.window.Load() >= int64(len(data)) {
+				ch.window.Add(-int64(len(data)))
+				c.send(msgChannelData, ch.id, data)
+				sent = true
+			}
+		}
+		if !sent {
+			select {
+			case <-more:
+			case n := <-dying:
+				die(c, n)
+				<-ended
+				return
+			case <-ended:
+				return
+			}
+		}
+	}
+}

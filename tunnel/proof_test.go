@@ -1,0 +1,173 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// A server that answers no requests can not prove that an end is real. Its transfers must neither hang nor all be reset.
+func TestEndsOfServerThatAnswersNothing(t *testing.T) {
+	p := newPeer(t)
+	p.mute = true
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(target(t, func(conn *net.TCPConn) {
+		io.WriteString(conn, "all of it")
+	}))}})
+	s := p.session(config.Echo{Mode: config.EchoOff})
+	s.proofs.patience = 100 * time.Millisecond
+	tun.Join(s)
+	for range 2 {
+		conn := dialTo(t, tun.boundAt(0))
+		conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+		if got, err := io.ReadAll(conn); err != nil || string(got) != "all of it" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		conn.Close()
+	}
+}
+
+// Many channels that end at once share a few questions.
+func TestProofsAreShared(t *testing.T) {
+	p := newPeer(t)
+	var asked atomic.Int32
+	p.onRequest = func(*ssh.Request) { asked.Add(1) }
+	s := p.session(config.Echo{Mode: config.EchoOff})
+	defer s.Close()
+	var waiting sync.WaitGroup
+	start := make(chan struct{})
+	for range 1000 {
+		waiting.Go(func() {
+			<-start
+			if !s.lives() {
+				t.Error("no proof from a session that lives")
+			}
+		})
+	}
+	close(start)
+	waiting.Wait()
+	if n := asked.Load(); n > 500 {
+		t.Errorf("%d questions for 1000 channels", n)
+	}
+	s.Close()
+	if s.lives() {
+		t.Error("a session that was closed has proven that it lives")
+	}
+}
+
+// stuckConn is an SSH connection of a library none of whose calls comes back before release.
+type stuckConn struct {
+	ssh.Conn
+	release <-chan struct{}
+	channel bool // opens channels, which are stuck
+}
+
+func (c stuckConn) Wait() error { <-c.release; return io.EOF }
+
+func (c stuckConn) SendRequest(string, bool, []byte) (bool, []byte, error) {
+	<-c.release
+	return false, nil, io.EOF
+}
+
+func (c stuckConn) OpenChannel(string, []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+	if !c.channel {
+		<-c.release
+		return nil, nil, io.EOF
+	}
+	requests := make(chan *ssh.Request)
+	context.AfterFunc(afterRelease(c.release), func() { close(requests) })
+	return stuckChannel{nil, c.release}, requests, nil
+}
+
+func afterRelease(release <-chan struct{}) context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-release
+		cancel()
+	}()
+	return ctx
+}
+
+type stuckChannel struct {
+	ssh.Channel
+	release <-chan struct{}
+}
+
+func (c stuckChannel) Read([]byte) (int, error)  { <-c.release; return 0, io.EOF }
+func (c stuckChannel) Write([]byte) (int, error) { <-c.release; return 0, io.EOF }
+func (c stuckChannel) Close() error              { <-c.release; return io.EOF }
+func (c stuckChannel) CloseWrite() error         { <-c.release; return io.EOF }
+func (c stuckChannel) Stderr() io.ReadWriter     { return c }
+
+// Whatever the library does, the end of a session resets its clients, and the tunnel can be shut down: a key exchange that
+// stalled left clients hanging and a process that TERM did not end.
+func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		end  func(*Tunnel, *Session)
+	}{
+		{"Session.Close", func(_ *Tunnel, s *Session) { s.Close() }},
+		{"Shutdown", func(tun *Tunnel, _ *Session) {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			tun.Shutdown(ctx)
+		}},
+		{"Retire", func(tun *Tunnel, s *Session) {
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			tun.Retire(ctx, s)
+		}},
+		{"Shutdown while it retires", func(tun *Tunnel, s *Session) {
+			tun.Leave(s)
+			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+			defer cancel()
+			tun.Shutdown(ctx)
+		}},
+	} {
+		for _, early := range []bool{false, true} { // before the channel is open
+			release := make(chan struct{})
+			w := newWire(idleConn(t))
+			chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
+			l := &link{conn: stuckConn{release: release, channel: !early}, wire: w, chans: chans, reqs: reqs}
+			l.guard()
+			tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", HostSet: true, Port: 1})}})
+			s := newSession(t.Context(), l, config.Echo{Mode: config.EchoOff}, quiet())
+			tun.Join(s)
+			conn := dialTo(t, tun.boundAt(0))
+			if _, err := conn.Write(make([]byte, 1000)); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "the connection is served", func() bool { return tun.Busy() > 0 })
+			ended := make(chan struct{})
+			go func() {
+				c.end(tun, s)
+				close(ended)
+			}()
+			conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) || os.IsTimeout(err) {
+				if !early { // who waits for an open may be held for the next session
+					t.Errorf("%s: the client got %v, want a reset", c.name, err)
+				}
+			}
+			select {
+			case <-ended:
+			case <-time.After(10 * time.Second):
+				t.Errorf("%s waits for the library", c.name)
+			}
+			conn.Close()
+			s.Close()
+			close(release)
+			close(chans)
+			close(reqs)
+		}
+	}
+}
