@@ -134,7 +134,9 @@ func parsePlace(text string) (p place, ok bool) {
 	if !ok || host == "" {
 		return place{}, false
 	}
-	p.host = withoutBrackets(host)
+	if p.host = withoutBrackets(host); p.host == "" { // ssh would go to no jump host at all
+		return place{}, false
+	}
 	if port != "" {
 		if p.port, ok = portNumber(port); !ok || p.port == 0 {
 			return place{}, false

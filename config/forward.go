@@ -61,7 +61,7 @@ func joinHostPort(host string, port int) string {
 func ParseForward(kind Kind, text string) (Forward, error) {
 	f, ok := parseForward(kind, text, os.LookupEnv)
 	if !ok {
-		return Forward{}, &Error{Source: Source{File: fromFlags}, Text: fmt.Sprintf("-%c %s: want %s", kind, text, forwardForms[kind])}
+		return Forward{}, &Error{Source: Source{File: fromFlags}, Text: fmt.Sprintf("-%c %q: want %s", kind, text, forwardForms[kind])}
 	}
 	return f, nil
 }

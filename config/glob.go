@@ -71,28 +71,29 @@ func unescaped(segment string) string {
 	return b.String()
 }
 
-// matchName compares one file name with one segment of a pattern.
+// matchName compares one file name with one segment of a pattern. Like matchPattern it goes back to the last "*" only, so
+// that it takes time in proportion to both lengths.
 func matchName(name, pattern string) bool {
-	for pattern != "" {
-		if pattern[0] == '*' {
-			pattern = strings.TrimLeft(pattern, "*")
-			for i := range len(name) + 1 {
-				if matchName(name[i:], pattern) {
-					return true
-				}
+	afterStar, behind, starred := "", "", false // the last "*": what follows it, and the part of name that it does not take
+	for name != "" {
+		if strings.HasPrefix(pattern, "*") {
+			pattern = pattern[1:]
+			afterStar, behind, starred = pattern, name, true
+			continue
+		}
+		if pattern != "" {
+			if matched, rest := matchByte(name[0], pattern); matched {
+				name, pattern = name[1:], rest
+				continue
 			}
+		}
+		if !starred {
 			return false
 		}
-		if name == "" {
-			return false
-		}
-		matched, rest := matchByte(name[0], pattern)
-		if !matched {
-			return false
-		}
-		name, pattern = name[1:], rest
+		behind = behind[1:]
+		name, pattern = behind, afterStar
 	}
-	return name == ""
+	return strings.Trim(pattern, "*") == ""
 }
 
 // matchByte compares one byte with the first element of a pattern and gives the rest of the pattern.

@@ -42,7 +42,7 @@ func expand(text string, tokens map[byte]string, getenv func(string) (string, bo
 			}
 			value, ok := tokens[text[i]]
 			if !ok {
-				return "", fmt.Errorf("%%%c is not a token here; write %%%% for a percent sign", text[i])
+				return "", fmt.Errorf("%q is not a token here; write %%%% for a percent sign", text[i-1:i+1])
 			}
 			out.WriteString(value)
 		}
