@@ -165,7 +165,7 @@ func socketName(name string) string {
 	}
 	text := cmp.Or(string(safe), "_")
 	if len(text) > socketNameMax {
-		text = fmt.Sprintf("%s-%08x", strings.ToValidUTF8(text[:socketNameMax-9], ""), checksum(name))
+		text = fmt.Sprintf("%s-%08x", strings.ToValidUTF8(text[:socketNameMax-9], "_"), checksum(name))
 	}
 	return text + socketSuffix
 }
