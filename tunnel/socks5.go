@@ -46,6 +46,8 @@ func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
 	switch {
 	case conn.failed != nil:
 		return conn.failed
+	case conn.route == nil && err == nil: // the library has refused BIND or UDP ASSOCIATE, and says so to the client alone
+		return errors.New("SOCKS5 command is not supported")
 	case conn.route == nil:
 		return err
 	case err != nil: // the client or the target left meanwhile
