@@ -1,6 +1,8 @@
 # What people and CI type. Everything needs Go alone, and the tests what integration/tools.sh lists.
 
+FUZZ ?= .
 FUZZTIME ?= 30s
+FUZZJOBS ?= 2
 CHAOS_TIME ?= 10m
 CHAOS_SEED ?=
 
@@ -10,7 +12,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install deb test tools lint bench bench-recovery chaos fuzz clean
+.PHONY: all build install deb test tools lint bench bench-recovery chaos fuzz fuzz-ci clean
 all: build
 
 build:
@@ -73,14 +75,13 @@ bench-recovery: tools
 chaos: tools
 	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 3 -v -run '^TestChaos' ./integration
 
-# Every fuzz target for FUZZTIME.
+# Every fuzz target whose name matches FUZZ, each for FUZZTIME, FUZZJOBS at a time on a core each.
 fuzz:
-	@for package in $$(go list ./...); do \
-	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-	    echo "$$package $$target"; \
-	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
-	  done; \
-	done
+	@integration/fuzz.sh $(FUZZTIME) $(FUZZJOBS) '$(FUZZ)'
+
+# The short form for CI.
+fuzz-ci:
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
 
 clean:
 	rm -rf bin dist
