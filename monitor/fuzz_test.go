@@ -7,6 +7,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // FuzzReport reads what another process says of its tunnels, perhaps one of another user, and shows it: on a terminal nothing
@@ -30,6 +32,7 @@ func FuzzReport(f *testing.F) {
 		if json.Unmarshal(said, &r) != nil {
 			return
 		}
+		foreign.Strings(&r)
 		for _, color := range []bool{false, true} {
 			var out bytes.Buffer
 			if err := Table(&out, r, width, color); err != nil {

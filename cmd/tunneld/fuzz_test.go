@@ -23,14 +23,11 @@ import (
 // those who answer there, and whoever else has a word in what is printed. `make fuzz` runs them for long; an ordinary test run
 // takes their seeds. What a run found stays in testdata/fuzz.
 
-// textIsSafe is false until what strangers say is made safe where it comes in.
-const textIsSafe = false
-
 // isPlain fails where text could do something to a terminal. Lines are what the caller means to be lines.
 func isPlain(t *testing.T, text string) {
 	t.Helper()
 	for _, r := range text {
-		if textIsSafe && (r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) {
+		if r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			t.Fatalf("%q has %q in it", text, r)
 		}
 	}
@@ -123,7 +120,7 @@ func FuzzControlAnswer(f *testing.F) {
 				t.Errorf("said %q", line)
 			}
 		}
-		if textIsSafe && strings.Contains(problems.String(), "hint: ") && !bytes.Contains(text, []byte("hint")) {
+		if strings.Contains(problems.String(), "hint: ") && !bytes.Contains(text, []byte("hint")) {
 			t.Errorf("%q made a hint: %q", text, &problems)
 		}
 	})
