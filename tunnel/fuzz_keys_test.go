@@ -113,10 +113,7 @@ func FuzzCertificate(f *testing.F) {
 		if !ok {
 			return
 		}
-		h, err := newHostKeys(t.Context(), o, nil, quiet())
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := newTestHostKeys(t, o, nil)
 		err = h.checkCertificate(cert)
 		speaksPlainly(t, err)
 		now := uint64(time.Now().Unix())
@@ -144,12 +141,7 @@ func FuzzRevoked(f *testing.F) {
 		}
 		o := hostOptions(22, writeLines(t))
 		o.RevokedHostKeys = path
-		h, err := newHostKeys(t.Context(), o, nil, quiet())
-		speaksPlainly(t, err)
-		if err != nil {
-			return
-		}
-		err = h.check(t.Context(), nil, key)
+		err := newTestHostKeys(t, o, nil).check(t.Context(), nil, key)
 		speaksPlainly(t, err)
 		if err == nil {
 			t.Error("an unknown key was accepted")

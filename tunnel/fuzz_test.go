@@ -173,10 +173,7 @@ func FuzzHostKeysAnnounced(f *testing.F) {
 		if len(keys) > maxHostKeys || !bytes.Equal(again, payload) {
 			t.Fatalf("%x was read as %d keys: %x", payload, len(keys), keys)
 		}
-		h, err := newHostKeys(t.Context(), o, nil, quiet())
-		if err != nil {
-			t.Fatal(err)
-		}
+		h := newTestHostKeys(t, o, nil)
 		usable, err := h.usableKeys(keys)
 		speaksPlainly(t, err)
 		for i, key := range usable {
