@@ -8,10 +8,11 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tunneld/tunneld/config/procgroup"
 )
 
 // execLimit is how long a command of "Match exec" may take.
@@ -56,8 +57,8 @@ func (r *resolver) shell(command string) (int, error) {
 	ctx, cancel := context.WithTimeout(r.ctx, execLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell, "-c", command)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	procgroup.Lead(cmd)
+	cmd.Cancel = func() error { return procgroup.Kill(cmd) }
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	var exit *exec.ExitError

@@ -131,6 +131,9 @@ type Options struct {
 // Address gives HostName:Port as net.Dial reads it.
 func (o *Options) Address() string { return joinHostPort(o.HostName, o.Port) }
 
+// Peer returns user@HostName:Port, the name of the destination in messages.
+func (o *Options) Peer() string { return o.User + "@" + o.Address() }
+
 // IdentityFile is a private or public key file to offer.
 type IdentityFile struct {
 	Path     string // expanded

@@ -57,7 +57,7 @@ func noneLeft(o *config.Options, keyword string, asked, possible []string) error
 	return &Error{
 		Phase:     PhaseHandshake,
 		Permanent: true,
-		Where:     whereOf(o),
+		Where:     o.Peer(),
 		Err: fmt.Errorf("%s %s names nothing that tunneld has; it has %s", keyword,
 			strings.Join(asked, ","), strings.Join(possible, ",")),
 		Hint: fmt.Sprintf("add one of these to %s in ssh_config, or remove the line", keyword),

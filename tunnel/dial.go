@@ -172,5 +172,3 @@ func (d *Dialer) trace(name, host string, begun time.Time, detail string, err er
 func where(user, host string, port int) string {
 	return user + "@" + net.JoinHostPort(host, strconv.Itoa(port))
 }
-
-func whereOf(o *config.Options) string { return where(o.User, o.HostName, o.Port) }

@@ -35,10 +35,10 @@ func ended(ctx context.Context, phase Phase, where, doing string) error {
 
 // unresolved says that the name has no address.
 func unresolved(ctx context.Context, o *config.Options, err error) error {
-	if over := ended(ctx, PhaseDial, whereOf(o), "looking up "+o.HostName); over != nil {
+	if over := ended(ctx, PhaseDial, o.Peer(), "looking up "+o.HostName); over != nil {
 		return over
 	}
-	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("looking up %s: %w", o.HostName, err)}
+	e := &Error{Phase: PhaseDial, Where: o.Peer(), Err: fmt.Errorf("looking up %s: %w", o.HostName, err)}
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
 		e.Err = fmt.Errorf("looking up %s: %w", o.HostName, &plainError{foreign.Line(dns.Err).String(), foreign.Error(err)})
@@ -61,10 +61,10 @@ func unknownName(o *config.Options) string {
 
 // unconnected says that no address took the connection.
 func unconnected(ctx context.Context, o *config.Options, addresses []netip.AddrPort, err error) error {
-	if over := ended(ctx, PhaseDial, whereOf(o), "connecting to "+joined(addresses)); over != nil {
+	if over := ended(ctx, PhaseDial, o.Peer(), "connecting to "+joined(addresses)); over != nil {
 		return over
 	}
-	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: &plainError{eachAddress(err), err}}
+	e := &Error{Phase: PhaseDial, Where: o.Peer(), Err: &plainError{eachAddress(err), err}}
 	var source *sourceError
 	switch {
 	case errors.As(err, &source):

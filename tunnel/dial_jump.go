@@ -31,7 +31,7 @@ func (d *Dialer) throughJump(ctx context.Context, o *config.Options, via *link) 
 	if err != nil {
 		err = unjumped(ctx, o, via, err)
 	}
-	d.trace("jump", whereOf(o), begun, "through "+via.info.name(), err)
+	d.trace("jump", o.Peer(), begun, "through "+via.info.name(), err)
 	return conn, err
 }
 
@@ -96,10 +96,10 @@ func (c *jumpConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
 // unjumped says that the jump host did not connect us.
 func unjumped(ctx context.Context, o *config.Options, via *link, err error) error {
-	if over := ended(ctx, PhaseDial, whereOf(o), "connecting through "+via.info.name()); over != nil {
+	if over := ended(ctx, PhaseDial, o.Peer(), "connecting through "+via.info.name()); over != nil {
 		return over
 	}
-	e := &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("through jump host %s: %w", via.info.name(), err)}
+	e := &Error{Phase: PhaseDial, Where: o.Peer(), Err: fmt.Errorf("through jump host %s: %w", via.info.name(), err)}
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		e.Err = fmt.Errorf("jump host %s can not connect to it: %s", via.info.name(), foreign.Line(refused.Message))

@@ -20,21 +20,21 @@ func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logge
 	addresses, err := d.resolve(ctx, o)
 	if err != nil {
 		err = unresolved(ctx, o, err)
-		d.trace("dns", whereOf(o), begun, "", err)
+		d.trace("dns", o.Peer(), begun, "", err)
 		return nil, err
 	}
 	log.Debug("resolved", "addresses", addresses)
-	d.trace("dns", whereOf(o), begun, joined(addresses), nil)
+	d.trace("dns", o.Peer(), begun, joined(addresses), nil)
 
 	begun = time.Now()
 	conn, err := tcpAttempts(ctx, o, addresses, log)
 	if err != nil {
 		err = unconnected(ctx, o, addresses, err)
-		d.trace("tcp", whereOf(o), begun, "", err)
+		d.trace("tcp", o.Peer(), begun, "", err)
 		return nil, err
 	}
 	log.Debug("connected", "address", conn.RemoteAddr(), "local", conn.LocalAddr())
-	d.trace("tcp", whereOf(o), begun, conn.RemoteAddr().String(), nil)
+	d.trace("tcp", o.Peer(), begun, conn.RemoteAddr().String(), nil)
 	return conn, nil
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/procgroup"
 )
 
 // The occasions on which KnownHostsCommand is run; %I.
@@ -86,8 +87,8 @@ func output(ctx context.Context, words []string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, commandPatience, fmt.Errorf("not done after %s", commandPatience))
 	defer cancel()
 	command := exec.CommandContext(ctx, words[0], words[1:]...)
-	ownGroup(command)
-	command.Cancel = func() error { kill(command); return nil }
+	procgroup.Lead(command)
+	command.Cancel = func() error { procgroup.Kill(command); return nil }
 	command.WaitDelay = time.Second // for children that keep the pipes open
 	stdout := &boundedBuffer{limit: maxCommandOutput, full: fmt.Errorf("more than %d bytes of output", maxCommandOutput)}
 	stderr := &boundedBuffer{limit: maxCommandErrors}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/procgroup"
 )
 
 // The same files of known hosts, judged by us and by the installed ssh before the same sshd.
@@ -64,7 +65,7 @@ func (s *liveServer) run(t *testing.T, words ...string) {
 		os.MkdirAll("/run/sshd", 0o755) // where sshd's unprivileged half is locked up
 	}
 	command := exec.Command(words[0], words[1:]...)
-	ownGroup(command)
+	procgroup.Lead(command)
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
 	command.WaitDelay = time.Second
@@ -72,7 +73,7 @@ func (s *liveServer) run(t *testing.T, words ...string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		kill(command)
+		procgroup.Kill(command)
 		command.Wait()
 		if t.Failed() {
 			t.Logf("server:\n%s", tailText(output.String(), 4000))

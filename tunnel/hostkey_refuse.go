@@ -24,7 +24,7 @@ func describeKey(key ssh.PublicKey) string {
 }
 
 // where names the server in errors.
-func (h *hostKeys) where() string { return whereOf(h.options) }
+func (h *hostKeys) where() string { return h.options.Peer() }
 
 func (h *hostKeys) refuse(err error, hint string) *Error {
 	return &Error{Phase: PhaseHostKey, Permanent: true, Where: h.where(), Err: err, Hint: hint}

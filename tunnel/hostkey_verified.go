@@ -49,7 +49,7 @@ const maxVerified = 16
 func destinationOf(o *config.Options) string {
 	var way []string
 	for via := o.Via; via != nil; via = via.Via {
-		way = append(way, whereOf(via), via.HostKeyAlias)
+		way = append(way, via.Peer(), via.HostKeyAlias)
 	}
 	return fmt.Sprintf("%q %d %q %q %q / %q %q %q %q / %q %q %q %v %v", o.HostName, o.Port, o.HostKeyAlias, way, o.ProxyCommand,
 		o.StrictHostKeyChecking, o.UserKnownHostsFile, o.GlobalKnownHostsFile, o.KnownHostsCommand,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/procgroup"
 )
 
 const (
@@ -42,14 +43,14 @@ func (d *Dialer) throughProxy(o *config.Options, log *slog.Logger) (*proxyProces
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = &Error{
-			Phase: PhaseConfig, Permanent: true, Where: whereOf(o),
+			Phase: PhaseConfig, Permanent: true, Where: o.Peer(),
 			Err:  fmt.Errorf("ProxyCommand: no shell to run it: %w", err),
 			Hint: "use ProxyJump, which needs no other program, or an image that has a shell and what ProxyCommand names",
 		}
 	case err != nil:
-		err = &Error{Phase: PhaseDial, Where: whereOf(o), Err: fmt.Errorf("ProxyCommand: %w", err)}
+		err = &Error{Phase: PhaseDial, Where: o.Peer(), Err: fmt.Errorf("ProxyCommand: %w", err)}
 	}
-	d.trace("proxy command", whereOf(o), begun, o.ProxyCommand, err)
+	d.trace("proxy command", o.Peer(), begun, o.ProxyCommand, err)
 	return p, err
 }
 
@@ -66,7 +67,7 @@ func startProxy(shell, command string, log *slog.Logger) (*proxyProcess, error) 
 	p.cmd = exec.Command(shell, "-c", "exec "+command)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.stderr
 	p.cmd.WaitDelay = proxyHeirs
-	ownGroup(p.cmd)
+	procgroup.Lead(p.cmd)
 	err = p.cmd.Start()
 	theirIn.Close()
 	theirOut.Close()
@@ -135,7 +136,7 @@ func (p *proxyProcess) Close() error {
 		select {
 		case <-p.exited: // its number may be somebody else's by now
 		default:
-			hangUp(p.cmd)
+			procgroup.HangUp(p.cmd)
 		}
 	})
 	return nil
@@ -149,7 +150,7 @@ func (p *proxyProcess) stop() {
 	select {
 	case <-p.exited:
 	case <-late.C:
-		kill(p.cmd)
+		procgroup.Kill(p.cmd)
 		<-p.exited
 	}
 }
