@@ -161,7 +161,7 @@ func TestTakesOverSocketsOfTheServiceManager(t *testing.T) {
 	early := r.connect(t) // into the socket's queue: nobody accepts yet
 	first := l.inherit(sockets, r.flags...)
 	check(t, exchange(early, "from the queue", patience))
-	unused := first.waitLine(t, 0, patience, "that a socket is not used", said("inherited socket closed: no local forward has this address"))
+	unused := first.waitLine(t, 0, patience, "that a socket is not used", said("inherited socket not used: no local forward has this address"))
 	if unused.field("listen") != sockets[1].Addr().String() {
 		t.Errorf("the unused socket is said to be %s, want %s", unused.field("listen"), sockets[1].Addr())
 	}

@@ -158,6 +158,17 @@ func (s Status) Summary() string {
 	return fmt.Sprintf("%s: %s", s.State, s.Why)
 }
 
+// Troubles gives Summary, and which forwards have failed.
+func (s Status) Troubles() string {
+	text := s.Summary()
+	for _, f := range s.Forwards {
+		if f.State == tunnel.ForwardFailed {
+			text += fmt.Sprintf("; %s does not listen", f.Spec)
+		}
+	}
+	return text
+}
+
 // Unready gives what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready. A
 // forward has to listen, or to be in one of the states that are fine as well.
 func (s Status) Unready(fine ...tunnel.ForwardState) []string {

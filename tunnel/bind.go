@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/tunneld/tunneld/config"
@@ -68,38 +69,54 @@ func (f family) network(kind string) string {
 	return kind
 }
 
-// bind opens the listeners of one local forward: on every address, or on none. An address that this machine does not have
-// at all (IPv6 switched off) is passed over as long as another one is there. The caller closes them.
-func bind(ctx context.Context, o *config.Options, f config.Forward, inherited *Inherited) ([]net.Listener, error) {
+// listenAddress is where somebody can listen.
+type listenAddress struct {
+	network string // "tcp" or "unix"
+	host    string // IP address in its shortest form, or path
+	port    int
+}
+
+// addressOf gives the listenAddress of an address that a listener names.
+func addressOf(a net.Addr) listenAddress {
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		ip := tcp.AddrPort().Addr().Unmap()
+		return listenAddress{"tcp", ip.String(), tcp.Port}
+	}
+	return listenAddress{"unix", a.String(), 0}
+}
+
+func (p listenAddress) String() string {
+	if p.network == "unix" {
+		return p.host
+	}
+	return net.JoinHostPort(p.host, strconv.Itoa(p.port))
+}
+
+func (p listenAddress) isIPv6() bool       { return strings.Contains(p.host, ":") }
+func (p listenAddress) isEverywhere() bool { return p.host == "0.0.0.0" || p.host == "::" }
+
+// addressesOf gives where a local forward listens.
+func addressesOf(ctx context.Context, o *config.Options, f config.Forward) ([]listenAddress, error) {
 	if f.Listen.IsUnix() {
-		l, err := bindUnix(o, f.Listen.Path, inherited)
-		if err != nil {
-			return nil, listenError(f, f.Listen.Path, err)
-		}
-		return []net.Listener{l}, nil
+		return []listenAddress{{"unix", f.Listen.Path, 0}}, nil
 	}
 	hosts, err := bindHosts(ctx, o, f.Listen)
 	if err != nil {
 		return nil, listenError(f, f.Listen.Host, err)
 	}
-	var listeners []net.Listener
-	var missing error
+	var addresses []listenAddress
 	for _, host := range hosts {
-		l, err := bindTCP(ctx, host, f.Listen.Port, inherited)
-		switch {
-		case err == nil:
-			listeners = append(listeners, l)
-		case noSuchAddress(err) && len(hosts) > 1:
-			missing = err
-		default:
-			closeAll(listeners)
-			return nil, listenError(f, net.JoinHostPort(host, strconv.Itoa(f.Listen.Port)), err)
+		if ip, err := netip.ParseAddr(host); err == nil {
+			host = ip.String()
 		}
+		addresses = append(addresses, listenAddress{"tcp", host, f.Listen.Port})
 	}
-	if len(listeners) == 0 {
-		return nil, listenError(f, f.Listen.Host, missing)
-	}
-	return listeners, nil
+	return addresses, nil
+}
+
+// sameAddresses tells whether a forward listens at the same places with other as with o.
+func sameAddresses(o, other *config.Options, f config.Forward) bool {
+	return f.Listen.IsUnix() || o.AddressFamily == other.AddressFamily && (f.Listen.HostSet || o.GatewayPorts == other.GatewayPorts)
 }
 
 // noSuchAddress tells an address that the machine lacks from one that is taken.
@@ -107,26 +124,36 @@ func noSuchAddress(err error) bool {
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
-func bindTCP(ctx context.Context, host string, port int, inherited *Inherited) (net.Listener, error) {
-	address := net.JoinHostPort(host, strconv.Itoa(port))
-	if l := inherited.take("tcp", address); l != nil {
-		return l, nil
+// listenAt binds p anew. The caller closes the listener.
+func listenAt(ctx context.Context, o *config.Options, p listenAddress) (net.Listener, error) {
+	if p.network == "unix" {
+		return bindUnix(o, p.host)
 	}
+	return listenTCP(ctx, p)
+}
+
+func listenTCP(ctx context.Context, p listenAddress) (net.Listener, error) {
 	network := "tcp4"
-	if ip, err := netip.ParseAddr(host); err == nil && ip.Is6() {
+	if p.isIPv6() {
 		network = "tcp6" // with IPV6_V6ONLY, as OpenSSH: the IPv4 listener stands beside it
 	}
-	return new(net.ListenConfig).Listen(ctx, network, address)
+	return new(net.ListenConfig).Listen(ctx, network, p.String())
 }
 
-func closeAll(listeners []net.Listener) {
-	for _, l := range listeners {
-		l.Close()
-	}
+// cannotListen is the cause of an *Error of PhaseListen.
+type cannotListen struct {
+	address, spec string
+	err           error
 }
+
+func (e *cannotListen) Error() string {
+	return fmt.Sprintf("can not listen on %s for %s: %v", e.address, e.spec, e.err)
+}
+
+func (e *cannotListen) Unwrap() error { return e.err }
 
 // listenError says what can not be bound, where it was asked for, and what to do.
-func listenError(f config.Forward, address string, err error) error {
+func listenError(f config.Forward, address string, err error) *Error {
 	var call *os.SyscallError
 	if errors.As(err, &call) {
 		err = call.Err
@@ -135,7 +162,7 @@ func listenError(f config.Forward, address string, err error) error {
 		Phase:     PhaseListen,
 		Permanent: true,
 		Where:     f.Source.String(),
-		Err:       fmt.Errorf("can not listen on %s for %s: %w", address, Spec(f), err),
+		Err:       &cannotListen{address, Spec(f), err},
 		Hint:      listenHint(f, err),
 	}
 }

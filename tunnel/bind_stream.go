@@ -16,10 +16,7 @@ const staleDialTime = time.Second
 
 // bindUnix listens on a Unix socket. With StreamLocalBindUnlink an existing socket file is removed first, unless a
 // living program answers behind it; without, it is an error, as in ssh.
-func bindUnix(o *config.Options, path string, inherited *Inherited) (net.Listener, error) {
-	if l := inherited.take("unix", path); l != nil {
-		return l, nil
-	}
+func bindUnix(o *config.Options, path string) (net.Listener, error) {
 	if o.StreamLocalBindUnlink {
 		if err := unlinkStale(path); err != nil {
 			return nil, err

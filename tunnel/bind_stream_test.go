@@ -14,12 +14,13 @@ import (
 
 func bindAt(t *testing.T, path string, o config.Options) (net.Listener, error) {
 	t.Helper()
-	listeners, err := bind(t.Context(), &o, config.Forward{Kind: config.Local, Listen: config.Endpoint{Path: path}}, nil)
+	f := config.Forward{Kind: config.Local, Listen: config.Endpoint{Path: path}}
+	l, err := listenAt(t.Context(), &o, listenAddress{"unix", path, 0})
 	if err != nil {
-		return nil, err
+		return nil, listenError(f, path, err)
 	}
-	t.Cleanup(func() { closeAll(listeners) })
-	return listeners[0], nil
+	t.Cleanup(func() { l.Close() })
+	return l, nil
 }
 
 // stale leaves a socket file behind which nobody listens.

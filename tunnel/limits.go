@@ -36,8 +36,8 @@ func newShares(places int) *shares { return &shares{places: places, joined: make
 // share is what one of them has.
 type share struct {
 	of    *shares
-	fixed int // places that it takes for good
-	used  int // guarded by of.mu
+	fixed int // places that it takes for good; guarded by of.mu, as is used
+	used  int
 }
 
 // join gives a share, which is given back with leave. fixed is how many places it takes for good.
@@ -57,7 +57,20 @@ func (one *share) leave() {
 	defer s.mu.Unlock()
 	delete(s.joined, one)
 	s.places += one.fixed
+	one.fixed = 0
 	s.tellLocked()
+}
+
+// fix says how many places it takes for good from now on.
+func (one *share) fix(fixed int) {
+	s := one.of
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, joined := s.joined[one]; joined {
+		s.places += one.fixed - fixed
+		one.fixed = fixed
+		s.tellLocked()
+	}
 }
 
 // take gives a place, which is given back with release. It is false where there is none.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"strings"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,61 +16,92 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// localForward is a -L or a -D. It belongs to the Tunnel: its listeners are bound once and stay through every outage.
+// localForward is a -L or a -D. It belongs to the Tunnel: its sockets are bound once and stay through every outage.
 type localForward struct {
-	tunnel    *Tunnel
-	forward   atomic.Pointer[config.Forward] // only its target ever changes
-	listeners []net.Listener
-	bound     []string
-	log       *slog.Logger
-	count     counter
-	conns     connSet
-	accepting sync.WaitGroup
-	noMore    context.CancelFunc // ends the pauses of the accept loops; set by start
-	cancel    context.CancelFunc // ends open connections; set by start
-	share     *share             // of the connections that the process may have
-	asking    *quota             // of the connections that the server has not answered, by target; for a -D alone
-	limited   limited
+	tunnel  *Tunnel
+	forward atomic.Pointer[config.Forward] // only its target ever changes
+	name    string                         // tells it from others
+	log     *slog.Logger
+	count   counter
+	conns   connSet
+	take    func(stream)          // serves a connection, without blocking; set by start
+	cancel  context.CancelFunc    // ends open connections; set by start
+	failed  atomic.Pointer[error] // why it does not listen everywhere; nil: it does
+	look    chan struct{}         // of one element: find out whether it does
+	noMore  context.CancelFunc    // ends seeking; set by start
+	seeking sync.WaitGroup        // asking for a place
+	share   *share                // of the connections that the process may have; set by start
+	asking  *quota                // of the connections that the server has not answered, by target; for a -D alone
+	limited limited
+	sockets []*socket // guarded by Sockets.mu
 }
 
-// newLocalForward takes charge of listeners, which have been bound for f.
-func newLocalForward(t *Tunnel, f config.Forward, listeners []net.Listener) *localForward {
-	l := &localForward{tunnel: t, listeners: listeners, log: t.log.With("forward", Spec(f)), asking: newQuota(0)}
+func newLocalForward(t *Tunnel, f config.Forward) *localForward {
+	l := &localForward{tunnel: t, name: Spec(f), log: t.log.With("forward", Spec(f)), look: make(chan struct{}, 1), asking: newQuota(0)}
 	l.forward.Store(&f)
-	for _, one := range listeners {
-		l.bound = append(l.bound, one.Addr().String())
-	}
 	return l
 }
 
-// start accepts until stop. Connections end when ctx does.
+func (f *localForward) current() config.Forward { return *f.forward.Load() }
+
+// start makes the forward ready for connections, and has it ask for places that could not be bound until stopAsking.
+// Connections end when ctx does.
 func (f *localForward) start(ctx context.Context) {
-	ctx, f.cancel = context.WithCancel(ctx)
-	accepting, noMore := context.WithCancel(ctx)
-	f.noMore = noMore
-	f.share = f.tunnel.limits.connections.join(len(f.listeners))
-	f.log.Info("listening", "listen", strings.Join(f.bound, " "))
-	for _, l := range f.listeners {
-		f.accepting.Go(func() {
-			acceptLoop(accepting, l, f.log, f.awaitRoom, func(conn stream) {
-				f.share.occupy()
-				ended, number := f.conns.track(conn), f.tunnel.pool.arrive()
-				go func() {
-					defer f.share.release()
-					defer ended()
-					f.serve(ctx, conn, number)
-				}()
-			})
-		})
+	serving, cancel := context.WithCancel(ctx)
+	f.cancel = cancel
+	f.share = f.tunnel.limits.connections.join(0)
+	f.take = func(conn stream) {
+		f.share.occupy()
+		ended, number := f.conns.track(conn), f.tunnel.pool.arrive()
+		go func() {
+			defer f.share.release()
+			defer ended()
+			f.serve(serving, conn, number)
+		}()
 	}
+	asking, noMore := context.WithCancel(ctx)
+	f.noMore = noMore
+	f.seeking.Go(func() { f.keep(asking, ctx) })
 }
 
-// stop closes the listeners and waits for the accept loops. Open connections go on.
-func (f *localForward) stop() {
+// stopAsking leaves the sockets as they are from now on.
+func (f *localForward) stopAsking() {
 	f.noMore()
-	closeAll(f.listeners)
-	f.accepting.Wait()
+	f.seeking.Wait()
+}
+
+// stop gives the sockets up and waits for that. Open connections go on.
+func (f *localForward) stop() {
+	f.stopAsking()
+	f.tunnel.sockets.drop(f, f.has())
 	f.share.leave()
+}
+
+// has gives the sockets that the forward listens on.
+func (f *localForward) has() []*socket {
+	f.tunnel.sockets.mu.Lock()
+	defer f.tunnel.sockets.mu.Unlock()
+	return slices.Clone(f.sockets)
+}
+
+// gain and lose are called under Sockets.mu.
+func (f *localForward) gain(list ...*socket) {
+	f.sockets = append(f.sockets, list...)
+	f.share.fix(len(f.sockets))
+}
+
+func (f *localForward) lose(one *socket) {
+	f.sockets = without(f.sockets, one)
+	f.share.fix(len(f.sockets))
+}
+
+// bound gives the addresses that the forward listens on.
+func (f *localForward) bound() []string {
+	var list []string
+	for _, s := range f.has() {
+		list = append(list, s.at.String())
+	}
+	return list
 }
 
 // serve carries one client's connection to its end and closes it. The number says when it came.
@@ -125,7 +156,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 	}
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
-		p, err := f.tunnel.hold(ctx, caller{conn, number, f.bound[0]}, &f.count)
+		p, err := f.tunnel.hold(ctx, caller{conn, number, f.name}, &f.count)
 		if err != nil {
 			return nil, err
 		}
@@ -181,10 +212,13 @@ func peerOf(conn net.Conn) string {
 	return "unix socket"
 }
 
-// status is a snapshot. Local listeners stand as long as the Tunnel.
+// status is a snapshot.
 func (f *localForward) status() ForwardStatus {
 	forward := *f.forward.Load()
-	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound, Target: targetText(forward), Limit: f.limited.text()}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound(), Target: targetText(forward), Limit: f.limited.text()}
 	f.count.fill(&s)
+	if err := f.failing(); err != nil {
+		s.State, s.LastError = ForwardFailed, bindTrouble(err)
+	}
 	return s
 }

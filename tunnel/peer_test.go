@@ -278,4 +278,4 @@ func newTestTunnel(t *testing.T, o *config.Options) *Tunnel {
 	return tun
 }
 
-func (t *Tunnel) boundAt(n int) string { return t.locals[n].bound[0] }
+func (t *Tunnel) boundAt(n int) string { return t.Forwards()[n].Bound[0] }

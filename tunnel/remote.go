@@ -47,6 +47,8 @@ func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
 	return r
 }
 
+func (f *remoteForward) current() config.Forward { return *f.forward.Load() }
+
 // start keeps the forward alive until stop or the end of ctx.
 func (f *remoteForward) start(ctx context.Context) {
 	ctx, f.cancel = context.WithCancel(ctx)
@@ -225,7 +227,7 @@ func (f *remoteForward) set(state ForwardState, bound string) {
 	f.mu.Lock()
 	f.state, f.bound = state, bound
 	f.mu.Unlock()
-	f.tunnel.notePorts()
+	f.tunnel.noteChange()
 }
 
 func (f *remoteForward) status() ForwardStatus {

@@ -14,7 +14,7 @@ const (
 	ForwardListening ForwardState = "listening" // bound; connections are taken
 	ForwardAsking    ForwardState = "asking"    // remote: no session, or the server has not answered yet
 	ForwardStandby   ForwardState = "standby"   // remote: another connection has the port; ready to take over when it lets go
-	ForwardFailed    ForwardState = "failed"    // remote: the server refused; it is asked again on a schedule
+	ForwardFailed    ForwardState = "failed"    // the server refused, or a local address can not be bound; asked again on a schedule
 )
 
 // ForwardStatus is a snapshot of one forward. The counters are read one by one: they are each exact, not one instant.
@@ -22,7 +22,7 @@ type ForwardStatus struct {
 	Kind      config.Kind  // L, R or D
 	Spec      string       // as the argument of -L, -R or -D
 	State     ForwardState //
-	Bound     []string     // addresses that listen; for Remote as the server reads them; empty while not bound
+	Bound     []string     // addresses that listen; for Remote as the server reads them; of a local one that failed those that do all the same
 	Target    string       // host:port or path; "SOCKS" where the client says it
 	Open      int64        // connections open now
 	Total     int64        // connections since the tunnel began

@@ -31,10 +31,15 @@ type Tunnel struct {
 	limits  *Limits
 	warned  atomic.Bool // that local connections are refused in this outage
 
+	onChange func()     // nil: nobody wants to know
+	changing sync.Mutex // held by whoever changes what is bound
+
 	mu      sync.Mutex // guards all following fields
+	sockets *Sockets   // nil before Listen
 	locals  []*localForward
 	remotes []*remoteForward
 	parting []*localForward // taken out by Reload; their open connections go on
+	closed  bool            // by Shutdown
 }
 
 // New gives a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
@@ -48,11 +53,16 @@ func New(o *config.Options, d *Dialer, log *slog.Logger) *Tunnel {
 // limits of its own.
 func (t *Tunnel) Share(limits *Limits) { t.limits = limits }
 
-// Listen binds every local forward, or none, and starts to accept. Connections wait for a session up to the hold time
-// from then on. Sockets in inherited are used instead of binding the same address; it may be nil. The error is an *Error
-// of PhaseListen. The tunnel runs until Shutdown; the end of ctx cuts it off at once.
-func (t *Tunnel) Listen(ctx context.Context, inherited *Inherited) error {
-	return t.apply(ctx, t.options.Load(), inherited)
+// OnChange has changed called after each change of what Forwards says about listeners. It must not block. It is set before
+// Listen.
+func (t *Tunnel) OnChange(changed func()) { t.onChange = changed }
+
+// noteChange tells whoever wants to know that what Forwards says has changed.
+func (t *Tunnel) noteChange() {
+	t.notePorts()
+	if t.onChange != nil {
+		t.onChange()
+	}
 }
 
 // Connect makes one attempt: name look-up, TCP, key exchange, host key, authentication. It blocks until the attempt has
@@ -125,6 +135,9 @@ func (t *Tunnel) forwards() ([]*localForward, []*remoteForward) {
 // Shutdown stops accepting, resets the connections that wait for a session, lets open ones go on until they end or ctx
 // is done, and closes everything. Nothing of the tunnel runs afterwards. The error is ctx's, where connections were cut.
 func (t *Tunnel) Shutdown(ctx context.Context) error {
+	t.mu.Lock()
+	t.closed = true // a reload that is under way binds nothing more
+	t.mu.Unlock()
 	locals, remotes := t.forwards()
 	for _, f := range locals {
 		f.stop()

@@ -353,7 +353,8 @@ func TestPortInUseIsPermanent(t *testing.T) {
 	}
 	defer l.Close()
 	taken := config.Endpoint{Port: l.Addr().(*net.TCPAddr).Port}
-	tun := New(&config.Options{Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", Port: 1}), {Kind: config.Dynamic, Listen: taken}}}, nil, quiet())
+	forwards := []config.Forward{localTo(config.Endpoint{Host: "x", Port: 1}), {Kind: config.Dynamic, Listen: taken}}
+	tun := New(&config.Options{ExitOnForwardFailure: true, Forwards: forwards}, nil, quiet())
 	err = tun.Listen(t.Context(), nil)
 	if PhaseOf(err) != PhaseListen || !IsPermanent(err) || HintOf(err) == "" || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("got %v", err)

@@ -222,6 +222,7 @@ func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward
 	}
 	alone := *o
 	alone.Forwards = []config.Forward{f}
+	alone.ExitOnForwardFailure = true // one that is asked for again is not all good
 	began := time.Now()
 	t := tunnel.New(&alone, newDialer(nil, c.log, true), slog.New(slog.DiscardHandler))
 	err := t.Listen(ctx, nil)

@@ -93,6 +93,20 @@ func refuseTaken(ctx context.Context, names []string, path string) error {
 	return nil
 }
 
+// refuseForeign gives an error where another process runs a tunnel of that name.
+func (p *process) refuseForeign(ctx context.Context, name string) error {
+	if p.doors.socket == nil {
+		return nil
+	}
+	running, _ := findInstances(ctx)
+	for _, d := range running {
+		if d.socket != p.doors.socket.path && d.has(name) {
+			return alreadyRuns(name, d.report.PID)
+		}
+	}
+	return nil
+}
+
 func alreadyRuns(name string, pid int) error {
 	err := fmt.Errorf("%s: already running", name)
 	if pid != 0 {

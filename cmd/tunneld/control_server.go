@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type controlAnswer struct {
 
 type controlResult struct {
 	Tunnel string          `json:"tunnel"`
+	Did    string          `json:"did,omitempty"` // where it is something else than what was asked for
 	Took   monitor.Seconds `json:"took_seconds"`
 	Error  string          `json:"error,omitempty"` // empty: it was done
 	Hint   string          `json:"hint,omitempty"`
@@ -35,22 +37,20 @@ type controlResult struct {
 //	GET  /status                    controlReport
 //	POST /reconnect?tunnel=NAME     a new connection, then the old one is retired; answered when that has happened
 //	POST /down?tunnel=NAME          as SIGTERM, for this tunnel; answered when it has stopped
-//	POST /reload?tunnel=NAME        as SIGHUP, for the whole process
+//	POST /reload?tunnel=NAME        as SIGHUP, for the whole process; answered when a new connection that it takes has been
+//	                                tried, with what became of those tunnels, and of all others that have changed or failed
 //	GET  /metrics /livez /readyz /  as --listen serves them
 //
 // tunnel may stand there several times; without it, all are meant.
-func (p *process) handler(reload func() map[string]error) http.Handler {
+func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", monitor.Handler(p.monitors))
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Report: monitor.NewReport(p.monitors())})
 	})
 	mux.HandleFunc("POST /reconnect", p.steer(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
-	mux.HandleFunc("POST /down", p.steer(func(ctx context.Context, r *runner) error { defer p.forget(r); return r.down(ctx) }))
-	mux.HandleFunc("POST /reload", func(w http.ResponseWriter, req *http.Request) {
-		reload := sync.OnceValue(reload)
-		p.steer(func(_ context.Context, r *runner) error { return reload()[r.name] })(w, req)
-	})
+	mux.HandleFunc("POST /down", p.steer(p.putDown))
+	mux.HandleFunc("POST /reload", p.steerReload(reload))
 	return mux
 }
 
@@ -63,25 +63,32 @@ func (p *process) steer(do func(context.Context, *runner) error) http.HandlerFun
 			return
 		}
 		answer := controlAnswer{make([]controlResult, len(meant))}
-		status := http.StatusOK
 		var all sync.WaitGroup
 		for i, r := range meant {
 			all.Go(func() { answer.Results[i] = resultOf(req.Context(), r, do) })
 		}
 		all.Wait()
-		for _, result := range answer.Results {
-			if result.Error != "" {
-				status = http.StatusConflict
-			}
-		}
-		answerJSON(w, status, answer)
+		answer.send(w)
 	}
+}
+
+// send gives 409 where something has failed.
+func (a controlAnswer) send(w http.ResponseWriter) {
+	status := http.StatusOK
+	if slices.ContainsFunc(a.Results, func(r controlResult) bool { return r.Error != "" }) {
+		status = http.StatusConflict
+	}
+	answerJSON(w, status, a)
 }
 
 func resultOf(ctx context.Context, r *runner, do func(context.Context, *runner) error) controlResult {
 	began := time.Now()
 	err := do(ctx, r)
-	result := controlResult{Tunnel: r.name, Took: monitor.Seconds(time.Since(began))}
+	return newResult(r.name, began, err)
+}
+
+func newResult(name string, began time.Time, err error) controlResult {
+	result := controlResult{Tunnel: name, Took: monitor.Seconds(time.Since(began))}
 	if err != nil {
 		result.Error, result.Hint = err.Error(), hintOf(err)
 	}

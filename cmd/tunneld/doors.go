@@ -52,7 +52,7 @@ func (d *doors) open(ctx context.Context, log *slog.Logger, plans []tunnelPlan) 
 }
 
 // serve answers from now on. reload is what POST /reload does.
-func (d *doors) serve(p *process, reload func() map[string]error) {
+func (d *doors) serve(p *process, reload func() ([]outcome, error)) {
 	if d.socket != nil {
 		d.socket.serve(p.handler(reload))
 	}

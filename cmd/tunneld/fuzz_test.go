@@ -44,7 +44,7 @@ func FuzzControlRequest(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	p := newProcess(slog.New(slog.DiscardHandler), nil, nil)
-	handler := p.handler(func() map[string]error { return nil })
+	handler := p.handler(func() ([]outcome, error) { return nil, nil })
 	f.Fuzz(func(t *testing.T, text []byte) {
 		request, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
 		if err != nil {

@@ -30,8 +30,13 @@ type process struct {
 	reloading sync.Mutex     // held by reload
 	tasks     sync.WaitGroup // reloads, reconnects and the watch for sleep and network changes; waited for by run
 
+	sockets *tunnel.Sockets // set by run
+
 	mu      sync.Mutex // guards all following fields
 	runners []*runner  // those that have failed stay, so that they are shown
+	parting []*runner  // that drain while another of their name runs; they are not shown
+	down    []string   // the tunnels that somebody has put down: a reload leaves them so
+	over    bool       // every tunnel has ended, and none may begin
 }
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask tunnel.Asker) *process {
@@ -63,13 +68,12 @@ func (p *process) run(ctx context.Context) error {
 	// Two contexts: the first asks the tunnels to stop, which takes them as long as they drain; the second cuts them off.
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	inherited := inheritedSockets(p.log)
-	if err := p.begin(ctx, running, plans, inherited); err != nil {
+	p.sockets = inheritedSockets(p.log)
+	if err := p.beginFirst(ctx, running, plans); err != nil {
 		return err
 	}
-	closeUnused(p.log, inherited)
 	p.service.ready(p.summary())
-	reload := func() map[string]error { return p.reload(ctx, running) }
+	reload := func() ([]outcome, error) { return p.reload(ctx, running) }
 	p.doors.serve(p, reload)
 	p.tasks.Go(func() { monitor.Watch(running, p.log, p) })
 	var asked stopRequest
@@ -134,7 +138,7 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 	for {
 		select {
 		case <-p.ended:
-			if len(p.live()) == 0 {
+			if p.isOver() {
 				return p.failures()
 			}
 		case <-p.changed:
@@ -155,45 +159,57 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 			default:
 				p.log.Info("stopping", "signal", s.String())
 				p.service.stopping()
+				p.sockets.Close()
 				stop()
 			}
 		}
 	}
 }
 
-// begin makes the tunnels of plans, binds them all or none, and starts them. running asks them to stop; ctx cuts them off.
-func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, inherited *tunnel.Inherited) error {
-	var fresh []*runner
-	for _, plan := range plans {
-		plan.tell(ctx, p.log)
-		fresh = append(fresh, newRunner(plan, p.log, p.ask, p.limits, func() { poke(p.changed) }))
-	}
-	if err := listenAll(ctx, fresh, inherited); err != nil {
+// beginFirst begins the tunnels that the process is started with.
+func (p *process) beginFirst(ctx, running context.Context, plans []tunnelPlan) error {
+	change := p.sockets.Begin()
+	defer change.End()
+	if _, err := p.begin(ctx, running, plans, change); err != nil {
 		return err
 	}
-	for _, r := range fresh {
-		p.start(running, r)
+	for _, address := range p.sockets.Unused(ctx, p.log) {
+		p.log.Warn("inherited socket not used: no local forward has this address", "listen", address.String())
 	}
 	return nil
 }
 
-// start runs a tunnel in a goroutine of its own, in place of one of the same name that has failed. One that was asked to
-// stop is forgotten when it has; one that fails is kept.
-func (p *process) start(running context.Context, r *runner) {
-	running, r.stop = context.WithCancel(running)
-	p.mu.Lock()
-	if i := slices.IndexFunc(p.runners, func(other *runner) bool { return other.name == r.name }); i >= 0 {
-		p.runners[i] = r
-	} else {
-		p.runners = append(p.runners, r)
+// begin makes the tunnels of plans, binds what they need, and starts them. running asks them to stop; ctx cuts them off.
+func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, change *tunnel.Change) ([]*runner, error) {
+	var fresh []*runner
+	var tunnels []*tunnel.Tunnel
+	for _, plan := range plans {
+		plan.tell(ctx, p.log)
+		r := newRunner(plan, p.log, p.ask, p.limits, func() { poke(p.changed) })
+		fresh, tunnels = append(fresh, r), append(tunnels, r.tunnel)
 	}
-	p.mu.Unlock()
+	if err := change.Listen(ctx, tunnels...); err != nil {
+		return nil, err
+	}
+	for _, r := range fresh {
+		p.start(running, r)
+	}
+	return fresh, nil
+}
+
+// start runs a tunnel in a goroutine of its own, in place of one of the same name that has failed or drains. One that was
+// asked to stop is forgotten when it has; one that fails is kept.
+func (p *process) start(running context.Context, r *runner) {
+	running, r.end = context.WithCancel(running)
+	if !p.enlist(r) {
+		r.stop() // it ends at once
+	}
 	go func() {
-		defer r.stop()
+		defer r.end()
 		err := r.monitor.Run(running)
 		p.mu.Lock()
 		if r.err = err; err == nil {
-			p.runners = slices.DeleteFunc(p.runners, func(other *runner) bool { return other == r })
+			p.delistLocked(r)
 		}
 		p.mu.Unlock()
 		close(r.done)
@@ -203,6 +219,36 @@ func (p *process) start(running context.Context, r *runner) {
 		poke(p.changed)
 		poke(p.ended)
 	}()
+}
+
+// enlist adds a tunnel. It is false where the process is about to end.
+func (p *process) enlist(r *runner) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.runners, func(other *runner) bool { return other.name == r.name })
+	if i < 0 {
+		p.runners = append(p.runners, r)
+		return !p.over
+	}
+	if before := p.runners[i]; !before.hasEnded() {
+		p.parting = append(p.parting, before)
+	}
+	p.runners[i] = r
+	return !p.over
+}
+
+func (p *process) delistLocked(r *runner) {
+	same := func(other *runner) bool { return other == r }
+	p.runners, p.parting = slices.DeleteFunc(p.runners, same), slices.DeleteFunc(p.parting, same)
+}
+
+// isOver tells whether every tunnel has ended, and sees to it that none begins any more.
+func (p *process) isOver() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	running := func(r *runner) bool { return !r.hasEnded() }
+	p.over = p.over || !slices.ContainsFunc(p.runners, running) && !slices.ContainsFunc(p.parting, running)
+	return p.over
 }
 
 // poke leaves a word in a channel of one element.
@@ -240,5 +286,14 @@ func (p *process) forget(r *runner) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.runners = slices.DeleteFunc(p.runners, func(other *runner) bool { return other == r })
+	p.delistLocked(r)
+}
+
+// putDown stops a tunnel because somebody asked for that: no reload starts it again. It waits until it has stopped.
+func (p *process) putDown(ctx context.Context, r *runner) error {
+	p.mu.Lock()
+	p.down = append(p.down, r.name)
+	p.mu.Unlock()
+	defer p.forget(r)
+	return r.down(ctx)
 }

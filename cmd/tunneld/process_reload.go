@@ -1,56 +1,206 @@
 package main
 
-import "context"
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"time"
 
-// reload reads the configuration anew and changes only what differs. A tunnel that has failed is tried again. What can not
-// be read or bound changes nothing, and is told in the log and, by the tunnel's name, in the map.
-func (p *process) reload(ctx, running context.Context) map[string]error {
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// outcome is what a reload has done to a tunnel.
+type outcome struct {
+	name   string
+	did    string                      // "started", "stopped, …"; empty: its options are the new ones
+	err    error                       // nil: it was done
+	settle func(context.Context) error // waits for what goes on, and gives why that has failed; nil: nothing does
+}
+
+var (
+	errBeingStopped = errors.New("not reloaded, it is being stopped")
+	errNothingElse  = errors.New("no longer configured, but goes on: nothing of the new configuration can run")
+)
+
+// reload reads the configuration anew and changes only what differs. A tunnel that has failed is tried again; one that
+// somebody has put down is left so. What can not be read changes nothing: that is the error. What can not be bound changes
+// nothing of its tunnel. All is told in the log as well. Nothing of before is stopped where nothing would be left.
+func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	p.service.reloading()
 	defer func() { p.service.ready(p.summary()) }()
-	have := p.all()
-	failures := make(map[string]error)
 	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
+	if err == nil {
+		err = running.Err()
+	}
 	if err != nil {
-		p.log.Error("configuration not reloaded, everything goes on as before", "err", err)
-		for _, r := range have {
-			failures[r.name] = err
-		}
-		return failures
+		p.log.Error("configuration not reloaded, everything goes on as before", "err", err, "hint", hintOf(err))
+		return nil, err
 	}
 	p.log.Info("configuration reloaded")
-	wanted := make(map[string]bool)
-	for _, plan := range plans {
-		wanted[plan.name] = true
-		if err := p.renew(ctx, running, plan, find(have, plan.name)); err != nil {
-			failures[plan.name] = err
+	change := p.sockets.Begin()
+	defer change.End()
+	s := p.divide(p.leaveDown(plans))
+	s.offer(ctx, change)
+
+	var outcomes []outcome
+	for i, r := range s.kept {
+		outcomes = append(outcomes, p.renew(ctx, running, s.renewed[i], r, change))
+	}
+	for _, plan := range s.fresh {
+		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, find(s.ended, plan.name) != nil))
+	}
+	return append(outcomes, p.dismiss(s)...), nil
+}
+
+// leaveDown takes out the plans of tunnels that somebody has put down. One that is no longer configured is forgotten: it
+// may come back as another.
+func (p *process) leaveDown(plans []tunnelPlan) []tunnelPlan {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.down = slices.DeleteFunc(p.down, func(name string) bool {
+		return !slices.ContainsFunc(plans, func(plan tunnelPlan) bool { return plan.name == name })
+	})
+	return slices.DeleteFunc(plans, func(plan tunnelPlan) bool { return slices.Contains(p.down, plan.name) })
+}
+
+// division is who goes on, who begins and who ends with a reload.
+type division struct {
+	kept    []*runner
+	renewed []tunnelPlan // of kept
+	fresh   []tunnelPlan
+	gone    []*runner // no longer configured
+	ended   []*runner // have failed, or are being stopped already
+}
+
+func (p *process) divide(plans []tunnelPlan) *division {
+	s := new(division)
+	for _, r := range p.all() {
+		i := slices.IndexFunc(plans, func(plan tunnelPlan) bool { return plan.name == r.name })
+		switch {
+		case r.hasEnded() || r.asked.Load():
+			s.ended = append(s.ended, r)
+		case i < 0:
+			s.gone = append(s.gone, r)
+		default:
+			s.kept, s.renewed = append(s.kept, r), append(s.renewed, plans[i])
 		}
 	}
-	for _, r := range have {
-		if !wanted[r.name] {
-			r.log.Info("stopping", "why", "no longer configured")
+	for _, plan := range plans {
+		if find(s.kept, plan.name) == nil {
+			s.fresh = append(s.fresh, plan)
+		}
+	}
+	return s
+}
+
+// offer makes it known which ports become free.
+func (s *division) offer(ctx context.Context, change *tunnel.Change) {
+	for _, r := range slices.Concat(s.gone, s.ended) {
+		change.Leave(r.tunnel)
+	}
+	for i, r := range s.kept {
+		change.Plan(ctx, r.tunnel, s.renewed[i].options)
+	}
+}
+
+// renew has a tunnel that runs live by a new plan.
+func (p *process) renew(ctx, running context.Context, plan tunnelPlan, r *runner, change *tunnel.Change) outcome {
+	err := change.Reload(ctx, r.tunnel)
+	switch {
+	case errors.Is(err, tunnel.ErrStopped):
+		return outcome{name: plan.name, err: errBeingStopped}
+	case err != nil:
+		r.log.Error("not reloaded, everything goes on as before", "err", err, "hint", hintOf(err))
+		return outcome{name: plan.name, err: err}
+	case !r.adopt(plan):
+		return outcome{name: plan.name}
+	}
+	done := make(chan error, 1)
+	p.tasks.Go(func() { done <- r.reconnect(running) })
+	return outcome{name: plan.name, settle: func(ctx context.Context) error {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}}
+}
+
+// beginAnew starts a tunnel that the new configuration has and the old one had not, or that has failed before.
+func (p *process) beginAnew(ctx, running context.Context, plan tunnelPlan, change *tunnel.Change, before bool) outcome {
+	o := outcome{name: plan.name, did: "started"}
+	if before {
+		o.did = ""
+	}
+	o.err = p.refuseForeign(ctx, plan.name)
+	if o.err == nil {
+		var fresh []*runner
+		if fresh, o.err = p.begin(ctx, running, []tunnelPlan{plan}, change); o.err == nil {
+			o.settle = fresh[0].settle
+			return o
+		}
+	}
+	p.log.Error("tunnel not started", "tunnel", plan.name, "err", o.err, "hint", hintOf(o.err))
+	return o
+}
+
+// dismiss stops what is no longer configured, unless nothing would be left: a daemon does not end by a reload.
+func (p *process) dismiss(s *division) []outcome {
+	left := slices.DeleteFunc(p.live(), func(r *runner) bool { return slices.Contains(s.gone, r) || r.asked.Load() })
+	var outcomes []outcome
+	for _, r := range s.ended {
+		if r.hasEnded() && find(left, r.name) == nil && !slices.ContainsFunc(s.fresh, func(plan tunnelPlan) bool { return plan.name == r.name }) {
 			p.forget(r)
 		}
 	}
-	return failures
+	for _, r := range s.gone {
+		if len(left) == 0 {
+			r.log.Warn("goes on with the configuration of before", "err", errNothingElse)
+			outcomes = append(outcomes, outcome{name: r.name, err: errNothingElse})
+			continue
+		}
+		r.log.Info("stopping", "why", "no longer configured")
+		r.stop()
+		outcomes = append(outcomes, outcome{name: r.name, did: "stopped, no longer configured,"})
+	}
+	return outcomes
 }
 
-// renew makes a tunnel as its plan says: r is the one of that name until now, or nil.
-func (p *process) renew(ctx, running context.Context, plan tunnelPlan, r *runner) error {
-	if r == nil || r.hasEnded() {
-		err := p.begin(ctx, running, []tunnelPlan{plan}, nil)
+// steerReload answers with what became of the tunnels that the request names, and of all others that were started, stopped
+// or have failed.
+func (p *process) steerReload(reload func() ([]outcome, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		meant, err := p.named(req.URL.Query()["tunnel"])
 		if err != nil {
-			p.log.Error("tunnel not started", "tunnel", plan.name, "err", err)
+			answerJSON(w, http.StatusNotFound, controlAnswer{[]controlResult{{Error: err.Error()}}})
+			return
 		}
-		return err
+		began := time.Now()
+		outcomes, err := reload()
+		var answer controlAnswer
+		for _, r := range meant {
+			switch {
+			case err != nil:
+				answer.Results = append(answer.Results, newResult(r.name, began, err))
+			case !slices.ContainsFunc(outcomes, func(o outcome) bool { return o.name == r.name }):
+				answer.Results = append(answer.Results, newResult(r.name, began, errBeingStopped))
+			}
+		}
+		for _, o := range outcomes {
+			asked := find(meant, o.name) != nil
+			if o.err == nil && o.settle != nil {
+				o.err = o.settle(req.Context())
+			}
+			if asked || o.did != "" || o.err != nil {
+				result := newResult(o.name, began, o.err)
+				result.Did = o.did
+				answer.Results = append(answer.Results, result)
+			}
+		}
+		answer.send(w)
 	}
-	anew, err := r.reload(ctx, plan)
-	if err != nil {
-		r.log.Error("not reloaded, everything goes on as before", "err", err)
-	}
-	if anew {
-		p.tasks.Go(func() { r.reconnect(running) })
-	}
-	return err
 }

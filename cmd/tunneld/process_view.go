@@ -39,13 +39,13 @@ func (p *process) summary() string {
 	for _, r := range all {
 		s := r.monitor.Status()
 		if len(all) == 1 {
-			return s.Summary()
+			return s.Troubles()
 		}
 		if len(s.Unready()) == 0 {
 			fine++
 			continue
 		}
-		troubled = append(troubled, s.Name+" "+s.Summary())
+		troubled = append(troubled, s.Name+" "+s.Troubles())
 	}
 	return strings.Join(append([]string{fmt.Sprintf("%d of %d tunnels up", fine, len(all))}, troubled...), "; ")
 }
@@ -64,6 +64,7 @@ func (p *process) turned() time.Time {
 // Kick passes on to every tunnel that the network has changed.
 func (p *process) Kick(reason string) {
 	for _, r := range p.live() {
+		r.tunnel.LookAgain()
 		r.monitor.Kick(reason)
 	}
 }
@@ -71,6 +72,7 @@ func (p *process) Kick(reason string) {
 // Woke passes on to every tunnel that the machine has slept.
 func (p *process) Woke(slept time.Duration) {
 	for _, r := range p.live() {
+		r.tunnel.LookAgain()
 		r.monitor.Woke(slept)
 	}
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
@@ -17,7 +19,10 @@ type runner struct {
 	log     *slog.Logger
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
-	stop    context.CancelFunc // set by process.start
+	end     context.CancelFunc // see stop; set by process.start
+	asked   atomic.Bool        // to stop
+	tried   chan struct{}      // closed when the first attempt to connect is over
+	trying  sync.Once          // closes tried
 	done    chan struct{}      // closed when the tunnel has ended
 	err     error              // why it failed; nil: it was asked to stop; read after done or under process.mu
 }
@@ -27,9 +32,15 @@ type runner struct {
 func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, limits *tunnel.Limits, changed func()) *runner {
 	with := log.With("tunnel", plan.name)
 	dialer := newDialer(ask, with, plan.alone)
-	r := &runner{name: plan.name, plan: plan, log: with, tunnel: tunnel.New(plan.options, dialer, with), done: make(chan struct{})}
+	r := &runner{
+		name: plan.name, plan: plan, log: with,
+		tunnel: tunnel.New(plan.options, dialer, with),
+		tried:  make(chan struct{}), done: make(chan struct{}),
+	}
 	r.tunnel.Share(limits)
-	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: changed}, monitor.Of(r.tunnel))
+	note := func() { r.note(); changed() }
+	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: note}, monitor.Of(r.tunnel))
+	r.tunnel.OnChange(changed)
 	return r
 }
 
@@ -38,23 +49,63 @@ func newDialer(ask tunnel.Asker, log *slog.Logger, alone bool) *tunnel.Dialer {
 	return &tunnel.Dialer{Credentials: newCredentials(ask, log, alone), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
 }
 
-// reload changes what differs between the plan of before and the new one. anew tells that the way to the server or the
-// login differ, so that a new connection is called for.
-func (r *runner) reload(ctx context.Context, plan tunnelPlan) (anew bool, err error) {
-	if err := r.tunnel.Reload(ctx, plan.options); err != nil {
-		return false, err
+// note looks whether the first attempt is over.
+func (r *runner) note() {
+	select {
+	case <-r.tried:
+		return
+	default:
 	}
+	if s := r.monitor.Status(); s.State != monitor.Connecting && (s.State != monitor.Idle || s.Lazy) {
+		r.trying.Do(func() { close(r.tried) })
+	}
+}
+
+// adopt has the monitor live by a plan that the tunnel's forwards follow already. anew tells that the way to the server or
+// the login differ, so that a new connection is called for.
+func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 	before := r.plan.options
 	r.plan = plan
 	r.monitor.Adopt(plan.options)
-	return !before.SameConnection(plan.options), nil
+	return !before.SameConnection(plan.options)
+}
+
+// stop asks the tunnel to stop. It does not wait.
+func (r *runner) stop() {
+	r.asked.Store(true)
+	r.end()
+}
+
+// settleTime bounds the wait for a first attempt.
+const settleTime = 10 * time.Second
+
+// settle waits until the first attempt to connect is over, and gives why the tunnel has failed, if it has. One that tries
+// again has not.
+func (r *runner) settle(ctx context.Context) error {
+	limit := time.NewTimer(settleTime)
+	defer limit.Stop()
+	select {
+	case <-r.tried:
+	case <-r.done:
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	if r.monitor.Status().State == monitor.Failed {
+		<-r.done // it is on its way
+	}
+	if r.hasEnded() {
+		return r.err
+	}
+	return nil
 }
 
 // reconnect replaces the connection, the new one first, and says so if that fails.
-func (r *runner) reconnect(ctx context.Context) {
-	if err := r.monitor.Reconnect(ctx); err != nil {
+func (r *runner) reconnect(ctx context.Context) error {
+	err := r.monitor.Reconnect(ctx)
+	if err != nil {
 		r.log.Warn("not reconnected, the connection of before goes on", "err", err)
 	}
+	return err
 }
 
 // down stops the tunnel and waits until it has stopped.
@@ -86,22 +137,4 @@ func find(list []*runner, name string) *runner {
 		}
 	}
 	return nil
-}
-
-// listenAll binds the local forwards of all runners, or of none. Sockets in inherited are used for their addresses.
-func listenAll(ctx context.Context, runners []*runner, inherited *tunnel.Inherited) error {
-	var failures []error
-	for _, r := range runners {
-		failures = append(failures, r.tunnel.Listen(ctx, inherited))
-	}
-	err := errors.Join(failures...)
-	if err == nil {
-		return nil
-	}
-	now, cancel := context.WithCancel(ctx)
-	cancel()
-	for _, r := range runners {
-		r.tunnel.Shutdown(now)
-	}
-	return err
 }

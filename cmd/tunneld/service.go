@@ -81,8 +81,8 @@ func oneLine(text string) string {
 	return string(line)
 }
 
-// inheritedSockets gives the listening sockets that the service manager opened for us (sd_listen_fds(3)); nil: none.
-func inheritedSockets(log *slog.Logger) *tunnel.Inherited {
+// inheritedSockets gives the listening sockets that the service manager opened for us (sd_listen_fds(3)), if any.
+func inheritedSockets(log *slog.Logger) *tunnel.Sockets {
 	var listeners []net.Listener
 	for _, file := range activation.Files(true) {
 		listener, err := net.FileListener(file)
@@ -93,16 +93,5 @@ func inheritedSockets(log *slog.Logger) *tunnel.Inherited {
 		}
 		file.Close()
 	}
-	if listeners == nil {
-		return nil
-	}
-	return tunnel.NewInherited(listeners)
-}
-
-// closeUnused closes the sockets that no forward has asked for: nobody would answer on them.
-func closeUnused(log *slog.Logger, inherited *tunnel.Inherited) {
-	for _, listener := range inherited.Rest() {
-		log.Warn("inherited socket closed: no local forward has this address", "listen", listener.Addr().String())
-		listener.Close()
-	}
+	return tunnel.NewSockets(listeners)
 }

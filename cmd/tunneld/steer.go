@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ func (s steering) do(ctx context.Context, out io.Writer, c choice) error {
 			failures = append(failures, &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %s", r.Tunnel, r.Error), hint: r.Hint})
 			continue
 		}
-		fmt.Fprintf(out, "%s: %s in %s\n", r.Tunnel, s.done, time.Duration(r.Took).Round(time.Millisecond))
+		fmt.Fprintf(out, "%s: %s in %s\n", r.Tunnel, cmp.Or(r.Did, s.done), time.Duration(r.Took).Round(time.Millisecond))
 	}
 	if s.after != nil {
 		failures = append(failures, s.after(ctx, c))

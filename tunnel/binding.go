@@ -1,0 +1,123 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// binding is what was done to have the sockets of a plan, so that it can be undone.
+type binding struct {
+	sockets   *Sockets
+	offered   map[*socket]bool
+	options   *config.Options
+	log       *slog.Logger
+	claimed   []*socket
+	bound     []*socket
+	displaced []*socket // closed to make room
+	owners    map[*socket]*localForward
+}
+
+// bind binds and claims what p wishes for. Places that collide with a socket on offer come last: that one is closed for
+// them, which is not done for nothing.
+func (c *Change) bind(ctx context.Context, p *plan) *binding {
+	b := &binding{sockets: c.sockets, offered: c.offered, options: p.options, log: p.log, owners: make(map[*socket]*localForward)}
+	for _, w := range p.locals {
+		if w.old == nil {
+			w.locate(ctx, p.options)
+		}
+		if w.old == nil || w.moves {
+			b.open(ctx, w)
+		}
+	}
+	for _, w := range p.locals {
+		if w.failed == nil {
+			b.squeeze(ctx, w)
+		}
+		w.lack()
+	}
+	return b
+}
+
+// open has w listen everywhere but where a socket on offer is in the way.
+func (b *binding) open(ctx context.Context, w *wish) {
+	for _, p := range w.addresses {
+		if w.covers(p) {
+			continue
+		}
+		if s := b.sockets.claim(p, b.offered); s != nil {
+			b.claimed = append(b.claimed, s)
+			w.opened = append(w.opened, s)
+			continue
+		}
+		l, err := listenAt(ctx, b.options, p)
+		switch {
+		case err == nil:
+			b.has(w, l)
+		case errors.Is(err, syscall.EADDRINUSE) && len(b.rivals(p)) > 0:
+			w.crowded = append(w.crowded, p)
+		default:
+			b.fail(w, p, err)
+		}
+	}
+}
+
+// squeeze closes what is in the way of the rest.
+func (b *binding) squeeze(ctx context.Context, w *wish) {
+	for _, p := range w.crowded {
+		for _, s := range b.rivals(p) {
+			b.owners[s] = b.sockets.displace(s)
+			b.displaced = append(b.displaced, s)
+		}
+		l, err := listenAt(ctx, b.options, p)
+		if err != nil {
+			b.fail(w, p, err)
+			continue
+		}
+		b.has(w, l)
+	}
+}
+
+func (b *binding) has(w *wish, l net.Listener) {
+	s := newSocket(l)
+	b.bound = append(b.bound, s)
+	w.opened = append(w.opened, s)
+}
+
+func (b *binding) fail(w *wish, p listenAddress, err error) {
+	if noSuchAddress(err) && len(w.addresses) > 1 {
+		w.missing = listenError(w.forward, p.String(), err)
+		return
+	}
+	if w.failed != nil {
+		return
+	}
+	failed := listenError(w.forward, p.String(), err)
+	if holder := b.sockets.holder(p); holder != "" && errors.Is(err, syscall.EADDRINUSE) {
+		failed.Hint = fmt.Sprintf("%s of this process listens there: take one of the two out, or choose another port", holder)
+	}
+	w.failed = failed
+}
+
+// rivals gives the sockets on offer that are in the way of p and may be closed.
+func (b *binding) rivals(p listenAddress) []*socket { return b.sockets.rivals(p, b.offered) }
+
+// undo puts everything back as it was.
+func (b *binding) undo(ctx context.Context) {
+	for _, s := range b.claimed {
+		b.sockets.unclaim(s)
+	}
+	for _, s := range b.bound {
+		s.close()
+	}
+	for _, s := range b.displaced {
+		if err := b.sockets.replace(ctx, s, b.owners[s], b.log); err != nil {
+			b.owners[s].lookAgain()
+		}
+	}
+}

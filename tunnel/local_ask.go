@@ -1,0 +1,118 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+)
+
+// localSchedule says how long to wait before a local place that could not be bound is asked for again; the last entry
+// repeats. It costs next to nothing to ask, and what is in the way tells nobody when it ends.
+var localSchedule = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
+
+// keep has the forward listen everywhere that it should until asking is done. ctx is for the sockets.
+func (f *localForward) keep(asking, ctx context.Context) {
+	for {
+		select {
+		case <-f.look:
+		case <-asking.Done():
+			return
+		}
+		for try := 0; !f.complete(asking, ctx); try++ {
+			if !f.await(asking, localSchedule[min(try, len(localSchedule)-1)]) {
+				return
+			}
+		}
+	}
+}
+
+// await waits for d, or until one of our own ports became free or somebody asked to look. It is false when ctx is done.
+func (f *localForward) await(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.tunnel.sockets.whenFreed():
+	case <-f.look:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// lookAgain has the forward find out whether it listens everywhere. It does not block.
+func (f *localForward) lookAgain() {
+	select {
+	case f.look <- struct{}{}:
+	default:
+	}
+}
+
+// complete binds what is missing, and tells whether anything is.
+func (f *localForward) complete(asking, ctx context.Context) bool {
+	if !f.tunnel.changing.TryLock() { // a reload may wait for us to end
+		return false
+	}
+	defer f.tunnel.changing.Unlock()
+	o := f.tunnel.options.Load()
+	w := &wish{forward: *f.forward.Load(), have: f.has()}
+	a := &binding{sockets: f.tunnel.sockets, options: o, log: f.log}
+	if w.locate(asking, o); w.failed == nil {
+		a.open(asking, w)
+		w.lack()
+	}
+	if asking.Err() != nil {
+		a.undo(ctx)
+		return false
+	}
+	f.tunnel.sockets.assign(ctx, f, w.opened)
+	before := f.failing()
+	f.failedWith(w.failed)
+	switch {
+	case w.failed == nil && before != nil:
+		f.log.Info("listening", "listen", strings.Join(f.bound(), " "))
+	case w.failed != nil && (before == nil || before.Error() != w.failed.Error()):
+		f.log.Warn("not listening yet, trying on", "err", w.failed, "hint", HintOf(w.failed))
+	case w.failed != nil:
+		f.log.Debug("still not listening", "err", w.failed)
+	}
+	f.tunnel.noteChange()
+	return w.failed == nil
+}
+
+// failing gives why the forward does not listen everywhere; nil: it does.
+func (f *localForward) failing() error {
+	if failed := f.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
+}
+
+// failedWith notes why the forward does not listen everywhere; nil: it does.
+func (f *localForward) failedWith(err error) {
+	if err == nil {
+		f.failed.Store(nil)
+		return
+	}
+	f.failed.Store(&err)
+}
+
+// bindTrouble words why a forward does not listen, for a line that says already which.
+func bindTrouble(err error) string {
+	var cannot *cannotListen
+	if errors.As(err, &cannot) {
+		return cannot.address + ": " + cannot.err.Error()
+	}
+	return err.Error()
+}
+
+// LookAgain has the local forwards that could not be bound ask for their places now: an interface may have come up.
+func (t *Tunnel) LookAgain() {
+	locals, _ := t.forwards()
+	for _, f := range locals {
+		if f.failing() != nil {
+			f.lookAgain()
+		}
+	}
+}
