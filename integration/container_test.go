@@ -114,6 +114,7 @@ func (p *podman) healthy() bool {
 
 // Root's place for the control socket is /run/tunneld, which the image has not: its health check never passed.
 func testContainedRoot(t *testing.T, p *podman) {
+	t.Cleanup(func() { p.try("rm", "--force", "--ignore", "--time", "0", "tunneld") })
 	l := newLab(t)
 	r := localRoute(t, startTarget(t, echo).address())
 	directory := l.dotSSH("IdentityFile ~/.ssh/id_ed25519")
@@ -135,6 +136,7 @@ func testContainedRoot(t *testing.T, p *podman) {
 // The drain must end before the engine's patience: with both at 10 s one stop in two was a SIGKILL. The time to stop is that
 // of podman and docker where nobody says another.
 func testContainedStop(t *testing.T, p *podman) {
+	t.Cleanup(func() { p.try("rm", "--force", "--ignore", "--time", "0", "tunneld") })
 	l := newLab(t)
 	r := localRoute(t, startTarget(t, echo).address())
 	words := contained(l.dotSSH("IdentityFile ~/.ssh/id_ed25519"), append([]string{"up", alias, "--log-format", "json"}, r.flags...)...)

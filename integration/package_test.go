@@ -1,11 +1,13 @@
 package integration
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -14,23 +16,15 @@ func TestDebianPackage(t *testing.T) {
 	t.Parallel()
 	needRoot(t, "dpkg installs files")
 	need(t, "make", "dpkg", "dpkg-deb", "gzip")
-	source := cleanCheckout(t)
-	if source == ".." {
-		t.Skip("needs a checkout by git: the package is made in a copy of it")
-	}
-	shell(t, source, "make", "deb", "VERSION=v1.2.3")
-	packages, _ := filepath.Glob(source + "/dist/tunneld_1.2.3_*.deb")
-	if len(packages) != 1 {
-		t.Fatalf("packages: %v", packages)
-	}
-
+	built := debianPackage(t)
+	source := filepath.Dir(built)
 	root := emptyRoot(t)
 	dpkg := func(words ...string) {
 		t.Helper()
 		shell(t, source, append([]string{"dpkg", "--root=" + root, "--force-script-chrootless", "--path-include=*"}, words...)...)
 	}
-	dpkg("--install", packages[0])
-	dpkg("--install", packages[0]) // as an upgrade does
+	dpkg("--install", built)
+	dpkg("--install", built) // as an upgrade does
 	dpkg("--verify", "tunneld")
 	for _, file := range []string{
 		"bin/tunneld", "share/man/man1/tunneld.1.gz", "lib/systemd/system/tunneld@.service", "lib/systemd/user/tunneld@.service",
@@ -49,11 +43,99 @@ func TestDebianPackage(t *testing.T) {
 	}
 	shell(t, source, "bash", "-n", root+"/usr/share/bash-completion/completions/tunneld")
 
+	stays, goes := usedUnits(t, root)
 	dpkg("--remove", "tunneld")
 	if left := packedFiles(t, root); len(left) > 0 {
 		t.Errorf("left behind: %q", left)
 	}
+	if missing := absent(root, append(stays, goes...)); len(missing) > 0 {
+		t.Errorf("gone before the purge: %q", missing)
+	}
 	dpkg("--purge", "tunneld")
+	if missing := absent(root, stays); len(missing) > 0 {
+		t.Errorf("the purge took what is the administrator's: %q", missing)
+	}
+	if missing := absent(root, goes); len(missing) != len(goes) {
+		t.Errorf("the purge left some of %q, only these are gone: %q", goes, missing)
+	}
+}
+
+// builtPackage makes the .deb of version 1.2.3 from a clean checkout, once; empty where there is no checkout by git.
+var builtPackage = sync.OnceValues(func() (string, error) {
+	source, err := checkout(filepath.Join(shared, "package"))
+	if source == "" || err != nil {
+		return "", err
+	}
+	build := exec.Command("make", "deb", "VERSION=v1.2.3")
+	build.Dir = source
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("make deb: %w\n%s", err, out)
+	}
+	packages, _ := filepath.Glob(source + "/dist/tunneld_1.2.3_*.deb")
+	if len(packages) != 1 {
+		return "", fmt.Errorf("packages: %v", packages)
+	}
+	return packages[0], nil
+})
+
+// debianPackage gives the path of the .deb.
+func debianPackage(t testing.TB) string {
+	t.Helper()
+	path, err := builtPackage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path == "" {
+		t.Skip("needs a checkout by git: the package is made in a copy of it")
+	}
+	return path
+}
+
+// usedUnits writes what is there once tunnels have run: what an administrator has written, and what systemd made.
+func usedUnits(t testing.TB, root string) (stays, goes []string) {
+	t.Helper()
+	file := func(path string) {
+		mkdir(t, filepath.Dir(filepath.Join(root, path)))
+		writeFile(t, filepath.Join(root, path), "")
+	}
+	link := func(to, path string) {
+		mkdir(t, filepath.Dir(filepath.Join(root, path)))
+		if err := os.Symlink(to, filepath.Join(root, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stays = []string{
+		"var/lib/private/tunneld/.ssh/id_ed25519", "var/lib/tunneld", "var/lib/tunneld@bobs/id_rsa",
+		"etc/systemd/system/tunneld@bobs.service.d/run-as.conf", "etc/systemd/system/multi-user.target.wants/cron.service",
+		"etc/systemd/system/multi-user.target.wants/tunneld@own.service",
+	}
+	goes = []string{
+		"etc/systemd/system/multi-user.target.wants/tunneld@db.service", "etc/systemd/system/sockets.target.wants/tunneld@db.socket",
+		"etc/systemd/system/sockets.target.wants", "etc/systemd/user/default.target.wants/tunneld@db.service",
+		"run/tunneld", "run/private/tunneld", "run/tunneld@bobs", "var/lib/tunneld@empty",
+	}
+	for _, path := range append(stays[:1:1], stays[2], stays[3], "run/private/tunneld/db.sock", "run/tunneld@bobs/bobs.sock") {
+		file(path)
+	}
+	mkdir(t, filepath.Join(root, goes[7]))
+	link("private/tunneld", stays[1])
+	link("private/tunneld", goes[4])
+	link("/lib/systemd/system/cron.service", stays[4])
+	link("/etc/systemd/system/tunneld@.service", stays[5]) // by `tunneld unit`
+	link("/lib/systemd/system/tunneld@.service", goes[0])
+	link("/usr/lib/systemd/system/tunneld@.socket", goes[1])
+	link("/usr/lib/systemd/user/tunneld@.service", goes[3])
+	return stays, goes
+}
+
+// absent gives those paths below root where nothing is.
+func absent(root string, paths []string) (missing []string) {
+	for _, path := range paths {
+		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
+			missing = append(missing, path)
+		}
+	}
+	return missing
 }
 
 // make install puts the same under another prefix, and the unit names the program there.
@@ -76,6 +158,30 @@ func TestMakeInstall(t *testing.T) {
 	if entries, _ := os.ReadDir(root); len(entries) != 1 {
 		t.Errorf("installed outside of the prefix: %v", entries)
 	}
+}
+
+// packageGoes installs the package on a systemd that runs, and takes it away again.
+func (s *service) packageGoes(t *testing.T) {
+	need(t, "make", "dpkg-deb", "gzip")
+	copyFile(t, debianPackage(t), filepath.Join(s.dir, "upper", "tunneld.deb"), 0o644)
+	s.do("sh", "-c", "systemctl disable --now tunneld@hello tunneld@web.socket; systemctl stop 'tunneld@*'; rm /etc/systemd/system/tunneld@.service /etc/systemd/system/tunneld@.socket")
+	s.do("dpkg", "--install", "/tunneld.deb")
+	s.do("systemctl", "enable", "--now", "tunneld@hello", "tunneld@web.socket", "tunneld@bobs")
+	check(t, s.echoes(helloAddress))
+	check(t, s.echoes(bobAddress))
+	check(t, s.echoes(socketAddress))
+
+	out := s.do("dpkg", "--purge", "tunneld")
+	if !strings.Contains(out, "/var/lib/private/tunneld has keys") {
+		t.Errorf("the purge says nothing of the keys that stay: %s", out)
+	}
+	if out := s.do("sh", "-c", "find /etc/systemd -name 'tunneld@*' -type l; ls -d /run/tunneld* /run/private/tunneld* /var/lib/tunneld@* 2>&1 || :"); strings.Contains(out, "\n/") || strings.HasPrefix(out, "/") {
+		t.Errorf("left behind: %s", out)
+	}
+	if out := s.do("systemctl", "list-units", "--all", "--plain", "--no-legend", "tunneld@*"); out != "" {
+		t.Errorf("systemd still knows %s", out)
+	}
+	s.do("test", "-s", "/var/lib/tunneld/.ssh/id_ed25519")
 }
 
 // shell runs a command in dir and gives its output.

@@ -162,14 +162,25 @@ func writeBase(w io.Writer) error {
 // cleanCheckout gives a copy of the files under version control, or the tree itself where there is no version control.
 func cleanCheckout(t testing.TB) string {
 	t.Helper()
+	dir, err := checkout(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir == "" {
+		t.Log("no version control; the tree is taken as it is")
+		return ".."
+	}
+	return dir
+}
+
+// checkout copies the files under version control to dir, and gives it; "" where there is no version control.
+func checkout(dir string) (string, error) {
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = ".."
 	names, err := list.Output()
 	if err != nil {
-		t.Logf("git ls-files: %v; the tree is taken as it is", err)
-		return ".."
+		return "", nil
 	}
-	dir := t.TempDir()
 	for name := range bytes.SplitSeq(bytes.TrimSuffix(names, []byte{0}), []byte{0}) {
 		data, err := os.ReadFile(filepath.Join("..", string(name)))
 		if errors.Is(err, os.ErrNotExist) {
@@ -177,8 +188,8 @@ func cleanCheckout(t testing.TB) string {
 		}
 		to := filepath.Join(dir, string(name))
 		if err := errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o755), os.WriteFile(to, data, 0o644)); err != nil {
-			t.Fatal(err)
+			return "", err
 		}
 	}
-	return dir
+	return dir, nil
 }

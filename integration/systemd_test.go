@@ -169,6 +169,7 @@ func TestUnderSystemd(t *testing.T) {
 		{"a key that root adds later is the service's", (*service).adoptsKeys},
 		{"a socket is there before and between daemons", (*service).socketSurvives},
 		{"a user's own service manager", (*service).userUnit},
+		{"the package goes without a trace", (*service).packageGoes},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { s.machine.t, s.t = t, t; step.run(s, t) }) {
 			break
