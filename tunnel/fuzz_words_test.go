@@ -24,8 +24,8 @@ type monologue struct{ *bytes.Reader }
 
 func (monologue) Write(p []byte) (int, error)      { return len(p), nil }
 func (monologue) Close() error                     { return nil }
-func (monologue) LocalAddr() net.Addr              { return anyAddr() }
-func (monologue) RemoteAddr() net.Addr             { return anyAddr() }
+func (monologue) LocalAddr() net.Addr              { return tcpAddr(nil) }
+func (monologue) RemoteAddr() net.Addr             { return tcpAddr(nil) }
 func (monologue) SetDeadline(time.Time) error      { return nil }
 func (monologue) SetReadDeadline(time.Time) error  { return nil }
 func (monologue) SetWriteDeadline(time.Time) error { return nil }

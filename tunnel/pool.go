@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel/proxy"
 )
 
 // maxHeld bounds the local connections that wait for a session, over all forwards of a tunnel. One forward alone gets half.
@@ -18,10 +20,18 @@ const maxHeld = 4096
 const turnTime = 50 * time.Millisecond
 
 var (
-	errNoSession   = errors.New("the tunnel is down")
+	errNoSession   = downError("the tunnel is down")
 	errStopping    = errors.New("the tunnel is being stopped")
-	errTooManyHeld = errors.New("too many connections already wait for the tunnel")
+	errTooManyHeld = downError("too many connections already wait for the tunnel")
 )
+
+// downError refuses a local connection in an outage.
+type downError string
+
+func (e downError) Error() string { return string(e) }
+
+// Is has proxy clients told that the tunnel may be back soon.
+func (downError) Is(target error) bool { return target == proxy.ErrUnavailable }
 
 // pool is the set of live sessions and the queue of those who wait for one. The zero value is empty and ready.
 type pool struct {

@@ -172,7 +172,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 }
 
 // errHeldTooLong refuses a local connection after the hold time.
-var errHeldTooLong = errors.New("the tunnel did not come back within the hold time")
+const errHeldTooLong = downError("the tunnel did not come back within the hold time")
 
 // errClientGone takes a connection out of the queue whose client did not wait.
 var errClientGone = errors.New("the client left while it waited")

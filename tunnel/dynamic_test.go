@@ -3,17 +3,14 @@ package tunnel
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -113,7 +110,7 @@ func TestProxyRefusalsAreHonest(t *testing.T) {
 			t.Errorf("%s: SOCKS5 answered % x, want code %d", c.text, back, c.code)
 		}
 		back = exchangeAll(t, dialTo(t, tun.boundAt(0)), socks4aRequest(1, "h", 80))
-		if len(back) != 8 || back[1] != socks4Rejected {
+		if len(back) != 8 || back[1] != 0x5b {
 			t.Errorf("%s: SOCKS4 answered % x", c.text, back)
 		}
 		response, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(exchangeAll(t, dialTo(t, tun.boundAt(0)), httpRequest("h", 80)))), nil)
@@ -174,48 +171,5 @@ func TestPermitRemoteOpen(t *testing.T) {
 		if got := permitted(c.rules, target); got != c.want {
 			t.Errorf("%v: %v", c.rules, got)
 		}
-	}
-}
-
-// A client that says nothing, or a byte a second, is let go after proxyTime; once its request is complete it has all the
-// time that the target takes.
-func TestProxyClientsThatDawdle(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		send string // a byte a second
-		want time.Duration
-	}{
-		{"nothing", "", proxyTime},
-		{"SOCKS4", "\x04\x01\x00\x50\x00\x00\x00\x07" + strings.Repeat("u", 100), proxyTime},
-		{"SOCKS5", "\x05\xff" + strings.Repeat("\x01", 100), proxyTime},
-		{"HTTP", "CONNECT " + strings.Repeat("x", 100), proxyTime},
-		{"a slow target", "\x04\x01\x00\x50\x7f\x00\x00\x01\x00", time.Hour + 8*time.Second},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ours, theirs := net.Pipe()
-				var client sync.WaitGroup
-				defer client.Wait()
-				defer theirs.Close()
-				client.Go(func() {
-					for _, b := range []byte(c.send) {
-						if _, err := theirs.Write([]byte{b}); err != nil {
-							return
-						}
-						time.Sleep(time.Second)
-					}
-				})
-				client.Go(func() { io.Copy(io.Discard, theirs) })
-				began := time.Now()
-				serveProxy(t.Context(), &proxyClient{ReadWriteCloser: ours, addr: anyAddr(), connect: func(context.Context, config.Endpoint) (*route, error) {
-					time.Sleep(time.Hour)
-					return nil, errSessionDown
-				}})
-				ours.Close()
-				if took := time.Since(began); took != c.want {
-					t.Errorf("let go after %v, want %v", took, c.want)
-				}
-			})
-		})
 	}
 }

@@ -1,4 +1,4 @@
-package tunnel
+package proxy
 
 import (
 	"context"
@@ -20,7 +20,7 @@ const (
 const maxSOCKS4Text = 255
 
 // serveSOCKS4 serves SOCKS4 and SOCKS4a behind the version byte.
-func serveSOCKS4(ctx context.Context, c *proxyClient) error {
+func serveSOCKS4(ctx context.Context, c *client) error {
 	command, host, port, err := readSOCKS4(c)
 	if err != nil {
 		return err
@@ -35,10 +35,10 @@ func serveSOCKS4(ctx context.Context, c *proxyClient) error {
 		return err
 	}
 	if err := writeSOCKS4(c, socks4Granted); err != nil {
-		r.splice.close()
+		r.Abandon()
 		return err
 	}
-	return r.carry(ctx, nil)
+	return carry(ctx, r, nil)
 }
 
 func readSOCKS4(r io.Reader) (command byte, host string, port int, err error) {

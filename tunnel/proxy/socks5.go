@@ -1,4 +1,4 @@
-package tunnel
+package proxy
 
 import (
 	"context"
@@ -30,7 +30,7 @@ const (
 // that came right behind the request: it would carry the rest in goroutines and buffers of its own, without half-closes
 // and resets, so both ends of its copying say at once that they are through, and our splice begins. One server per client,
 // so that Dial knows whom it serves.
-func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
+func serveSOCKS5(ctx context.Context, c *client, first byte) error {
 	conn := &socks5Conn{client: c, first: []byte{first}}
 	server, err := socks5.New(&socks5.Config{
 		Resolver: farResolver{},
@@ -51,10 +51,10 @@ func serveSOCKS5(ctx context.Context, c *proxyClient, first byte) error {
 	case conn.route == nil:
 		return err
 	case err != nil: // the client or the target left meanwhile
-		conn.route.splice.close()
+		conn.route.Abandon()
 		return err
 	}
-	conn.route.splice.run(ctx)
+	conn.route.Run(ctx)
 	return nil
 }
 
@@ -67,11 +67,11 @@ func (farResolver) Resolve(ctx context.Context, _ string) (context.Context, net.
 
 // socks5Conn is the client as go-socks5 sees it. Only the handshake goes through Read and Write.
 type socks5Conn struct {
-	client *proxyClient
+	client *client
 	first  []byte // read already, to tell the protocols apart
 	code   byte   // reply code to send in place of the library's; 0: leave it
 	failed error  // why there is no route
-	route  *route
+	route  Route
 }
 
 func (c *socks5Conn) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -131,7 +131,7 @@ type socks5Target struct {
 }
 
 func (t socks5Target) LocalAddr() net.Addr              { return anyAddr() }
-func (t socks5Target) Write(b []byte) (int, error)      { return t.conn.route.target.Write(b) }
+func (t socks5Target) Write(b []byte) (int, error)      { return t.conn.route.Write(b) }
 func (t socks5Target) WriteTo(io.Writer) (int64, error) { return 0, nil }
 func (t socks5Target) Close() error                     { return nil }
 
@@ -144,7 +144,7 @@ func replyCode(err error) byte {
 	switch {
 	case errors.As(err, &refused):
 		return refusedCode(refused)
-	case errors.Is(err, errNotOpen):
+	case errors.Is(err, ErrNotAllowed):
 		return socks5NotAllowed
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return socks5Refused

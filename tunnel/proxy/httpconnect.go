@@ -1,4 +1,4 @@
-package tunnel
+package proxy
 
 import (
 	"bufio"
@@ -20,7 +20,7 @@ import (
 const maxHTTPHead = 16 << 10
 
 // serveHTTPConnect serves CONNECT (RFC 9110 §9.3.6). Other methods get 405: this is a tunnel, not a web proxy.
-func serveHTTPConnect(ctx context.Context, c *proxyClient, first byte) error {
+func serveHTTPConnect(ctx context.Context, c *client, first byte) error {
 	head := &io.LimitedReader{R: c, N: maxHTTPHead}
 	in := bufio.NewReader(io.MultiReader(bytes.NewReader([]byte{first}), head))
 	request, err := http.ReadRequest(in)
@@ -44,11 +44,11 @@ func serveHTTPConnect(ctx context.Context, c *proxyClient, first byte) error {
 		return err
 	}
 	if _, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
-		r.splice.close()
+		r.Abandon()
 		return err
 	}
 	early, _ := in.Peek(in.Buffered())
-	return r.carry(ctx, early)
+	return carry(ctx, r, early)
 }
 
 func answerHTTP(w io.Writer, status int, text string) {
@@ -65,11 +65,11 @@ func answerHTTP(w io.Writer, status int, text string) {
 func httpStatus(err error) int {
 	var refused *ssh.OpenChannelError
 	switch {
-	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited, errors.Is(err, errNotOpen):
+	case errors.As(err, &refused) && refused.Reason == ssh.Prohibited, errors.Is(err, ErrNotAllowed):
 		return http.StatusForbidden
 	case replyCode(err) == socks5TTLExpired:
 		return http.StatusGatewayTimeout
-	case errors.Is(err, errHeldTooLong), errors.Is(err, errNoSession), errors.Is(err, errTooManyHeld):
+	case errors.Is(err, ErrUnavailable):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusBadGateway

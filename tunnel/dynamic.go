@@ -1,0 +1,90 @@
+package tunnel
+
+import (
+	"context"
+	"io"
+	"net"
+	"strconv"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/proxy"
+)
+
+// proxied is the way of a proxy client to its target.
+type proxied struct {
+	*splice
+	target io.Writer // takes what came right behind the request, before run
+}
+
+func (p proxied) Write(b []byte) (int, error) { return p.target.Write(b) }
+func (p proxied) Run(ctx context.Context)     { p.run(ctx) }
+func (p proxied) Abandon()                    { p.close() }
+
+// earlyWriter keeps bytes for the channel until the splice runs, which does not wait for the library.
+type earlyWriter struct{ splice *splice }
+
+func (w earlyWriter) Write(p []byte) (int, error) {
+	w.splice.early = append(w.splice.early, p...)
+	return len(p), nil
+}
+
+// serveDynamic serves a client of -D.
+func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uint64) {
+	defer conn.Close()
+	err := proxy.Serve(ctx, conn, conn.RemoteAddr(), func(ctx context.Context, target config.Endpoint) (proxy.Route, error) {
+		ch, err := f.open(ctx, conn, number, target)
+		if err != nil {
+			return nil, err
+		}
+		s := &splice{conn, ch, &f.count, nil}
+		return proxied{s, earlyWriter{s}}, nil
+	})
+	if err != nil {
+		f.refused(conn, err)
+	}
+}
+
+// acceptSOCKS serves a client at the server that uses -R without a target as a proxy towards our side.
+func (f *remoteForward) acceptSOCKS(ctx context.Context, c arrival) {
+	ch, err := c.accept()
+	if err != nil {
+		return
+	}
+	defer ch.Close()
+	nobody := &net.TCPAddr{IP: net.IPv4zero}
+	err = proxy.Serve(ctx, ch, nobody, func(ctx context.Context, target config.Endpoint) (proxy.Route, error) {
+		if !permitted(f.tunnel.options.Load().PermitRemoteOpen, target) {
+			return nil, proxy.ErrNotAllowed
+		}
+		conn, err := f.dialLocal(ctx, target)
+		if err != nil {
+			return nil, foreign.Error(err) // the name is in it
+		}
+		return proxied{&splice{conn, ch, &f.count, nil}, conn}, nil
+	})
+	if err != nil {
+		f.count.failed(err)
+		f.log.Debug("proxy request failed", "err", err)
+	}
+}
+
+// permitted applies PermitRemoteOpen (ssh_config(5)): nil allows all, "none" nothing, "*" stands for any host or any port.
+func permitted(rules []string, target config.Endpoint) bool {
+	if rules == nil {
+		return true
+	}
+	for _, rule := range rules {
+		if rule == "any" {
+			return true
+		}
+		host, port, err := net.SplitHostPort(rule)
+		if err != nil {
+			continue
+		}
+		if (host == "*" || host == target.Host) && (port == "*" || port == strconv.Itoa(target.Port)) {
+			return true
+		}
+	}
+	return false
+}
