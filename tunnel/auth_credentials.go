@@ -25,7 +25,7 @@ type Credentials struct {
 	// host on the way. It may be set before first use.
 	GivenPassword func(alias string, destination bool) string
 
-	ask    Asker
+	ask    secretAsker
 	log    *slog.Logger
 	asking chan struct{} // held by the one who puts a question to a person
 
@@ -36,7 +36,7 @@ type Credentials struct {
 }
 
 // NewCredentials makes an empty memory. ask may be nil: then nobody is asked.
-func NewCredentials(ask Asker, log *slog.Logger) *Credentials {
+func NewCredentials(ask secretAsker, log *slog.Logger) *Credentials {
 	return &Credentials{
 		ask:     ask,
 		log:     log,

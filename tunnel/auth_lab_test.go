@@ -353,7 +353,7 @@ func (p *fakePerson) asked() string {
 }
 
 // credentials is a memory whose log goes to the returned buffer.
-func credentials(ask Asker) (*Credentials, *lockedBuffer) {
+func credentials(ask secretAsker) (*Credentials, *lockedBuffer) {
 	text := &lockedBuffer{}
 	return NewCredentials(ask, slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{Level: slog.LevelDebug}))), text
 }

@@ -28,7 +28,7 @@ import (
 // VerifyHostKeyDNS is not done: nobody here validates DNSSEC.
 type hostKeys struct {
 	options  *config.Options
-	ask      Asker
+	ask      confirmAsker
 	log      *slog.Logger
 	verified *verifiedKeys // shared by all attempts; nil: none are kept
 	before   verifiedHost  // what it had for this destination when the attempt began
@@ -51,7 +51,7 @@ type acceptedKey struct {
 //
 // The error is a permanent one of PhaseHandshake where no host key algorithm is left to offer, and a transient one of
 // PhaseHostKey where KnownHostsCommand fails.
-func newHostKeys(ctx context.Context, o *config.Options, verified *verifiedKeys, ask Asker, log *slog.Logger) (*hostKeys, error) {
+func newHostKeys(ctx context.Context, o *config.Options, verified *verifiedKeys, ask confirmAsker, log *slog.Logger) (*hostKeys, error) {
 	h := &hostKeys{options: o, ask: ask, log: log, verified: verified, before: verified.of(o)}
 	for _, path := range withoutNone(o.UserKnownHostsFile) {
 		h.read(path, true)

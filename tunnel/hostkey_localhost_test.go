@@ -45,7 +45,7 @@ func TestWhichHostsAreKnown(t *testing.T) {
 		file   string
 		strict config.StrictHostKeyChecking
 		exempt bool
-		ask    Asker
+		ask    confirmAsker
 		want   bool
 	}{
 		"held":                         {file: held, strict: config.StrictYes, want: true},

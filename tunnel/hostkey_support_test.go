@@ -113,7 +113,7 @@ func hostOptions(port int, file string) *config.Options {
 	}
 }
 
-func newTestHostKeys(t testing.TB, o *config.Options, ask Asker) *hostKeys {
+func newTestHostKeys(t testing.TB, o *config.Options, ask confirmAsker) *hostKeys {
 	t.Helper()
 	h, err := newHostKeys(t.Context(), o, nil, ask, testLog(t))
 	if err != nil {

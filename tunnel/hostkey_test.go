@@ -143,7 +143,7 @@ func (c hostCase) run(t *testing.T) {
 	if c.shown == nil {
 		c.shown = testKey(t, "ed25519 a")
 	}
-	var ask Asker
+	var ask confirmAsker
 	if c.ask != nil {
 		ask = c.ask
 	}

@@ -1,0 +1,10 @@
+package tunnel
+
+import "context"
+
+// confirmAsker has a person confirm something.
+type confirmAsker interface {
+	// Confirm shows prompt, a question without its question mark, and how to answer, and reports whether the answer was yes.
+	// An error says that there is nobody to ask.
+	Confirm(ctx context.Context, prompt string) (bool, error)
+}
