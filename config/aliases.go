@@ -44,7 +44,7 @@ func (a *aliases) read(path string, user bool, depth int) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		return unreadable(path, err, a.env.UID)
 	}
 	for line := range strings.Lines(string(text)) {
 		a.line(strings.TrimSuffix(line, "\n"), user, depth)

@@ -12,6 +12,7 @@ func (r *resolver) options() *Options {
 	o := &Options{
 		Alias:                  r.alias,
 		Matched:                r.doc.trace.named,
+		Unread:                 r.unreadFiles,
 		HostName:               r.host,
 		HostKeyAlgorithmsExact: r.exactHostKeys,
 		Forwards:               r.forwards,

@@ -52,11 +52,20 @@ func (e *explanation) way() {
 	e.out.WriteString("\n")
 	if len(o.trace.files) == 0 {
 		e.out.WriteString("no configuration file was read\n")
+		e.unread()
 		return
 	}
 	fmt.Fprintf(&e.out, "read from %s\n", foreign.Own(strings.Join(o.trace.files, ", ")))
 	if !o.Matched {
 		fmt.Fprintf(&e.out, "no Host or Match names %s\n", foreign.Own(o.Alias))
+	}
+	e.unread()
+}
+
+// unread names the files that had perhaps more to say.
+func (e *explanation) unread() {
+	for _, file := range e.o.Unread {
+		fmt.Fprintf(&e.out, "%v\n", file)
 	}
 }
 

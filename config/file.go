@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/tunneld/tunneld/config/foreign"
 )
@@ -45,11 +46,15 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 		r.problem(permissionError(f.path, info))
 		return nil
 	}
-	r.doc.trace.read(f)
 	text, err := readAll(handle, info)
 	if err != nil {
 		return err
 	}
+	if info.IsDir() && f.depth == 0 { // empty, in OpenSSH's eyes
+		r.unread(f.path, syscall.EISDIR)
+		return nil
+	}
+	r.doc.trace.read(f)
 	for number := 1; text != "" && !r.stopped; number++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
@@ -84,7 +89,8 @@ func (r *resolver) readFiles(final bool) {
 		}
 		active := true
 		if err := r.readFile(&file{path: r.configFile, user: true, final: final}, false, &active); err != nil {
-			r.problem(&Error{Text: fmt.Sprintf("can not open configuration file %s: %v", r.configFile, reason(err))})
+			e := unreadable(r.configFile, err, r.env.UID)
+			r.problem(&Error{Text: fmt.Sprintf("can not open configuration file %s: %s", r.configFile, strings.TrimPrefix(e.Text, "can not be read: ")), Hint: e.Hint})
 		}
 		return
 	}
@@ -99,7 +105,7 @@ func (r *resolver) readDefaultFile(f *file, checkPermission bool) {
 	active := true
 	err := r.readFile(f, checkPermission, &active)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		r.warn(Source{File: f.path}, "", fmt.Sprintf("not read: %v", reason(err)))
+		r.unread(f.path, err)
 	}
 }
 

@@ -37,7 +37,10 @@ func (l *line) include(active *bool) *Error {
 				return nil
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return l.fail("can not open %s: %v", path, reason(err))
+				e := unreadable(path, err, l.r.env.UID)
+				problem := l.fail("can not open %s: %s", path, strings.TrimPrefix(e.Text, "can not be read: "))
+				problem.Hint = e.Hint
+				return problem
 			}
 		}
 	}

@@ -43,12 +43,13 @@ type Warning struct {
 // complete: +, - and ^ have been applied to OpenSSH's defaults.
 type Options struct {
 	// Destination.
-	Alias        string // host as typed, without user and port; %n
-	Matched      bool   // a Host block other than "*", or a Match with a host criterion, matched the alias
-	HostName     string // the name or address to connect to; %h
-	Port         int    // 1..65535; %p
-	User         string // login name; %r
-	HostKeyAlias string // name used in known_hosts; empty: HostName; %k
+	Alias        string   // host as typed, without user and port; %n
+	Matched      bool     // a Host block other than "*", or a Match with a host criterion, matched the alias
+	Unread       []*Error // files that are there and could not be read: what they hold is not in here
+	HostName     string   // the name or address to connect to; %h
+	Port         int      // 1..65535; %p
+	User         string   // login name; %r
+	HostKeyAlias string   // name used in known_hosts; empty: HostName; %k
 
 	// The way to the server. At most one of Via and ProxyCommand is set.
 	AddressFamily      AddressFamily

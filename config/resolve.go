@@ -37,11 +37,12 @@ type resolver struct {
 
 	exactHostKeys bool // HostKeyAlgorithms was written out or begins with ^
 
-	forwards  []Forward         // as in the document, for the search of duplicates
-	seenFiles map[string]bool   // key files by origin, for the search of duplicates
-	none      map[string]Source // times that were set to "none", which leaves them unset
-	problems  []*Error
-	warnings  []Warning
+	forwards    []Forward         // as in the document, for the search of duplicates
+	seenFiles   map[string]bool   // key files by origin, for the search of duplicates
+	none        map[string]Source // times that were set to "none", which leaves them unset
+	problems    []*Error
+	unreadFiles []*Error // that are there
+	warnings    []Warning
 }
 
 func newResolver(ctx context.Context, req Request) *resolver {

@@ -53,6 +53,9 @@ func unresolved(ctx context.Context, o *config.Options, err error) error {
 }
 
 func unknownName(o *config.Options) string {
+	if !o.Matched && len(o.Unread) > 0 {
+		return fmt.Sprintf("%q was taken for a host name, because %v; %s", o.Alias, o.Unread[0], o.Unread[0].Hint)
+	}
 	if !o.Matched {
 		return fmt.Sprintf("no Host entry matches %q in ssh_config, so it was taken for a host name: check the spelling", o.Alias)
 	}

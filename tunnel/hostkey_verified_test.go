@@ -53,8 +53,10 @@ func TestKnownHostsAwayAtAReconnect(t *testing.T) {
 			other: "is a directory", mayPass: true},
 		"I/O error": {happens: func(t *testing.T, file string) { remove(t, file); os.Symlink(unreadable, file) },
 			other: "input/output error", mayPass: true},
-		"emptied":     {happens: func(_ *testing.T, file string) { os.WriteFile(file, nil, 0o600) }, other: "no host key is known"},
-		"another key": {happens: func(t *testing.T, file string) { os.WriteFile(file, []byte(hostLine(t, "host.example", "ed25519 b")), 0o600) }, same: "has changed"},
+		"emptied": {happens: func(_ *testing.T, file string) { os.WriteFile(file, nil, 0o600) }, other: "no host key is known"},
+		"another key": {happens: func(t *testing.T, file string) {
+			os.WriteFile(file, []byte(hostLine(t, "host.example", "ed25519 b")), 0o600)
+		}, same: "has changed"},
 		"revoked": {happens: func(t *testing.T, file string) {
 			os.WriteFile(file, []byte(hostLine(t, "@revoked *", "ed25519 a")), 0o600)
 		}, same: "@revoked", other: "no host key is known"},

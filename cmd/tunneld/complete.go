@@ -21,7 +21,7 @@ func completeAlias(flags *sshFlags, most int) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveError
 		}
 		aliases, err := config.Aliases(environment, flags.file())
-		if err != nil {
+		if err != nil && len(aliases) == 0 { // one of the files may still have some
 			return nil, cobra.ShellCompDirectiveError
 		}
 		return slices.DeleteFunc(aliases, func(alias string) bool {

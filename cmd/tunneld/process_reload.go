@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -33,7 +34,7 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	defer func() { p.service.ready(p.summary()) }()
 	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
 	if err == nil {
-		err = running.Err()
+		err = cmp.Or(running.Err(), p.unreadNow(plans))
 	}
 	if err != nil {
 		p.log.Error("configuration not reloaded, everything goes on as before", "err", err, "hint", hintOf(err))
@@ -53,6 +54,17 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, find(s.ended, plan.name) != nil))
 	}
 	return append(outcomes, p.dismiss(s)...), nil
+}
+
+// unreadNow gives why a plan may lack what its tunnel has: a file of the configuration that could be read before can not be
+// read now. The alias would be taken for the name of a host.
+func (p *process) unreadNow(plans []tunnelPlan) error {
+	for _, plan := range plans {
+		if r := find(p.all(), plan.name); r != nil && len(r.plan.options.Unread) == 0 && len(plan.options.Unread) > 0 {
+			return plan.options.Unread[0]
+		}
+	}
+	return nil
 }
 
 // leaveDown takes out the plans of tunnels that somebody has put down. One that is no longer configured is forgotten: it

@@ -204,6 +204,12 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 			Hint: fmt.Sprintf("add one to its Host block, or type one: `tunneld up %s -D 1080`", o.Alias),
 		}
 	}
+	if len(o.Unread) > 0 {
+		return &config.Error{
+			Text: fmt.Sprintf("%s: nothing to forward, and no -L, -R or -D was given: %v", o.Alias, o.Unread[0]),
+			Hint: o.Unread[0].Hint,
+		}
+	}
 	e := &config.Error{
 		Text: fmt.Sprintf("%s: nothing to forward: no Host block matches the alias, and no -L, -R or -D was given", o.Alias),
 		Hint: fmt.Sprintf("type a forward: `tunneld up %s -D 1080`, or add a Host block with one to ~/.ssh/config", o.Alias),
