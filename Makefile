@@ -5,6 +5,8 @@ FUZZTIME ?= 30s
 FUZZJOBS ?= 2
 CHAOS_TIME ?= 10m
 CHAOS_SEED ?=
+SOAK_TIME ?= 10m
+SOAK_DIR ?= $(CURDIR)/bin/soak
 
 # For example v1.2.3; without it the version is what Go knows of the checkout.
 VERSION ?=
@@ -12,7 +14,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install deb test tools lint bench bench-recovery chaos fuzz fuzz-ci clean
+.PHONY: all build install deb test tools lint bench bench-recovery chaos soak fuzz fuzz-ci clean
 all: build
 
 build:
@@ -74,6 +76,11 @@ bench-recovery: tools
 # Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
 chaos: tools
 	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 3 -v -run '^TestChaos' ./integration
+
+# Several tunnels under steady load with a cut a minute, for SOAK_TIME: memory, goroutines and descriptors as a table and an
+# SVG in SOAK_DIR, and whether any of them grows.
+soak: tools
+	SOAK_TIME=$(SOAK_TIME) SOAK_DIR=$(SOAK_DIR) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./integration
 
 # Every fuzz target whose name matches FUZZ, each for FUZZTIME, FUZZJOBS at a time on a core each.
 fuzz:
