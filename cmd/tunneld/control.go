@@ -131,7 +131,7 @@ func makeControl(ctx context.Context, path string) (*controlSocket, error) {
 
 // serve answers from now on, until close.
 func (c *controlSocket) serve(handler http.Handler) {
-	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: askTime}
+	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: askTime, MaxHeaderBytes: maxReportHeader}
 	go func() {
 		defer close(c.served)
 		c.server.Serve(c.listener)

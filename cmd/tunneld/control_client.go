@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -23,6 +25,16 @@ import (
 // askTime is how long a process may take to say how it is. One that takes longer hangs.
 const askTime = 2 * time.Second
 
+// What a process may answer: it may be another user's, or not a tunneld at all. A tunnel takes a few KiB in a report.
+const (
+	maxReport       = 8 << 20  // bytes
+	maxReportValues = 50_000   // objects
+	maxReportHeader = 16 << 10 // bytes
+)
+
+// errLongAnswer is the end of an answer that has none.
+var errLongAnswer = errors.New("the answer is too long")
+
 // instance is a running process as its control socket shows it.
 type instance struct {
 	socket string
@@ -32,7 +44,10 @@ type instance struct {
 
 func newInstance(socket string) *instance {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, socket) }
-	return &instance{socket: socket, client: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	return &instance{socket: socket, client: &http.Client{
+		Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxReportHeader},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
 }
 
 // findInstances asks every control socket. What can not be asked is told in problems; sockets that nobody listens on are
@@ -119,7 +134,7 @@ func (d *instance) exchange(ctx context.Context, method, path string, query url.
 		return err
 	}
 	defer response.Body.Close()
-	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
+	if err := readAnswer(response.Body, answer); err != nil {
 		return fmt.Errorf("not understood: %w", foreign.Error(err))
 	}
 	foreign.Strings(answer) // the process may be another user's
@@ -129,4 +144,16 @@ func (d *instance) exchange(ctx context.Context, method, path string, query url.
 // has tells whether the process runs a tunnel of that name.
 func (d *instance) has(name string) bool {
 	return slices.ContainsFunc(d.report.Tunnels, func(s monitor.Status) bool { return s.Name == name })
+}
+
+// readAnswer reads JSON into answer. What is short as text may be large as values: these are counted first.
+func readAnswer(body io.Reader, answer any) error {
+	text, err := io.ReadAll(io.LimitReader(body, maxReport+1))
+	switch {
+	case err != nil:
+		return err
+	case len(text) > maxReport, bytes.Count(text, []byte("{"))+bytes.Count(text, []byte("null")) > maxReportValues:
+		return errLongAnswer
+	}
+	return json.Unmarshal(text, answer)
 }

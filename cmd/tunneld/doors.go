@@ -103,7 +103,7 @@ const (
 )
 
 func (w *webDoor) serve(handler http.Handler) {
-	w.server = &http.Server{Handler: handler, ReadHeaderTimeout: webHeaderTime, WriteTimeout: webTime, IdleTimeout: webIdleTime}
+	w.server = &http.Server{Handler: handler, MaxHeaderBytes: maxReportHeader, ReadHeaderTimeout: webHeaderTime, WriteTimeout: webTime, IdleTimeout: webIdleTime}
 	go func() {
 		defer close(w.served)
 		w.server.Serve(w.listener)

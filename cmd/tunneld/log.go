@@ -32,12 +32,12 @@ func (f *logFlags) logger(w io.Writer, verbose int) (*slog.Logger, error) {
 	}
 	options := slog.HandlerOptions{Level: level}
 	if onJournal(w, os.Getenv) {
-		return slog.New(newJournalHandler(w, options, handler)), nil
+		return slog.New(limitLog(newJournalHandler(w, options, handler))), nil
 	}
 	if file, ok := w.(*os.File); ok && f.format == "" && term.IsTerminal(int(file.Fd())) {
-		return slog.New(newTerminalHandler(w, level, os.Getenv("NO_COLOR") == "")), nil
+		return slog.New(limitLog(newTerminalHandler(w, level, os.Getenv("NO_COLOR") == ""))), nil
 	}
-	return slog.New(handler(w, &options)), nil
+	return slog.New(limitLog(handler(w, &options))), nil
 }
 
 func textHandler(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, o) }

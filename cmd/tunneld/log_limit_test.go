@@ -1,0 +1,42 @@
+package main
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A server's banners made 220 MB of log in 11 s.
+func TestLogIsBounded(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(limitLog(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))).With("tunnel", "db")
+	for range 100_000 {
+		log.Debug("banner of the server", "text", strings.Repeat("x", 1000))
+		log.Info("banner of the server", "text", strings.Repeat("x", 1000))
+	}
+	if out.Len() > 3<<20 {
+		t.Errorf("%d bytes were logged", out.Len())
+	}
+	log.Warn("something that matters")
+	if !strings.Contains(out.String(), "something that matters") {
+		t.Error("a flood of debug and info has crowded out a warning")
+	}
+}
+
+func TestLogSaysWhatWasLeftOut(t *testing.T) {
+	now := time.Now()
+	m := newLogMeter(logBudget{burst: 1000, rate: 100})
+	if ok, _ := m.take(now, 900); !ok {
+		t.Fatal("the first does not fit")
+	}
+	for range 3 {
+		if ok, _ := m.take(now, 500); ok {
+			t.Error("more than the burst was let through")
+		}
+	}
+	if ok, lost := m.take(now.Add(5*time.Second), 500); !ok || lost != 3 {
+		t.Errorf("later: %v, %d were left out, want 3", ok, lost)
+	}
+}
