@@ -14,11 +14,16 @@ import (
 // errNoAnswer ends a try of keyboard-interactive whose questions nobody answers.
 var errNoAnswer = errors.New("nobody to answer")
 
+// errTooManyQuestions ends a try of keyboard-interactive with more questions than a person would answer.
+var errTooManyQuestions = errors.New("the server asks too many questions")
+
 // answering keeps count of passwords and of answers to prompts during one attempt.
 type answering struct {
 	passwordAsked int            // questions put to a person
 	rounds        int            // tries of keyboard-interactive
 	questioned    bool           // the server has asked something in keyboard-interactive
+	asked         int            // questions and sets of questions in keyboard-interactive
+	told          int            // lines that the server had a person read
 	stored        storedPassword // what became of the password of TunneldPasswordFile
 	given         []string       // what of Credentials.answers the last try sent
 }
@@ -102,9 +107,15 @@ func (a *authentication) canAnswer() bool {
 	return a.mayStore("keyboard-interactive")
 }
 
+// maxAsked bounds the questions of one attempt, and the sets in which they come, which may be empty.
+const maxAsked = 64
+
 // challenge answers one set of questions of the server.
 func (a *authentication) challenge(name, instruction string, questions []string, echos []bool) ([]string, error) {
 	a.answering.questioned = true
+	if a.answering.asked += 1 + len(questions); a.answering.asked > maxAsked {
+		return nil, errTooManyQuestions
+	}
 	for _, text := range []string{name, instruction} {
 		a.tell("the server says", text)
 	}
@@ -179,14 +190,21 @@ func (a *authentication) serverName() string {
 	return a.options.HostName
 }
 
-// maxToldLines is how many lines of one message of a server are logged.
-const maxToldLines = 40
+// What is logged of a server's words: lines of one message, and of all messages of one attempt.
+const (
+	maxToldLines = 40
+	maxTold      = 100
+)
 
 // tell logs what a server wants a person to read, a record for each line, so that none can be taken for a line of ours: once,
 // as it comes again with each reconnect.
 func (a *authentication) tell(message, text string) {
 	lines := foreign.Lines(text, maxToldLines)
-	if len(lines) == 0 {
+	if len(lines) == 0 || a.answering.told > maxTold {
+		return
+	}
+	if a.answering.told += len(lines); a.answering.told > maxTold {
+		a.log.Warn("the server says more than is shown")
 		return
 	}
 	level := slog.LevelDebug

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"crypto/sha256"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -29,10 +30,10 @@ type Credentials struct {
 	log    *slog.Logger
 	asking chan struct{} // held by the one who puts a question to a person
 
-	mu      sync.Mutex           // guards all following fields
-	keys    map[string]openedKey // keys that needed a passphrase, by path
-	answers map[string]string    // passwords and answers to prompts, by user, server and prompt
-	said    map[string]bool      // warnings that have been given and need no repeating
+	mu      sync.Mutex                 // guards all following fields
+	keys    map[string]openedKey       // keys that needed a passphrase, by path
+	answers map[string]string          // passwords and answers to prompts, by user, server and prompt
+	said    map[[sha256.Size]byte]bool // warnings that have been given and need no repeating
 }
 
 // NewCredentials makes an empty memory. ask may be nil: then nobody is asked.
@@ -43,7 +44,7 @@ func NewCredentials(ask secretAsker, log *slog.Logger) *Credentials {
 		asking:  make(chan struct{}, 1),
 		keys:    map[string]openedKey{},
 		answers: map[string]string{},
-		said:    map[string]bool{},
+		said:    map[[sha256.Size]byte]bool{},
 	}
 }
 
@@ -84,8 +85,9 @@ func (c *Credentials) firstTime(what string) bool {
 	if len(c.said) >= maxSaid {
 		clear(c.said)
 	}
-	first := !c.said[what]
-	c.said[what] = true
+	sum := sha256.Sum256([]byte(what)) // it may be long
+	first := !c.said[sum]
+	c.said[sum] = true
 	return first
 }
 

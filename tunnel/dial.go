@@ -67,6 +67,7 @@ func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options, de
 		return nil, err
 	}
 	l.wire = newWire(conn)
+	l.wire.most.Store(loginSize)
 	if l.via != nil {
 		l.via.wire.onDead(func() { l.wire.fail(fmt.Errorf("jump host %s: %w", l.via.info.name(), l.via.wire.err())) })
 	}
@@ -143,6 +144,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 	if err = h.end(ctx, err); err != nil {
 		return err
 	}
+	l.wire.most.Store(0)
 	l.conn, l.chans, l.reqs, l.hostKeys = conn, chans, reqs, hostKeys
 	l.info.CertExpiry = auth.certExpiry()
 	l.describe(log)

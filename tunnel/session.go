@@ -201,8 +201,10 @@ func (s *Session) answer(ctx context.Context, result <-chan requestResult) (bool
 // serveRequests answers the server's global requests. None is supported, which RFC 4254 §4 answers with a failure; that
 // is also the answer to the server's own keepalives.
 func (s *Session) serveRequests(ctx context.Context) {
+	learned := false
 	for r := range s.link.reqs {
-		if r.Type == hostKeysRequest {
+		if r.Type == hostKeysRequest && !learned {
+			learned = true // a server says so once; ssh listens to the first as well
 			s.serving.Go(func() { s.learnHostKeys(ctx, r.Payload) })
 		}
 		if err := r.Reply(false, nil); err != nil {

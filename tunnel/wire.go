@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -17,7 +18,11 @@ const (
 	flushTime    = 100 * time.Millisecond // what Close gives to bytes that are still queued
 	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
 	greetingSize = 512                    // bytes of the server's first words that are kept for error messages
+	loginSize    = 1 << 20                // bytes that a server may send until it has let us in; a real one needs some 10 KiB
 )
+
+// errTooTalkative ends the wire to a server that sends and sends, and lets nobody in.
+var errTooTalkative = errors.New("the server has sent more than a mebibyte, and has not let us in")
 
 // batches holds write buffers that no wire fills or writes at the moment: a quiet connection has none.
 var batches = sync.Pool{New: func() any { return new([wireBatch]byte) }}
@@ -44,7 +49,8 @@ type wire struct {
 	ackNow func() // has the kernel acknowledge what was read
 
 	received, sent atomic.Uint64
-	heard          atomic.Int64 // when bytes last arrived, since started
+	most           atomic.Uint64 // bytes that may be received, after which the wire dies; 0: any number
+	heard          atomic.Int64  // when bytes last arrived, since started
 
 	isDead  atomic.Bool
 	gone    chan struct{} // closed when the wire is dead and the onDead functions have run
@@ -101,8 +107,12 @@ func (w *wire) fill() (int, error) {
 		n, err := w.conn.Read(w.buf)
 		if n > 0 {
 			w.heard.Store(int64(time.Since(w.started)))
-			if w.received.Add(uint64(n))-uint64(n) < greetingSize {
+			total := w.received.Add(uint64(n))
+			if total-uint64(n) < greetingSize {
 				w.remember(w.buf[:n])
+			}
+			if most := w.most.Load(); most > 0 && total > most {
+				return 0, errTooTalkative
 			}
 			w.filled = n == len(w.buf)
 			if n < quickAckSize {
