@@ -75,7 +75,7 @@ bench-recovery: tools
 
 # Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
 chaos: tools
-	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 3 -v -run '^TestChaos' ./integration
+	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 4 -v -run '^TestChaos' ./integration
 
 # Several tunnels under steady load with a cut a minute, for SOAK_TIME: memory, goroutines and descriptors as a table and an
 # SVG in SOAK_DIR, and whether any of them grows.

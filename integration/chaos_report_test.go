@@ -107,10 +107,19 @@ func (r *chaos) judge() verdict {
 			d.end = refused // it came and went while there was no connection: it should have been held
 		}
 		v.counts[d.end]++
-		v.faults = append(v.faults, fmt.Sprintf("%s %s, begun %s, %s at %s: %v", d.route, d.kind,
-			d.begun.Format("05.000"), d.end, d.done.Format("05.000"), d.err))
+		v.faults = append(v.faults, fmt.Sprintf("%s %s, begun %s, %s at %s: %v%s", d.route, d.kind,
+			d.begun.Format("05.000"), d.end, d.done.Format("05.000"), d.err, r.heard(d.done)))
 	}
 	return v
+}
+
+// heard gives what tunneld said of its connections around a moment.
+func (r *chaos) heard(at time.Time) string {
+	var b strings.Builder
+	for _, l := range r.child.matching(func(l line) bool { return l.field("level") != "DEBUG" && l.at.Sub(at).Abs() < 2*time.Second }) {
+		fmt.Fprintf(&b, "\n    %s  %s", l.at.Format("05.000"), l.text)
+	}
+	return b.String()
 }
 
 // excuse gives the event that may have broken d, or nil. What was asked for breaks nothing. What began before all was well
@@ -128,12 +137,18 @@ func (r *chaos) excuse(d deed) *event {
 	return nil
 }
 
-// handover tells whether the remote port may have been on its way from one connection to the next.
+// handover tells whether the remote port may have been on its way from one connection to the next: because of an event, or
+// because the keys of the old one had been used for long enough.
 func (r *chaos) handover(d deed) bool {
-	return slices.ContainsFunc(r.events, func(e *event) bool {
+	return slices.ContainsFunc(r.child.matching(said("replaced")), func(l line) bool {
+		return !d.done.Before(l.at.Add(-time.Second)) && !d.begun.After(l.at.Add(chaosHandover))
+	}) || slices.ContainsFunc(r.events, func(e *event) bool {
 		return e.planned && !d.done.Before(e.begun) && !d.begun.After(e.back["R"].Add(time.Second))
 	})
 }
+
+// chaosHandover is how long the remote port may take to follow a connection to the one that has replaced it.
+const chaosHandover = 3 * time.Second
 
 // span is a stretch of time.
 type span struct{ from, to time.Time }

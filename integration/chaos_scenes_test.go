@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -30,7 +31,8 @@ type calamity struct {
 	end      func()        // nil: there is nothing to undo
 	shortest time.Duration // between the two
 	longest  time.Duration
-	planned  bool // asked for: no connection may fail
+	planned  bool          // asked for: no connection may fail
+	seldom   time.Duration // it takes long, so that this is how much time passes before and between; 0: none
 }
 
 func once(name string, begin func()) calamity { return calamity{name: name, begin: begin} }
@@ -43,22 +45,53 @@ func lasting(name string, begin, end func()) calamity {
 	return calamity{name: name, begin: begin, end: end, shortest: 50 * time.Millisecond, longest: 3 * time.Second}
 }
 
+// forLong is lasting for longer than it takes to give a connection up.
+func forLong(name string, begin, end func()) calamity {
+	return calamity{name: name, begin: begin, end: end, shortest: 4 * time.Second, longest: 6 * time.Second}
+}
+
 // common is what happens to servers and to tunneld wherever they are.
 func (s *scene) common() []calamity {
 	server := s.lab.server
 	var frozen processes
 	return []calamity{
-		planned("asked to reconnect (USR1)", func() { s.child.signal(syscall.SIGUSR1) }),
-		planned("configuration changed (HUP)", func() {
-			s.turn++
-			s.configure(append(chaosOptions, fmt.Sprint("ConnectionAttempts ", 1+s.turn%2))...)
-			s.child.signal(syscall.SIGHUP)
-		}),
+		s.reconnect(),
+		s.reload(),
 		once("sessions killed", server.killSessions),
 		lasting("server killed, later started", server.kill, server.start),
 		lasting("server frozen", func() { frozen = server.freeze() }, func() { server.thaw(frozen) }),
-		lasting("tunneld stopped", func() { s.child.signal(syscall.SIGSTOP) }, func() { s.child.signal(syscall.SIGCONT) }),
+		s.stopped(),
+		s.keysUsedUp(),
 	}
+}
+
+func (s *scene) reconnect() calamity {
+	return planned("asked to reconnect (USR1)", func() { s.child.signal(syscall.SIGUSR1) })
+}
+
+func (s *scene) reload() calamity {
+	return planned("configuration changed (HUP)", func() {
+		s.turn++
+		s.configure(append(chaosOptions, fmt.Sprint("ConnectionAttempts ", 1+s.turn%2))...)
+		s.child.signal(syscall.SIGHUP)
+	})
+}
+
+// stopped has tunneld not run for a while.
+func (s *scene) stopped() calamity {
+	return lasting("tunneld stopped", func() { s.child.signal(syscall.SIGSTOP) }, func() { s.child.signal(syscall.SIGCONT) })
+}
+
+// keysUsedUp leaves everything in peace until the connection is replaced because of RekeyLimit, which chaosOptions have. That
+// takes tunneld a minute at least.
+func (s *scene) keysUsedUp() calamity {
+	c := planned("keys used up (RekeyLimit)", func() {
+		s.child.waitLine(s.lab.t, s.child.mark(), 2*time.Minute, "replaced for RekeyLimit", func(l line) bool {
+			return l.field("msg") == "replaced" && strings.HasPrefix(l.field("why"), "RekeyLimit")
+		})
+	})
+	c.seldom = 4 * time.Minute
+	return c
 }
 
 // relayScene has everything on 127.0.0.1, and a relay before the server.
@@ -78,7 +111,7 @@ func relayScene(t *testing.T) *scene {
 		once("cut", r.cut),
 		once("hung up", r.hangUp),
 		lasting("frozen", func() { r.freeze() }, r.thaw),
-		calamity{"frozen for long", func() { r.freeze() }, r.thaw, 4 * time.Second, 5 * time.Second, false},
+		forLong("frozen for long", func() { r.freeze() }, r.thaw),
 		lasting("frozen towards the server", func() { r.freeze(toServer) }, r.thaw),
 		lasting("frozen towards us", func() { r.freeze(toClient) }, r.thaw),
 		lasting("port refused", func() { r.shut(); r.cut() }, r.open),
@@ -86,71 +119,28 @@ func relayScene(t *testing.T) *scene {
 		lasting("mute in the key exchange", func() { r.setMute(true); r.cut() }, func() { r.setMute(false) }),
 		lasting("slow, cut twice", func() { r.setDelay(100 * time.Millisecond); r.cut() }, func() { r.setDelay(0); r.cut() }),
 		lasting("half-open", func() { r.freeze(); server.killSessions() }, r.thaw),
+		once("damaged on the way to the server", func() { r.damage(toServer) }),
+		once("damaged on the way to us", func() { r.damage(toClient) }),
 	)
 	return s
 }
 
-// networkScene has tunneld in one network namespace and the server in another, with a cable between.
-func networkScene(t *testing.T) *scene {
-	n := newNetwork(t)
-	need(t, "nft")
-	server := n.startSSHD(chaosServer...)
-	a := newAccount(t)
-	server.authorize(a.key)
-	a.trust(net.JoinHostPort(n.address, fmt.Sprint(server.port)), server.hostKey)
-	dialIn := func(space string) dialer {
-		return func(address string) (conn net.Conn, err error) {
-			n.inside(space, func() { conn, err = net.DialTimeout("tcp", address, chaosStuck) })
-			return conn, err
-		}
-	}
-	targetIn := func(space string) func(func(*net.TCPConn)) string {
-		return func(serve func(*net.TCPConn)) string {
-			return startTargetOn(t, n.listenAt(space, loopback(0)), serve).address()
-		}
-	}
+// gatewayScene has a server that dies as broken servers do, while both ends of the connection live on.
+func gatewayScene(t *testing.T) *scene {
+	g := startRawGateway(t)
+	r := startRelay(t, g.server.address())
+	l := &lab{t: t, relay: r, account: newAccount(t)}
+	l.account.trust(r.address(), g.server.hostKey)
+	dial := func(address string) (net.Conn, error) { return net.DialTimeout("tcp", address, chaosStuck) }
+	target := func(serve func(*net.TCPConn)) string { return startTarget(t, serve).address() }
 	s := &scene{
-		lab: &lab{t: t, server: server, account: a, prefix: []string{"ip", "netns", "exec", n.client}},
-		configure: func(lines ...string) {
-			a.forget()
-			a.host(alias, server.port, append([]string{"HostName " + n.address}, lines...)...)
-		},
-		near: dialIn(n.client), far: dialIn(n.server), nearEnd: targetIn(n.client), farEnd: targetIn(n.server),
+		lab: l, configure: func(lines ...string) { l.options(lines...) },
+		near: dial, far: dial, nearEnd: target, farEnd: target,
 	}
-	ip := func(space string, words ...string) func() {
-		return func() { n.in(space, append([]string{"ip"}, words...)...) }
+	s.calamities = []calamity{s.reconnect(), s.reload(), s.stopped(), s.keysUsedUp(), once("cut", r.cut), once("damaged on the way to us", func() { r.damage(toClient) })}
+	for _, d := range deaths {
+		count := 0
+		s.calamities = append(s.calamities, once(d.name, func() { count++; g.die(d.die, count) }))
 	}
-	own, other := n.own+"/24", n.own+"2/24" // 10.99.N.2 and .22
-	s.calamities = append(s.common(),
-		lasting("link down", ip(n.client, "link", "set", n.link, "down"), ip(n.client, "link", "set", n.link, "up")),
-		lasting("far end's link down", ip(n.server, "link", "set", n.link, "down"), ip(n.server, "link", "set", n.link, "up")),
-		lasting("address gone", ip(n.client, "address", "del", own, "dev", n.link), ip(n.client, "address", "add", own, "dev", n.link)),
-		lasting("address changed", func() {
-			n.in(n.client, "ip", "address", "del", own, "dev", n.link)
-			n.in(n.client, "ip", "address", "add", other, "dev", n.link)
-		}, func() {
-			n.in(n.client, "ip", "address", "flush", "dev", n.link)
-			n.in(n.client, "ip", "address", "add", own, "dev", n.link)
-		}),
-		lasting("route gone", ip(n.client, "route", "del", n.subnet(), "dev", n.link), ip(n.client, "route", "add", n.subnet(), "dev", n.link)),
-		lasting("packets dropped", n.drop, n.pass),
-		calamity{"packets dropped for long", n.drop, n.pass, 4 * time.Second, 6 * time.Second, false},
-		lasting("half-open: restarted behind a broken cable", func() { n.drop(); server.kill(); server.start() }, n.pass),
-		lasting("port refused", func() { n.refuse(server.port); server.killSessions() }, n.pass),
-	)
 	return s
-}
-
-// subnet is what both ends of the cable are in.
-func (n *network) subnet() string {
-	_, subnet, _ := net.ParseCIDR(n.own + "/24")
-	return subnet.String()
-}
-
-// refuse answers every connection from the client to a port with a reset, until pass.
-func (n *network) refuse(port int) {
-	n.t.Helper()
-	n.in(n.client, "nft", fmt.Sprintf(`table inet cut {
-		chain out { type filter hook output priority 0; oifname "%s" tcp dport %d ct state new reject with tcp reset; }
-	}`, n.link, port))
 }

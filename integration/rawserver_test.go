@@ -22,23 +22,25 @@ import (
 
 // The message numbers of RFC 4250 §4.1.2 that the raw server speaks.
 const (
-	msgDisconnect     = 1
-	msgServiceRequest = 5
-	msgServiceAccept  = 6
-	msgKexInit        = 20
-	msgNewKeys        = 21
-	msgECDHInit       = 30
-	msgECDHReply      = 31
-	msgAuthRequest    = 50
-	msgAuthSuccess    = 52
-	msgGlobalRequest  = 80
-	msgRequestFailure = 82
-	msgChannelOpen    = 90
-	msgChannelConfirm = 91
-	msgWindowAdjust   = 93
-	msgChannelData    = 94
-	msgChannelEOF     = 96
-	msgChannelClose   = 97
+	msgDisconnect         = 1
+	msgServiceRequest     = 5
+	msgServiceAccept      = 6
+	msgKexInit            = 20
+	msgNewKeys            = 21
+	msgECDHInit           = 30
+	msgECDHReply          = 31
+	msgAuthRequest        = 50
+	msgAuthSuccess        = 52
+	msgGlobalRequest      = 80
+	msgRequestSuccess     = 81
+	msgRequestFailure     = 82
+	msgChannelOpen        = 90
+	msgChannelConfirm     = 91
+	msgChannelOpenFailure = 92
+	msgWindowAdjust       = 93
+	msgChannelData        = 94
+	msgChannelEOF         = 96
+	msgChannelClose       = 97
 )
 
 // rawServer is an SSH server written out message by message, so that it can say what no server says. It has one algorithm of

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
@@ -73,7 +74,12 @@ func (l *relayLink) pass(direction int, to, from *net.TCPConn) {
 			}
 		}
 	})
+	damages := l.relay.damages(direction)
 	for c := range queue {
+		if now := l.relay.damages(direction); now > damages {
+			damages = now
+			c.data[rand.IntN(len(c.data))] ^= 1 << rand.IntN(8)
+		}
 		if l.delay > 0 {
 			select {
 			case <-time.After(time.Until(c.due)):

@@ -21,6 +21,7 @@ type relay struct {
 	refuse   bool          // new connections are reset at once
 	delay    time.Duration // each way
 	frozen   [2]bool       // by direction
+	damaged  [2]int        // by direction: how often something on its way was to be damaged
 	changed  chan struct{} // closed and replaced when frozen changes
 	wg       sync.WaitGroup
 }
@@ -122,6 +123,16 @@ func (r *relay) setMute(on bool) { r.set(func() { r.mute = on }) }
 
 // setRefuse resets new connections as soon as they are accepted; they still count.
 func (r *relay) setRefuse(on bool) { r.set(func() { r.refuse = on }) }
+
+// damage changes one bit of what each open connection carries next in a direction.
+func (r *relay) damage(direction int) { r.set(func() { r.damaged[direction]++ }) }
+
+// damages tells how often damage was asked for.
+func (r *relay) damages(direction int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.damaged[direction]
+}
 
 func (r *relay) set(change func()) {
 	r.mu.Lock()
