@@ -57,6 +57,7 @@ type authentication struct {
 	failures []keyFailure     // identity files that are of no use
 	offers   []*offer         // what x/crypto put before the server, in order
 	current  *offer           // the key that was offered last; nil after other methods
+	again    *offer           // is to be offered once more; nil: none
 
 	began     bool            // the server has answered the first request
 	allowed   []string        // methods that the server allows now
@@ -132,6 +133,10 @@ func (a *authentication) settle(state *ssh.ClientAuthContext) {
 	a.began = true
 	a.partial = len(state.PartialSuccessMethods)
 	a.allowed = state.AllowedMethods
+	a.again = nil
+	if a.current != nil && a.current.insist() {
+		a.again = a.current
+	}
 	a.current = nil
 	a.answering.fresh()
 }

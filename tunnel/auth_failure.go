@@ -150,7 +150,7 @@ func (a *authentication) offered() []string {
 	for _, offer := range a.offers {
 		text := offer.candidate.String()
 		switch {
-		case !offer.sent:
+		case !offer.sent, offer.unannounced != "" && !offer.signed && offer.err == nil:
 			text += " (no signature algorithm in common)"
 		case offer.err != nil:
 			text += " (accepted, but " + offer.err.Error() + ")"

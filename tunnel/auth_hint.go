@@ -26,9 +26,9 @@ func (a *authentication) hint() string {
 		}
 	}
 	switch {
-	case a.options.PubkeyAuthentication && slices.ContainsFunc(a.offers, func(o *offer) bool { return !o.sent }):
-		return "the server takes this RSA key with SHA-1 only: use an ed25519 key, " +
-			"or allow it with PubkeyAcceptedAlgorithms +ssh-rsa"
+	case a.options.PubkeyAuthentication && slices.ContainsFunc(a.offers, func(o *offer) bool { return !o.sent || o.unannounced != "" && !o.signed }):
+		return "the server announces no SHA-2 signatures of RSA keys, and did not take this one when asked: use an ed25519 key; " +
+			"or let its PubkeyAcceptedAlgorithms have rsa-sha2-512; where it is so old that it knows SHA-1 only, allow that with PubkeyAcceptedAlgorithms +ssh-rsa"
 	case !slices.Contains(a.allowed, "publickey"):
 		return a.passwordHint()
 	case !slices.Contains(a.preferred(), "publickey"):

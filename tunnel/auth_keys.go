@@ -202,6 +202,10 @@ func (a *authentication) publicKey() (ssh.AuthMethod, error) {
 		a.prepared = true
 		a.prepare()
 	}
+	if a.again != nil {
+		a.current = a.again
+		return ssh.PublicKeys(a.current), nil
+	}
 	for range a.keys {
 		key := a.keys[0]
 		if key.tried {

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,8 @@ type offer struct {
 	authentication *authentication
 	candidate      *candidate
 	algorithms     []string
+
+	unannounced string // put before the server although it announces no signature that the key can make; empty: it does
 
 	sent    bool  // the server has been asked about the key
 	signed  bool  // the server would take it, and got a signature
@@ -46,6 +49,24 @@ func (k askedKey) Marshal() []byte {
 		k.offer.authentication.log.Debug("offering public key", "key", k.offer.candidate.String())
 	}
 	return k.PublicKey.Marshal()
+}
+
+// Type is the one under which the library looks for a signature that both sides know.
+func (k askedKey) Type() string { return cmp.Or(k.offer.unannounced, k.PublicKey.Type()) }
+
+// insist has the key offered once more after the library did not even ask about it, because the server announces no signature
+// that the key can make (server-sig-algs, RFC 8308 §3.1). Servers that announce too little take it all the same: those whose
+// Match User allows more than they allow everybody, which they tell in the middle of authentication (ext-info-in-auth of
+// OpenSSH's PROTOCOL §1.13, which the library does not know), and OpenSSH 7.4. It is false where that has been tried.
+func (o *offer) insist() bool {
+	if o.sent || o.unannounced != "" || rsaBits(o.candidate.public) == 0 || o.algorithms[0] == ssh.KeyAlgoRSA {
+		return false
+	}
+	o.unannounced = o.algorithms[0]
+	if _, ok := o.candidate.public.(*ssh.Certificate); ok {
+		o.unannounced += certificateSuffix
+	}
+	return true
 }
 
 // PublicKey is for ssh.Signer.
