@@ -38,7 +38,9 @@ func Handler(monitors func() []*Monitor) http.Handler {
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, // what is wrong with one tunnel's costs no other its own
+	}))
 	mux.HandleFunc("GET /{$}", servePage)
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) { serveStatus(w, monitors()) })
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { serveVerdict(w, stuck(monitors())) })

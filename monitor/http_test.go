@@ -135,6 +135,34 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
+// A name is any bytes; Prometheus takes UTF-8 alone, and would take nothing at all because of one name.
+func TestMetricsOfANameThatIsNotUTF8(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []*Monitor
+		var worlds []*world
+		for _, name := range []string{"d\xffb", "d\xfeb", "dä\x80"} {
+			f := &fakeTunnel{}
+			w := start(t, options(), f, func(c *Config) { c.Name = name })
+			worlds, all = append(worlds, w), append(all, w.Monitor)
+			use(f, 2, 17)
+			w.pass(time.Minute)
+		}
+		code, body, _ := fetch(t, Handler(func() []*Monitor { return all }), "GET", "/metrics")
+		for _, line := range []string{
+			`tunneld_up{tunnel="d\\xffb"} 1`, `tunneld_up{tunnel="d\\xfeb"} 1`, `tunneld_up{tunnel="dä\\x80"} 1`,
+			`tunneld_forward_listening{forward="-D localhost:1080",tunnel="d\\xffb"} 1`,
+			`tunneld_probe_rtt_seconds_count{probe="keepalive",tunnel="d\\xfeb"} `, `go_goroutines `,
+		} {
+			if code != 200 || !strings.Contains(body, line) {
+				t.Errorf("%d, %s is not there in\n%.3000s", code, line, body)
+			}
+		}
+		for _, w := range worlds {
+			w.finish()
+		}
+	})
+}
+
 // The page loads nothing from anywhere, and no text of a server can become markup.
 func TestPageIsSelfContained(t *testing.T) {
 	_, body, header := fetch(t, Handler(func() []*Monitor { return nil }), "GET", "/")

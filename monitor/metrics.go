@@ -1,7 +1,10 @@
 package monitor
 
 import (
+	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -51,7 +54,7 @@ func (c collector) Describe(chan<- *prometheus.Desc) {}
 func (c collector) Collect(out chan<- prometheus.Metric) {
 	for _, m := range c.monitors() {
 		s, counts := m.snapshot()
-		g := gauges{out, s.Name}
+		g := gauges{out, label(s.Name)}
 		g.tunnel(s, time.Now())
 		g.counts(s, counts)
 		for _, f := range s.Forwards {
@@ -67,6 +70,9 @@ type gauges struct {
 }
 
 func (g gauges) send(d *prometheus.Desc, kind prometheus.ValueType, value float64, labels ...string) {
+	for i := range labels {
+		labels[i] = label(labels[i])
+	}
 	metric, err := prometheus.NewConstMetric(d, kind, value, append([]string{g.name}, labels...)...)
 	if err != nil {
 		metric = prometheus.NewInvalidMetric(d, err)
@@ -153,3 +159,21 @@ func one(yes bool) float64 {
 }
 
 func timestamp(t time.Time) float64 { return float64(t.UnixNano()) / 1e9 }
+
+// label writes bytes that are not UTF-8, which a name may have and Prometheus takes from nobody, as \xNN: two names stay two.
+func label(text string) string {
+	if utf8.ValidString(text) {
+		return text
+	}
+	var b strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && size == 1 {
+			fmt.Fprintf(&b, "\\x%02x", text[0])
+		} else {
+			b.WriteString(text[:size])
+		}
+		text = text[size:]
+	}
+	return b.String()
+}

@@ -91,7 +91,7 @@ func listenUnix(path string, mask os.FileMode) (*net.UnixListener, error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	if err := os.Chmod(path, 0o777&^mask); err != nil {
+	if err := ChmodSocket(path, 0o777&^mask); err != nil {
 		l.Close()
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (h *hostKeys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKe
 		h.log.Debug("host certificate not accepted, its plain key is looked up", "err", err)
 		c.key = cert.Key
 	}
-	if learnable, err = h.verifyPlain(ctx, c); err == nil {
+	if learnable, err = h.verifyPlain(ctx, c); err == nil && !h.taken.Load() {
 		h.remember(c.key, nil)
 	}
 	return learnable, err

@@ -62,11 +62,11 @@ func replaceFile(path, text string) error {
 		return err
 	}
 	_, err = f.WriteString(text)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
-	}
-	if err == nil {
-		err = os.Chmod(f.Name(), 0o644)
 	}
 	if err == nil {
 		err = os.Rename(f.Name(), path)

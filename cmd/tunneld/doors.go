@@ -2,12 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"time"
 
 	"github.com/tunneld/tunneld/monitor"
 )
@@ -72,49 +67,4 @@ func (d *doors) close() {
 	if d.pid != nil {
 		d.pid.remove()
 	}
-}
-
-// webDoor is the HTTP server of --listen. It only shows; steering is for the control socket.
-type webDoor struct {
-	listener net.Listener
-	server   *http.Server
-	served   chan struct{}
-}
-
-func openWeb(ctx context.Context, log *slog.Logger, address string) (*webDoor, error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) {
-			err = op.Err
-		}
-		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--listen %s: %w", address, err),
-			hint: "give an address of this machine and a free port: --listen 127.0.0.1:9100"}
-	}
-	log.Info("status page", "listen", "http://"+listener.Addr().String()+"/")
-	return &webDoor{listener: listener, served: make(chan struct{})}, nil
-}
-
-// Limits on those who ask over TCP.
-const (
-	webHeaderTime = 5 * time.Second
-	webTime       = 30 * time.Second // for an answer
-	webIdleTime   = 2 * time.Minute  // between questions
-)
-
-func (w *webDoor) serve(handler http.Handler) {
-	w.server = &http.Server{Handler: handler, MaxHeaderBytes: maxReportHeader, ReadHeaderTimeout: webHeaderTime, WriteTimeout: webTime, IdleTimeout: webIdleTime}
-	go func() {
-		defer close(w.served)
-		w.server.Serve(w.listener)
-	}()
-}
-
-func (w *webDoor) close() {
-	if w.server == nil {
-		w.listener.Close()
-		return
-	}
-	w.server.Close()
-	<-w.served
 }

@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 // directory is a place for control sockets.
@@ -95,7 +97,7 @@ func (d directory) prepare() error {
 		return err
 	}
 	if info.Mode().Perm()&0o077 != 0 && ownerOf(info) == os.Getuid() {
-		return os.Chmod(d.path, 0o700)
+		return tunnel.ChmodDirectory(d.path, 0o700, d.foreign)
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 func checksum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) }
@@ -52,8 +54,7 @@ func listenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Perm() != 0o600 {
-		err = os.Chmod(path, 0o600)
-		if err != nil {
+		if err := tunnel.ChmodSocket(path, 0o600); err != nil {
 			listener.Close()
 			return nil, err
 		}
