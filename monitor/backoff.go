@@ -46,11 +46,12 @@ type backoff struct {
 
 // decide gives the wait before the next attempt, or the error that ends the lane. A refused authentication is final only
 // where no session was ever up: later it is a server in trouble as often as a key withdrawn, so it is tried at the longest
-// wait.
+// wait. So is a handshake that found no common algorithm: nothing proves who said so before the host key is known, and
+// anybody on the path could end a tunnel for good.
 func (b *backoff) decide(e Ended) (time.Duration, error) {
-	permanent := tunnel.IsPermanent(e.Err)
+	permanent, phase := tunnel.IsPermanent(e.Err), tunnel.PhaseOf(e.Err)
 	switch {
-	case permanent && e.EverUp && tunnel.PhaseOf(e.Err) == tunnel.PhaseAuth:
+	case permanent && e.EverUp && (phase == tunnel.PhaseAuth || phase == tunnel.PhaseHandshake):
 		return b.jitter(b.longest()), nil
 	case permanent:
 		return 0, e.Err
@@ -59,7 +60,7 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 	default:
 		b.failures, b.young = unsettled(b.failures, e.Lived), unsettled(b.young, e.Lived)
 	}
-	if e.Lived > 0 && tunnel.PhaseOf(e.Err) != tunnel.PhaseForward {
+	if e.Lived > 0 && phase != tunnel.PhaseForward {
 		if b.young++; b.young <= forgiven {
 			b.failures = 0
 		}

@@ -13,10 +13,12 @@ const freshness = 2 * time.Second
 
 // attempt is a Connect that runs in a goroutine of its own, so that nobody has to wait for it.
 type attempt struct {
-	begun  time.Time
-	second bool // begun in place of another because of a kick; not cut again, or kicks in a row would starve us
-	cancel context.CancelFunc
-	made   chan made // of one; receives exactly one value
+	begun   time.Time
+	version uint64 // of the options that it lives by, at least
+	second  bool   // begun in place of another because of a kick; no kick cuts it again, or kicks in a row would starve us
+	wanted  bool   // begun in place of another because somebody asked; neither do they cut it again
+	cancel  context.CancelFunc
+	made    chan made // of one; receives exactly one value
 }
 
 type made struct {
@@ -28,7 +30,7 @@ type made struct {
 // begin starts an attempt. Whoever takes it from l.attempt either receives from made or drops it.
 func (l *lane) begin(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &attempt{begun: time.Now(), cancel: cancel, made: make(chan made, 1)}
+	a := &attempt{begun: time.Now(), version: l.m.version.Load(), cancel: cancel, made: make(chan made, 1)}
 	l.attempt = a
 	l.starts++
 	l.m.wg.Go(func() {
@@ -63,8 +65,8 @@ func (l *lane) dropAttempt() {
 	})
 }
 
-// anew begins a stale attempt once more. Before the tunnel has ever been up it does not: a person may be busy with a
-// passphrase.
+// anew begins a stale attempt once more because of a kick. Before the tunnel has ever been up it does not: a person may be
+// busy with a passphrase.
 func (l *lane) anew(ctx context.Context) {
 	if a := l.attempt; a == nil || a.second || !a.stale() || !l.m.wasUp() {
 		return
@@ -72,6 +74,22 @@ func (l *lane) anew(ctx context.Context) {
 	l.dropAttempt()
 	l.begin(ctx)
 	l.attempt.second = true
+}
+
+// serve begins an attempt once more that would not do for somebody who asks now: it is stale, or lives by options that have
+// been replaced. It tells whether anybody asks.
+func (l *lane) serve(ctx context.Context) bool {
+	if !l.awaited() {
+		return false
+	}
+	a := l.attempt
+	if a == nil || a.version == l.m.version.Load() && (a.wanted || !a.stale() || !l.m.wasUp()) {
+		return true
+	}
+	l.dropAttempt()
+	l.begin(ctx)
+	l.attempt.second, l.attempt.wanted = true, true
+	return true
 }
 
 // connect waits for a session, by the attempt that runs beside a session that is lost if it is fresh.
@@ -93,7 +111,8 @@ func (l *lane) connect(ctx context.Context) (Session, error) {
 			l.kicked = true
 			l.log.Debug("kicked while connecting", "why", k.why)
 			l.anew(ctx)
-		case <-l.ask: // whoever asks gets this one
+		case <-l.ask:
+			l.serve(ctx)
 		case <-l.ticker.C:
 			l.turned()
 		}
@@ -103,13 +122,14 @@ func (l *lane) connect(ctx context.Context) (Session, error) {
 // finish takes the result of the attempt: a session joins the tunnel. why tells what it replaces another for; empty: none
 // was there.
 func (l *lane) finish(r made, why string) (Session, error) {
+	version := l.attempt.version
 	l.attempt.cancel()
 	l.attempt = nil
 	if r.err == nil {
 		l.m.tunnel.Join(r.session)
 	}
 	outage := l.m.connected(l, r)
-	l.resolve(r.err)
+	l.resolve(r.err, version)
 	if r.err != nil {
 		return nil, r.err
 	}

@@ -16,8 +16,9 @@ const (
 // clock.
 //
 // An echo that has failed is a doubt until a keepalive sent after it is answered: SSH keeps the order, so then it is the
-// data path. While that is not answered either it is the transport, which is pulse's to judge. A session whose echo never
-// came back is reported but not replaced: the next would be no better.
+// data path. While that is not answered either it is the transport, which is pulse's to judge. An echo that never came back
+// on this session is no suspicion: the server can not do it (its sshd can not resolve localhost, it names the wrong port),
+// and the next session would be no better. It is given up after a few failures.
 type echo struct {
 	interval time.Duration // 0: no echo probes, or the server offers no way
 	timeout  time.Duration
@@ -30,6 +31,7 @@ type echo struct {
 	failed int       // failures in a row
 	worked bool      // one has come back on this session
 	cause  error     // of the last failure
+	void   error     // why there are no echo probes on this session; nil: there are, or nobody wants any
 }
 
 var errEchoLate = errors.New("nothing came back")
@@ -69,10 +71,10 @@ func (e *echo) answered(err error) (failed bool) {
 	e.asked, e.late = time.Time{}, false
 	switch {
 	case err == nil:
-		e.failed, e.worked, e.cause, e.doubt = 0, true, nil, nil
+		e.failed, e.worked, e.cause, e.doubt, e.void = 0, true, nil, nil, nil
 		return false
 	case errors.Is(err, errors.ErrUnsupported):
-		e.interval, e.failed = 0, 0
+		e.interval, e.failed, e.void = 0, 0, err
 		return false
 	}
 	return !late
@@ -88,8 +90,18 @@ func (e *echo) confirmed(sent time.Time) bool {
 		return false
 	}
 	e.failed, e.cause, e.doubt = e.failed+1, e.doubt, nil
+	if e.worked {
+		return true
+	}
+	e.void = e.cause
+	if e.failed >= echoFailures {
+		e.interval = 0
+	}
 	return true
 }
+
+// suspicious tells whether the data path does not carry what it carried before.
+func (e *echo) suspicious() bool { return e.worked && e.failed > 0 }
 
 // broken tells whether a new session is the way to mend the data path.
 func (e *echo) broken() bool { return e.worked && e.failed >= echoFailures }

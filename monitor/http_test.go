@@ -96,7 +96,7 @@ func TestMetrics(t *testing.T) {
 		f.session(t).Close()
 		w.pass(10 * time.Second)
 		f.rule(nil)
-		w.within(20*time.Second, Up)
+		w.within(30*time.Second, Up)
 		_, body, _ := fetch(t, h, "GET", "/metrics")
 		for _, line := range []string{
 			`tunneld_up{tunnel="db"} 1`,

@@ -84,9 +84,9 @@ func TestKickUnansweredReplaces(t *testing.T) {
 		if old.Err() != nil {
 			t.Error("the old session is given up, though it may only be late")
 		}
-		w.pass(10 * time.Second)
+		w.pass(44 * time.Second)
 		if old.Err() == nil {
-			t.Error("the old session holds its connections though TunneldDrain is over and it does not answer")
+			t.Error("the old session holds its connections though it has not answered for ServerAliveInterval × CountMax")
 		}
 		w.finish()
 	})

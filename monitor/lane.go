@@ -25,7 +25,7 @@ type lane struct {
 	kicked  bool     // since the last decision
 
 	rec     record
-	waiters []chan error // of Reconnect
+	waiters []waiter // of Reconnect
 }
 
 func newLane(m *Monitor, number int, now time.Time) *lane {
@@ -91,6 +91,7 @@ func (l *lane) idle(ctx context.Context, until <-chan struct{}, why string) bool
 	default:
 	}
 	l.enter(Idle, why)
+	l.resolveAll(nil) // somebody may have asked for a session that is not wanted any more
 	for {
 		select {
 		case <-ctx.Done():
@@ -99,7 +100,7 @@ func (l *lane) idle(ctx context.Context, until <-chan struct{}, why string) bool
 			return true
 		case <-l.kick:
 		case <-l.ask:
-			l.resolve(nil)
+			l.resolveAll(nil)
 		case <-l.ticker.C:
 			l.turned()
 		}
@@ -121,10 +122,10 @@ func (l *lane) once(ctx context.Context) Ended {
 }
 
 // wait stays Waiting for so long, or until a kick. A key that was refused is not mended by a kick; only a person's
-// Reconnect tries it early.
+// Reconnect tries it early, who may have asked before.
 func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
 	l.report(ended, wait)
-	if wait <= 0 {
+	if wait <= 0 || l.awaited() {
 		return
 	}
 	l.retryAt(wait, ended.Err)
@@ -143,7 +144,7 @@ func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
 				return
 			}
 		case k := <-l.kick:
-			if !tunnel.IsPermanent(ended.Err) {
+			if !tunnel.IsPermanent(ended.Err) || tunnel.PhaseOf(ended.Err) == tunnel.PhaseHandshake {
 				l.kicked = true
 				l.log.Info("trying now", "why", k.why)
 				return
@@ -180,7 +181,7 @@ func (l *lane) report(e Ended, wait time.Duration) {
 func (l *lane) fail(ctx context.Context, err error, end context.CancelCauseFunc) bool {
 	l.m.update(func(now time.Time) { l.m.failLocked(err, now) })
 	l.enter(Failed, err.Error())
-	l.resolve(err)
+	l.resolveAll(err)
 	if l.m.abandoned() {
 		end(&gone{err})
 		return false
@@ -210,5 +211,5 @@ func (l *lane) end() {
 		}
 		l.rec.ended = true
 	})
-	l.resolve(ErrStopped)
+	l.resolveAll(ErrStopped)
 }

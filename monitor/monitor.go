@@ -37,14 +37,15 @@ type Config struct {
 
 // Monitor keeps one tunnel up. Its methods may be called from any goroutine, before, during and after Run.
 type Monitor struct {
-	cfg    Config
-	opts   atomic.Pointer[config.Options]
-	log    *slog.Logger
-	tunnel Tunnel
-	lanes  []*lane
-	gate   *gate
-	first  chan struct{}  // closed when the first session of all is up
-	wg     sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
+	cfg     Config
+	opts    atomic.Pointer[config.Options]
+	version atomic.Uint64 // of opts: how often they were replaced
+	log     *slog.Logger
+	tunnel  Tunnel
+	lanes   []*lane
+	gate    *gate
+	first   chan struct{}  // closed when the first session of all is up
+	wg      sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
 
 	mu       sync.Mutex // guards all following fields, and the record of each lane
 	state    State
@@ -56,6 +57,7 @@ type Monitor struct {
 	retiring []*retiree
 	counts   counters
 	rates    rates
+	echoSaid bool // that the data path can not be probed
 }
 
 // New makes a Monitor that watches over t. Nothing happens before Run.
@@ -107,7 +109,10 @@ func (m *Monitor) Run(ctx context.Context) error {
 
 // Adopt takes over options that were read anew. Sessions that are made from now on live by them; Reconnect makes them so at
 // once. TunneldConnections and TunneldLazy stay what they were.
-func (m *Monitor) Adopt(o *config.Options) { m.opts.Store(o) }
+func (m *Monitor) Adopt(o *config.Options) {
+	m.opts.Store(o)
+	m.version.Add(1)
+}
 
 func (m *Monitor) options() *config.Options { return m.opts.Load() }
 

@@ -1,9 +1,13 @@
 package monitor
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"slices"
 	"time"
 
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -25,6 +29,7 @@ type record struct {
 	rtt       time.Duration // of the last keepalive; 0: none yet
 	echoRTT   time.Duration
 	rtts      []time.Duration // of the last keepalives, oldest first
+	echoVoid  string          // why the data path of the session is not probed; empty: it is, or nobody wants it
 
 	lostAt   time.Time // when the last session was lost; zero: none was
 	attempts int       // that failed since the last session
@@ -97,7 +102,7 @@ func (m *Monitor) connected(l *lane, r made) (outage time.Duration) {
 		m.setAsideLocked(l, now)
 		rec.enter(Up, "", now)
 		rec.session, rec.up, rec.took = r.session, now, r.took
-		rec.attempts, rec.replacing, rec.rtt, rec.echoRTT = 0, "", 0, 0
+		rec.attempts, rec.replacing, rec.rtt, rec.echoRTT, rec.echoVoid = 0, "", 0, 0, ""
 	})
 	return outage
 }
@@ -144,6 +149,34 @@ func (m *Monitor) answered(l *lane, probe string, rtt time.Duration) {
 	if extra := len(l.rec.rtts) - recentRTTs; extra > 0 {
 		l.rec.rtts = append([]time.Duration(nil), l.rec.rtts[extra:]...)
 	}
+}
+
+// echoVoid records that the data path of the lane's session can not be probed, and says so once for the tunnel: quietly where
+// the server refuses what nobody asked for by name, since few of those who see it could change it.
+func (m *Monitor) echoVoid(l *lane, why error) {
+	m.mu.Lock()
+	l.rec.echoVoid = why.Error()
+	said := m.echoSaid
+	m.echoSaid = true
+	m.mu.Unlock()
+	if said {
+		return
+	}
+	level := slog.LevelInfo
+	switch asked := m.options().Echo.Mode != config.EchoAuto; {
+	case asked:
+		level = slog.LevelWarn
+	case errors.Is(why, errors.ErrUnsupported):
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, "no echo probes, keepalives watch the connection", "err", why)
+}
+
+// echoWorks records that the data path of the lane's session can be probed.
+func (m *Monitor) echoWorks(l *lane) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	l.rec.echoVoid, m.echoSaid = "", false
 }
 
 // unanswered records probes that were missed.

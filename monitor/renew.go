@@ -22,6 +22,9 @@ const (
 	// keysQuiet is how long connections that say nothing may go on after their session was replaced for its keys. Nobody
 	// asked for that replacement, and with ssh they would not have noticed a key exchange.
 	keysQuiet = time.Hour
+
+	// forever is longer than anything lives.
+	forever = 100 * 365 * 24 * time.Hour
 )
 
 // renewal decides when to make a new session beside one that lives: make before break. Each turn asks it anew, so that an
@@ -71,6 +74,20 @@ func (w *watch) reason(now time.Time) string {
 	return ""
 }
 
+// spare gives what connections that say nothing get after the session was replaced. One that was only late goes on for as
+// long as it lives by the rule of ssh, at most to TunneldMaxLifetime: nobody asked for its end, and it may answer again.
+func (w *watch) spare(now time.Time) spare {
+	switch {
+	case w.asked, !w.retire.IsZero() && !now.Before(w.retire), !w.replace.IsZero() && !now.Before(w.replace):
+		return spare{}
+	case w.stale != "":
+		return spare{keysQuiet, w.retire}
+	case w.echo.broken():
+		return spare{}
+	}
+	return spare{forever, w.retire}
+}
+
 // renew begins an attempt if there is a reason, and drops one for which there is none any more.
 func (w *watch) renew(ctx context.Context, now time.Time) {
 	if w.stale = ""; now.Sub(w.up) >= keysLeast {
@@ -108,7 +125,7 @@ func (w *watch) renewed(r made) Session {
 	if final != nil {
 		wait = w.backoff.longest() // what a person has to mend may be mended meanwhile
 	}
-	w.asked, w.earliest = false, now.Add(wait)
+	w.asked, w.earliest = false, now.Add(wait) // who asked after the attempt had begun with other options is heard next
 	w.l.log.Warn("no new connection, the old one goes on", "why", w.why, "err", err, "retry_in", round(wait))
 	return nil
 }

@@ -316,20 +316,59 @@ func TestEchoRecovers(t *testing.T) {
 	})
 }
 
-// An echo that never worked is reported; a new session would do no better.
-func TestEchoThatNeverWorkedDoesNotReplace(t *testing.T) {
+// An echo that never worked is no suspicion, and is said once; a new session would do no better.
+func TestEchoThatNeverWorkedIsUnavailable(t *testing.T) {
+	for name, failure := range map[string]error{"refused": errors.New("connect failed"), "silent": errHang} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+					s := newFakeSession(n)
+					s.badEcho = failure
+					return s, nil
+				}}
+				w := start(t, options(), f)
+				for range 3600 {
+					w.pass(time.Second)
+					w.expect(Up)
+				}
+				if n := f.count(); n != 1 {
+					t.Errorf("%d sessions", n)
+				}
+				if w.Status().EchoVoid == "" || w.Status().Sessions[0].EchoVoid == "" {
+					t.Error("the status does not say so")
+				}
+				if err := w.Reconnect(t.Context()); err != nil {
+					t.Error(err)
+				}
+				if w.Status().EchoVoid != "" {
+					t.Error("said of the new session before it was tried")
+				}
+				w.pass(time.Hour)
+				w.expect(Up)
+				if said := w.log.lines("no echo probes", "level=INFO"); len(said) != 1 {
+					t.Errorf("said %d times:\n%s", len(said), w.log)
+				}
+				w.finish()
+			})
+		})
+	}
+}
+
+// An echo that works late works.
+func TestEchoThatWorksLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
-			s := newFakeSession(n)
-			s.badEcho = errHang
-			return s, nil
-		}}
-		w := start(t, options(), f)
-		w.pass(time.Hour)
-		w.expect(Suspect)
-		if n := f.count(); n != 1 {
-			t.Errorf("%d sessions", n)
+		first := newFakeSession(1)
+		first.badEcho = errors.New("connect failed")
+		w := start(t, options(), &fakeTunnel{connect: func(context.Context, int) (*fakeSession, error) { return first, nil }})
+		w.pass(30 * time.Second)
+		first.set(func(s *fakeSession) { s.badEcho = nil })
+		w.pass(time.Minute)
+		if s := w.Status(); s.EchoVoid != "" || s.EchoRTT == 0 {
+			t.Errorf("unavailable %q, round trip %v", s.EchoVoid, time.Duration(s.EchoRTT))
 		}
+		first.set(func(s *fakeSession) { s.badEcho = errors.New("connect failed") })
+		w.pass(time.Minute)
+		w.expect(Suspect)
 		w.finish()
 	})
 }
@@ -338,6 +377,7 @@ func TestEchoThatNeverWorkedDoesNotReplace(t *testing.T) {
 func TestEchoIsBlamedOnlyByALaterKeepalive(t *testing.T) {
 	now := time.Now()
 	e := newEcho(options(), now)
+	e.answered(nil)
 	e.suspect(errEchoLate, now)
 	if e.confirmed(now.Add(-time.Second)) {
 		t.Error("blamed by a keepalive that was sent before")
@@ -360,6 +400,9 @@ func TestEchoUnsupportedIsNoFailure(t *testing.T) {
 		w := start(t, options(), f)
 		w.pass(time.Hour)
 		w.expect(Up)
+		if w.Status().EchoVoid == "" {
+			t.Error("the status does not say so")
+		}
 		w.finish()
 	})
 }

@@ -3,6 +3,8 @@ package monitor
 import (
 	"context"
 	"errors"
+	"math"
+	"slices"
 )
 
 // ErrStopped is what Reconnect gives where the tunnel has stopped.
@@ -29,23 +31,34 @@ func (m *Monitor) Reconnect(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// waiter is somebody who waits for a new session.
+type waiter struct {
+	result  chan error // of one
+	version uint64     // of the options that the session has to live by, at least
+}
+
 // request asks for a new session. The channel gets one value.
 func (l *lane) request() <-chan error {
 	result := make(chan error, 1)
 	l.m.mu.Lock()
 	ended := l.rec.ended
 	if !ended {
-		l.waiters = append(l.waiters, result)
+		l.waiters = append(l.waiters, waiter{result, l.m.version.Load()})
 	}
 	l.m.mu.Unlock()
 	if ended {
 		result <- ErrStopped
 	}
+	l.call()
+	return result
+}
+
+// call has the lane look for those who wait.
+func (l *lane) call() {
 	select {
 	case l.ask <- struct{}{}:
 	default:
 	}
-	return result
 }
 
 // awaited tells whether somebody waits for a new session.
@@ -55,13 +68,23 @@ func (l *lane) awaited() bool {
 	return len(l.waiters) > 0
 }
 
-// resolve tells all who wait for a new session how it went.
-func (l *lane) resolve(err error) {
+// resolve tells those who wait for a new session how it went with one that lives by options of this version. Who asked after
+// they had been replaced waits on.
+func (l *lane) resolve(err error, version uint64) {
 	l.m.mu.Lock()
 	waiters := l.waiters
-	l.waiters = nil
+	l.waiters = slices.DeleteFunc(slices.Clone(waiters), func(w waiter) bool { return w.version <= version })
+	left := len(l.waiters)
 	l.m.mu.Unlock()
 	for _, w := range waiters {
-		w <- err
+		if w.version <= version {
+			w.result <- err
+		}
+	}
+	if left > 0 {
+		l.call()
 	}
 }
+
+// resolveAll tells all who wait for a new session that there will be none now, or why not.
+func (l *lane) resolveAll(err error) { l.resolve(err, math.MaxUint64) }

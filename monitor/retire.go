@@ -22,15 +22,16 @@ type retiree struct {
 // TunneldDrain is. It is what connections get that say nothing, and what all of them get once ctx is done, because then the
 // program is being stopped.
 //
-// p is what is known of how it answers; connections that say nothing get quiet where that is more than TunneldDrain.
-func (l *lane) retire(ctx context.Context, s Session, p pulse, quiet time.Duration) {
+// p is what is known of how it answers; connections that say nothing get what spare says where that is more than
+// TunneldDrain.
+func (l *lane) retire(ctx context.Context, s Session, p pulse, spare spare) {
 	m, begun := l.m, time.Now()
 	m.wg.Go(func() {
 		draining, cut := context.WithCancel(context.WithoutCancel(ctx))
 		defer cut()
 		m.wg.Go(func() {
 			defer cut()
-			l.guard(ctx, draining, s, p, quiet)
+			l.guard(ctx, draining, s, p, spare)
 		})
 		err := m.tunnel.Retire(draining, s)
 		m.update(func(now time.Time) { m.partLocked(l, s, now) })
@@ -39,9 +40,8 @@ func (l *lane) retire(ctx context.Context, s Session, p pulse, quiet time.Durati
 }
 
 // guard returns when a retiring session has had its time. It closes one that stops answering.
-func (l *lane) guard(ctx, draining context.Context, s Session, p pulse, quiet time.Duration) {
-	limit := l.m.options().Drain
-	d := drain{limit: limit, quiet: max(limit, quiet), carried: s.Carried(), moved: time.Now()}
+func (l *lane) guard(ctx, draining context.Context, s Session, p pulse, spare spare) {
+	d := drain{limit: l.m.options().Drain, spare: spare, carried: s.Carried(), moved: time.Now()}
 	p.withdrawn() // the answer to a probe on its way goes to nobody
 	beats := make(chan answer, 1)
 	timer := time.NewTimer(0)
@@ -82,11 +82,11 @@ func (l *lane) guard(ctx, draining context.Context, s Session, p pulse, quiet ti
 
 // drain is how long the connections of a retiring session may go on.
 type drain struct {
-	limit   time.Duration // once everything was asked to stop
-	quiet   time.Duration // without a byte
-	carried uint64        // bytes, at moved
-	moved   time.Time     // when bytes were last seen to have come or gone
-	stopped time.Time     // when everything was asked to stop; zero: it was not
+	limit   time.Duration // TunneldDrain
+	spare   spare
+	carried uint64    // bytes, at moved
+	moved   time.Time // when bytes were last seen to have come or gone
+	stopped time.Time // when everything was asked to stop; zero: it was not
 }
 
 // left gives what is left of it now.
@@ -97,5 +97,15 @@ func (d *drain) left(carried uint64, now time.Time) time.Duration {
 	if !d.stopped.IsZero() {
 		return d.stopped.Add(d.limit).Sub(now)
 	}
-	return d.moved.Add(d.quiet).Sub(now)
+	end := d.moved.Add(max(d.limit, d.spare.quiet))
+	if !d.spare.until.IsZero() {
+		end = sooner(end, later(d.moved, d.spare.until).Add(d.limit))
+	}
+	return end.Sub(now)
+}
+
+// spare is how long connections that say nothing may go on after a replacement that nobody asked for.
+type spare struct {
+	quiet time.Duration
+	until time.Time // TunneldDrain holds from then on; zero: never
 }

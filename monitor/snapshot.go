@@ -65,7 +65,7 @@ func (s *Status) describe(o *config.Options) {
 		}
 	}
 	s.Why, s.Attempts, s.RetryAt = best.Why, best.Attempts, best.RetryAt
-	s.RTT, s.EchoRTT, s.RecentRTTs = best.RTT, best.EchoRTT, best.RecentRTTs
+	s.RTT, s.EchoRTT, s.EchoVoid, s.RecentRTTs = best.RTT, best.EchoRTT, best.EchoVoid, best.RecentRTTs
 	if s.RecentRTTs == nil {
 		s.RecentRTTs = []Seconds{}
 	}
@@ -101,7 +101,7 @@ func (r *record) status(lane int) SessionStatus {
 		return s
 	}
 	s.UpSince, s.Took = r.up, Seconds(r.took)
-	s.RTT, s.EchoRTT = Seconds(r.rtt), Seconds(r.echoRTT)
+	s.RTT, s.EchoRTT, s.EchoVoid = Seconds(r.rtt), Seconds(r.echoRTT), r.echoVoid
 	for _, rtt := range r.rtts {
 		s.RecentRTTs = append(s.RecentRTTs, Seconds(rtt))
 	}

@@ -47,7 +47,8 @@ type Status struct {
 	Server     Server    `json:"server"`      // of the best session; without one, as configured
 	RTT        Seconds   `json:"rtt_seconds"` // of its last keepalive; 0: none was answered yet
 	EchoRTT    Seconds   `json:"echo_rtt_seconds"`
-	RecentRTTs []Seconds `json:"recent_rtts_seconds"` // of its last keepalives, at most 60, oldest first
+	EchoVoid   string    `json:"echo_unavailable,omitempty"` // why its data path can not be probed; empty: it is, or nobody wants it
+	RecentRTTs []Seconds `json:"recent_rtts_seconds"`        // of its last keepalives, at most 60, oldest first
 
 	Reconnects   uint64    `json:"reconnects"`           // sessions made after one was lost
 	Replacements uint64    `json:"replacements"`         // sessions made beside one that was then retired
@@ -104,6 +105,7 @@ type SessionStatus struct {
 	Server     *Server   `json:"server,omitempty"`
 	RTT        Seconds   `json:"rtt_seconds"`
 	EchoRTT    Seconds   `json:"echo_rtt_seconds"`
+	EchoVoid   string    `json:"echo_unavailable,omitempty"`
 	RecentRTTs []Seconds `json:"recent_rtts_seconds,omitempty"`
 	Open       int       `json:"open"` // channels
 	BytesIn    uint64    `json:"bytes_in"`

@@ -61,6 +61,9 @@ func (t *table) tunnel(s Status) {
 		}
 	}
 	t.forwards(s.Forwards)
+	if s.EchoVoid != "" {
+		t.line("    ", " ", cell{"no echo probes:", dim}, cell{s.EchoVoid, dim})
+	}
 	if e := s.LastError; e != nil && e.Text.String() != s.Why {
 		t.line("    ", " ", cell{"last error " + t.ago(e.Time) + " ago:", dim}, cell{e.Text.String(), dim})
 	}

@@ -27,7 +27,7 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			l.log.Info("disconnecting", "state", Idle, "why", err)
 			l.dropAttempt()
 			l.m.update(func(now time.Time) { l.m.setAsideLocked(l, now) })
-			l.retire(ctx, s, w.pulse, 0)
+			l.retire(ctx, s, w.pulse, spare{})
 			return lived, err
 		case next == nil:
 			l.bury(s, err)
@@ -36,11 +36,7 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
 			l.log.Warn("connection lost", "err", s.Err(), "phase", tunnel.PhaseSession, "lived", round(lived))
 		default: // one that does not answer may only be late: TCP sends again what was lost, at longer and longer intervals
-			quiet := time.Duration(0)
-			if w.stale != "" && w.why == w.stale {
-				quiet = keysQuiet
-			}
-			l.retire(ctx, s, w.pulse, quiet)
+			l.retire(ctx, s, w.pulse, w.spare(time.Now()))
 		}
 		s, was = next, s.Expires()
 	}
@@ -101,7 +97,7 @@ func (w *watch) mind(ctx context.Context) (next Session, err error) {
 		case k := <-w.l.kick:
 			w.kicked(ctx, k)
 		case <-w.l.ask:
-			w.asked = w.l.awaited()
+			w.wanted(ctx)
 		case a := <-w.beats:
 			err = w.beat(a)
 		case a := <-w.echoes:
@@ -168,6 +164,13 @@ func (w *watch) kicked(ctx context.Context, k kick) {
 	w.l.anew(ctx)
 }
 
+// wanted has a person who asks for a new session served at once, whatever the wait after earlier attempts.
+func (w *watch) wanted(ctx context.Context) {
+	if w.asked = w.l.serve(ctx); w.asked {
+		w.earliest = time.Time{}
+	}
+}
+
 // beat takes over the result of a keepalive.
 func (w *watch) beat(a answer) error {
 	switch {
@@ -196,8 +199,9 @@ func (w *watch) echoed(a answer) {
 	case errors.Is(a.err, context.Canceled):
 		return
 	case errors.Is(a.err, errors.ErrUnsupported):
-		w.l.log.Debug("no echo probes", "err", a.err)
+		w.l.m.echoVoid(w.l, a.err)
 	case a.err == nil:
+		w.l.m.echoWorks(w.l)
 		w.l.m.answered(w.l, echoProbe, a.rtt)
 		w.l.log.Debug("probe answered", "probe", echoProbe, "rtt", round(a.rtt))
 	}
@@ -219,6 +223,9 @@ func (w *watch) confirm(sent time.Time) {
 	switch {
 	case w.echo.confirmed(sent):
 		w.l.m.unanswered(echoProbe, 1)
+		if w.echo.void != nil {
+			w.l.m.echoVoid(w.l, w.echo.void)
+		}
 	case w.echo.doubt != nil:
 		w.pathFailed(w.echo.doubt)
 	}
@@ -255,7 +262,7 @@ func (w *watch) suspicion(now time.Time) string {
 		return fmt.Sprintf("no byte for %s", time.Duration(w.pulse.missed(now))*w.pulse.interval)
 	case w.pulse.unanswered(now):
 		return fmt.Sprintf("no answer for %s (%s)", w.pulse.patience(), w.pulse.why)
-	case w.echo.failed > 0:
+	case w.echo.suspicious():
 		return fmt.Sprintf("data path: %v, %d times; keepalives are answered", w.echo.cause, w.echo.failed)
 	}
 	return ""

@@ -165,7 +165,7 @@ func TestStaleAttemptIsBegunAnewWhenTheSessionIsLost(t *testing.T) {
 }
 
 // A path that is gone, to a server that is there: the new session is up long before the old one has run out of keepalives,
-// and the old one's connections may still come back for TunneldDrain.
+// and the old one's connections may still come back until those have run out.
 func TestSuspectSessionIsReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{})
@@ -178,9 +178,13 @@ func TestSuspectSessionIsReplaced(t *testing.T) {
 		if w.tunnel.session(t) == old || old.Err() != nil {
 			t.Errorf("old session in service or closed: %v\n%s", old.Err(), w.log)
 		}
+		w.pass(20 * time.Second)
+		if old.Err() != nil {
+			t.Errorf("the old session was cut before ServerAliveInterval × CountMax had passed: %v", old.Err())
+		}
 		w.pass(10 * time.Second)
 		if old.Err() == nil {
-			t.Error("the old session lives on after TunneldDrain")
+			t.Error("the old session lives on though it is dead by the rule of ssh")
 		}
 		w.finish()
 	})

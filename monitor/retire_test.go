@@ -1,0 +1,78 @@
+package monitor
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A session that was silent for less than ServerAliveInterval × CountMax answers again after it was replaced: its quiet
+// connections go on until it is dead by the rule of ssh.
+func TestQuietConnectionsOutliveALateSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(5 * time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		old.freeze()
+		w.pass(23 * time.Second)
+		if w.tunnel.session(t) == old {
+			t.Fatal("not replaced")
+		}
+		old.thaw()
+		w.pass(24 * time.Hour)
+		if old.Err() != nil {
+			t.Fatalf("cut: %v\n%s", old.Err(), w.log)
+		}
+		old.freeze()
+		w.pass(44 * time.Second)
+		if old.Err() == nil {
+			w.pass(2 * time.Second)
+		}
+		if old.Err() == nil {
+			t.Error("it lives on though it is dead")
+		}
+		w.finish()
+	})
+}
+
+func TestQuietConnectionsOfALateSessionEndWithMaxLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.MaxLifetime = time.Hour
+		w := start(t, o, &fakeTunnel{})
+		w.pass(5 * time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		old.freeze()
+		w.pass(23 * time.Second)
+		old.thaw()
+		w.pass(54 * time.Minute)
+		if old.Err() != nil {
+			t.Fatalf("cut: %v\n%s", old.Err(), w.log)
+		}
+		w.pass(time.Minute)
+		if old.Err() == nil {
+			t.Error("it is older than TunneldMaxLifetime and TunneldDrain together")
+		}
+		w.finish()
+	})
+}
+
+// Who asks for a replacement of a session that is late does not wait for it.
+func TestQuietConnectionsOfASessionThatWasAskedToEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(5 * time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		old.freeze()
+		w.pass(time.Second)
+		w.servedWithin(time.Second)
+		w.pass(11 * time.Second)
+		if old.Err() == nil {
+			t.Error("it lives on after TunneldDrain")
+		}
+		w.finish()
+	})
+}
