@@ -7,7 +7,7 @@ import (
 
 // maxInbound bounds the connections that servers may have open through the remote forwards of a process. Each costs some
 // 31 KiB, and the server alone says how many there are.
-const maxInbound = 3072
+const maxInbound = 2560
 
 // Limits bounds what the connections of all tunnels of a process may take of what they share, and divides it among their
 // forwards. Its methods are safe for concurrent use.

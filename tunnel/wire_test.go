@@ -326,3 +326,22 @@ func TestWireLeavesNoGoroutine(t *testing.T) {
 		far.Close()
 	}
 }
+
+// A server that sends and sends, and lets nobody in, is left.
+func TestWireEndsWhenTheServerIsTooTalkative(t *testing.T) {
+	here, there := net.Pipe()
+	defer there.Close()
+	w := newWire(here)
+	defer w.Close()
+	w.most.Store(1000)
+	go func() {
+		for {
+			if _, err := there.Write(make([]byte, 300)); err != nil {
+				return
+			}
+		}
+	}()
+	if n, err := io.Copy(io.Discard, w); !errors.Is(err, errTooTalkative) || n > 1000 {
+		t.Errorf("%d bytes were read, then %v", n, err)
+	}
+}
