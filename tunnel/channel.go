@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 
@@ -28,13 +29,17 @@ type channel struct {
 	session *Session
 	place   *place
 	closing sync.Once
+	reading sync.Mutex    // held while the library reads: its EOF wakes one reader alone (buffer.go, eof)
+	stopped atomic.Bool   // Close was called
 	ended   chan struct{} // closed when the peer has closed the channel or the session has ended
 	used    atomic.Bool   // a byte has been carried, in either direction
 }
 
 // Read and Write count what the session carries.
 func (c *channel) Read(p []byte) (int, error) {
+	c.reading.Lock()
 	n, err := c.Channel.Read(p)
+	c.reading.Unlock()
 	c.use(n)
 	c.session.carried.Add(uint64(n))
 	return n, err
@@ -57,10 +62,39 @@ func (c *channel) use(n int) {
 // more than once.
 func (c *channel) Close() error {
 	c.closing.Do(func() {
-		go c.Channel.Close()
+		c.stopped.Store(true)
+		go c.closeNow()
 		c.place.leave()
 	})
 	return nil
+}
+
+// closeNow closes the channel and throws away what the peer still sends, which the library keeps until it has closed it,
+// too.
+func (c *channel) closeNow() {
+	select {
+	case <-c.ended:
+		c.Channel.Close()
+		return
+	default:
+	}
+	if n := c.session.closing.Add(1); n > maxClosing {
+		c.session.hostile("does not close its channels: we have closed %d", n)
+	}
+	defer c.session.closing.Add(-1)
+	c.Channel.Close()
+	discard(c)
+	<-c.ended
+}
+
+// discard reads to the end and keeps nothing.
+func discard(r io.Reader) {
+	var buffer [256]byte
+	for {
+		if _, err := r.Read(buffer[:]); err != nil {
+			return
+		}
+	}
 }
 
 type openResult struct {
@@ -125,8 +159,7 @@ func (s *Session) closeLate(result <-chan openResult) {
 	select {
 	case r := <-result:
 		if r.err == nil {
-			go ssh.DiscardRequests(r.reqs)
-			r.channel.Close()
+			s.place().adopt(r.channel, r.reqs).Close()
 		}
 	case <-s.done:
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -25,7 +26,8 @@ const nonceSize = 16
 
 // echoLoop is a listener at the server whose connections come back to us. The zero value has none yet.
 type echoLoop struct {
-	way config.Echo // set before the session is used
+	way     config.Echo  // set before the session is used
+	callers atomic.Int32 // connections to the listener that have not said who they are
 
 	mu     sync.Mutex // guards all following fields; held while the listener is asked for
 	listen *remoteListen
@@ -143,8 +145,16 @@ func exchange(ch io.ReadWriter, nonce [nonceSize]byte) error {
 // echoBackTime bounds a connection to the loop's listener: others at the server can reach it as well.
 const echoBackTime = 10 * time.Second
 
+// maxEchoCallers bounds those that have not brought a nonce yet: the server alone says how many there are.
+const maxEchoCallers = 16
+
 // echoBack answers a connection that came through the loop's listener, if it brings a nonce of ours.
 func (s *Session) echoBack(_ context.Context, c arrival) {
+	defer s.echo.callers.Add(-1)
+	if s.echo.callers.Add(1) > maxEchoCallers {
+		c.reject(ssh.ResourceShortage, "too many connections at once")
+		return
+	}
 	ch, err := c.accept()
 	if err != nil {
 		return

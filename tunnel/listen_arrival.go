@@ -28,9 +28,10 @@ func (a arrival) accept() (*channel, error) {
 	return a.place.adopt(raw, requests), nil
 }
 
-func (a arrival) Reject(reason ssh.RejectionReason, text string) error {
-	defer a.answered()
-	return a.NewChannel.Reject(reason, text)
+// reject refuses it, without waiting until the server has read that.
+func (a arrival) reject(reason ssh.RejectionReason, text string) {
+	a.answered()
+	a.place.session.reject(a.NewChannel, reason, text)
 }
 
 // forwarded finds out for which listener the server opened c and hands it over. It leaves the place in the end.
@@ -38,13 +39,13 @@ func (s *Session) forwarded(ctx context.Context, raw ssh.NewChannel, place *plac
 	defer place.leave()
 	listener := listenerName(raw)
 	if !s.arrived.take(listener) {
-		raw.Reject(ssh.ResourceShortage, "too many connections at once")
+		s.reject(raw, ssh.ResourceShortage, "too many connections at once")
 		return
 	}
 	c := arrival{raw, place, sync.OnceFunc(func() { s.arrived.release(listener) })}
 	l := s.listenerOf(ctx, c)
 	if l == nil {
-		c.Reject(ssh.Prohibited, "no such forward")
+		c.reject(ssh.Prohibited, "no such forward")
 		return
 	}
 	l.accept(ctx, c)

@@ -30,6 +30,8 @@ type peer struct {
 	// mute has no global request answered; onRequest gets each first, where it is not nil.
 	mute      bool
 	onRequest func(*ssh.Request)
+	// onConn gets each connection that is authenticated; may be nil.
+	onConn func(*ssh.ServerConn)
 	// onOpen gets each channel; nil: direct-tcpip is connected.
 	onOpen func(ssh.NewChannel)
 
@@ -89,6 +91,9 @@ func (p *peer) serveConn(conn net.Conn) {
 	sc, chans, reqs, err := ssh.NewServerConn(conn, p.config)
 	if err != nil {
 		return
+	}
+	if p.onConn != nil {
+		p.onConn(sc)
 	}
 	go p.serveRequests(sc, reqs)
 	for c := range chans {

@@ -38,6 +38,7 @@ func (p *place) leave() {
 func (p *place) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
 	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})}
 	p.share()
+	go discard(ch.Stderr()) // which the library would keep, up to the window
 	go func() {
 		defer p.leave()
 		defer close(c.ended)

@@ -22,7 +22,7 @@ func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	if !f.admit() {
 		f.limited.refuse(f.log, errManyInbound)
 		f.count.failed(errManyInbound)
-		c.Reject(ssh.ResourceShortage, "too many connections")
+		c.reject(ssh.ResourceShortage, "too many connections")
 		return
 	}
 	defer f.discharge()
@@ -37,7 +37,7 @@ func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	if err != nil {
 		f.count.failed(err)
 		f.log.Debug("connection refused", "target", endpointText(f.forward.Load().Target), "err", err)
-		c.Reject(ssh.ConnectionFailed, refusalText(err))
+		c.reject(ssh.ConnectionFailed, refusalText(err))
 		return
 	}
 	ch, err := c.accept()

@@ -174,12 +174,13 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 		answer := make(chan struct{})
 		chans := make(chan ssh.NewChannel, 16)
 		for range cap(chans) {
-			chans <- lateArrival{answer}
+			chans <- lateArrival{}
 		}
 		s := &Session{
 			link: &link{chans: chans}, arrived: newQuota(maxForwarded),
-			settling: make(chan chan<- struct{}), done: make(chan struct{}),
+			settling: make(chan chan<- struct{}), done: make(chan struct{}), rejections: make(chan rejection, maxRejections),
 		}
+		s.listens.add(&remoteListen{known: answer})
 		settled := make(chan error, 1)
 		go func() { settled <- s.settle(t.Context()) }()
 		eventually(t, "somebody asks", func() bool { return bytes.Contains(stacks(), []byte(").settle(")) })
@@ -202,18 +203,16 @@ func stacks() []byte {
 	return text[:runtime.Stack(text, true)]
 }
 
-// lateArrival is a connection whose refusal takes its time.
-type lateArrival struct{ answer <-chan struct{} }
+// lateArrival is a connection to a listener that the server has not told us of, yet.
+type lateArrival struct{}
 
 func (lateArrival) ChannelType() string { return "forwarded-tcpip" }
-func (lateArrival) ExtraData() []byte   { return nil }
+func (lateArrival) ExtraData() []byte {
+	return ssh.Marshal(forwardedTCP{"localhost", 1, "127.0.0.1", 1})
+}
 
 func (lateArrival) Accept() (ssh.Channel, <-chan *ssh.Request, error) { return nil, nil, io.EOF }
-
-func (a lateArrival) Reject(ssh.RejectionReason, string) error {
-	<-a.answer
-	return nil
-}
+func (lateArrival) Reject(ssh.RejectionReason, string) error          { return nil }
 
 // A connection counts once on its session, whoever opened it.
 func TestConnectionCountsOnce(t *testing.T) {

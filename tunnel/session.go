@@ -33,6 +33,9 @@ type Session struct {
 	echo     echoLoop
 	proofs   lifeProofs
 
+	rejections chan rejection
+	closing    atomic.Int32 // channels that we closed and the server did not, yet
+
 	settling chan chan<- struct{} // asks serveChannels to count what has arrived
 
 	leaveOnce sync.Once
@@ -49,19 +52,21 @@ type Session struct {
 func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger) *Session {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Session{
-		link:     l,
-		log:      log,
-		began:    time.Now(),
-		opens:    newQuota(maxPendingOpens),
-		arrived:  newQuota(maxForwarded),
-		leaving:  make(chan struct{}),
-		settling: make(chan chan<- struct{}),
-		done:     make(chan struct{}),
-		cancel:   cancel,
+		link:       l,
+		log:        log,
+		began:      time.Now(),
+		opens:      newQuota(maxPendingOpens),
+		arrived:    newQuota(maxForwarded),
+		leaving:    make(chan struct{}),
+		settling:   make(chan chan<- struct{}),
+		rejections: make(chan rejection, maxRejections),
+		done:       make(chan struct{}),
+		cancel:     cancel,
 	}
 	s.echo.way, s.proofs.patience = echo, muteTime
 	l.wire.onDead(s.wireDied)
 	s.serving.Go(func() { s.serveChannels(ctx) })
+	s.serving.Go(s.serveRejections)
 	s.serving.Go(func() { s.serveRequests(ctx) })
 	s.serving.Go(func() { s.end(connectionLost(foreign.Error(l.conn.Wait()))) })
 	return s
@@ -236,12 +241,16 @@ func (s *Session) serveChannels(ctx context.Context) {
 
 // serveChannel takes a place for a channel and hands it to a goroutine of its own.
 func (s *Session) serveChannel(ctx context.Context, c ssh.NewChannel) {
+	if size := len(c.ChannelType()) + len(c.ExtraData()); size > maxOpenText {
+		s.hostile("opened a channel with %d bytes of text", size)
+		return
+	}
 	switch c.ChannelType() {
 	case "forwarded-tcpip", "forwarded-streamlocal@openssh.com":
 		p := s.place()
 		s.serving.Go(func() { s.forwarded(ctx, c, p) })
 	default:
-		s.serving.Go(func() { c.Reject(ssh.UnknownChannelType, "not offered by this client") })
+		s.reject(c, ssh.UnknownChannelType, "not offered by this client")
 	}
 }
 

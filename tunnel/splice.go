@@ -121,16 +121,19 @@ func (s *splice) close() {
 	s.channel.Close()
 }
 
-// up copies from conn to the channel until conn's end, which is passed on: its EOF as EOF, a reset as a close. An error is
-// the channel's.
+// up copies from conn to the channel until conn's end, which is passed on: its EOF as EOF, a reset as a close.
 // CloseWrite must come from the goroutine that writes (the library does not lock there).
 func (s *splice) up() error {
 	err := writePackets(s.channel, s.early, false)
 	if err == nil {
 		err = copyToChannel(s.channel, s.conn, &s.count.out)
 	}
-	if err != nil {
+	var conn *connError
+	switch {
+	case errors.As(err, &conn):
 		s.channel.Close()
+		return err
+	case err != nil: // the peer has closed the channel, or the session ends
 		return err
 	}
 	return s.channel.CloseWrite()
@@ -145,8 +148,8 @@ func (s *splice) down() ending {
 	case errors.As(err, &conn):
 		s.channel.Close()
 		return deaf
-	case err != nil || !s.channel.session.lives():
-		return cut
+	case err != nil || s.channel.stopped.Load() && s.channel.used.Load() || !s.channel.session.lives():
+		return cut // or it was us who closed it, in the midst of something
 	}
 	s.conn.CloseWrite()
 	return passed
@@ -154,6 +157,8 @@ func (s *splice) down() ending {
 
 // connError is an error of the connection on our side, not of the channel.
 type connError struct{ error }
+
+func (e *connError) Unwrap() error { return e.error }
 
 // copyFromChannel copies until the channel's EOF, which gives nil. An error is conn's where it is a connError.
 func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
@@ -198,26 +203,27 @@ func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error 
 	}
 }
 
-// copyToChannel copies until conn's EOF, which gives nil.
+// copyToChannel copies until conn's EOF, which gives nil. An error is conn's where it is a connError.
 func copyToChannel(ch io.Writer, conn net.Conn, count *atomic.Uint64) error {
 	next := readerOf(conn)
 	for moved := 0; ; {
 		large, n, err := next()
+		var werr error
 		if n > 0 {
 			moved += n
 			count.Add(uint64(n))
-			if werr := writePackets(ch, large[:n], moved >= bulk); werr != nil {
-				err = werr
-			}
+			werr = writePackets(ch, large[:n], moved >= bulk)
 		}
 		if large != nil {
 			buffers.Put(large)
 		}
 		switch {
+		case werr != nil:
+			return werr
 		case errors.Is(err, io.EOF) && n == 0:
 			return nil
 		case err != nil:
-			return err
+			return &connError{err}
 		}
 	}
 }

@@ -1,0 +1,53 @@
+package tunnel
+
+import (
+	"fmt"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// The bounds of what a server may make us keep by its channels. One that goes beyond them is not a server that has much to
+// do: its session is ended.
+const (
+	maxRejections = 1024    // refusals that the server does not read
+	maxClosing    = 8192    // channels that we closed, and the server did not
+	maxOpenText   = 8 << 10 // bytes of an SSH_MSG_CHANNEL_OPEN; a path has 4096 at most
+)
+
+// hostile ends a session by a server that must be taken for one that means harm.
+func (s *Session) hostile(format string, args ...any) {
+	s.end(&Error{
+		Phase: PhaseSession,
+		Err:   fmt.Errorf("the server "+format, args...),
+		Hint:  "no SSH server does that by itself: is it the one that you mean, and is it well?",
+	})
+}
+
+// rejection is the refusal of a channel that the server opened.
+type rejection struct {
+	channel ssh.NewChannel
+	reason  ssh.RejectionReason
+	text    string
+}
+
+// reject refuses c. It does not block: the library's call does while the server does not read, and one goroutine does them
+// all.
+func (s *Session) reject(c ssh.NewChannel, reason ssh.RejectionReason, text string) {
+	select {
+	case s.rejections <- rejection{c, reason, text}:
+	default:
+		s.hostile("opens channels without end and does not read the answers")
+	}
+}
+
+// serveRejections refuses channels in the order in which they came.
+func (s *Session) serveRejections() {
+	for {
+		select {
+		case r := <-s.rejections:
+			r.channel.Reject(r.reason, r.text)
+		case <-s.done:
+			return
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package tunnel
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// A server that opens channels and reads no answer costs no goroutine for each, and not for ever.
+func TestRefusalsThatNobodyReadsAreBounded(t *testing.T) {
+	release := make(chan struct{})
+	chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
+	w := newWire(idleConn(t))
+	s := newSession(t.Context(), &link{conn: stuckConn{release: release}, wire: w, chans: chans, reqs: reqs}, config.Echo{}, quiet())
+	before, most := runtime.NumGoroutine(), 0
+	opened := 0
+	for func() bool {
+		select {
+		case chans <- unreadRefusal{release}:
+			return true
+		case <-s.Done():
+			return false
+		}
+	}() {
+		opened++
+		most = max(most, runtime.NumGoroutine())
+	}
+	if opened > 2*maxRejections {
+		t.Errorf("the session ended after %d channels", opened)
+	}
+	if most-before > 100 {
+		t.Errorf("%d goroutines for %d channels", most-before, opened)
+	}
+	if err := s.Err(); err == nil || !strings.Contains(err.Error(), "opens channels without end") {
+		t.Errorf("the session ended with %v", err)
+	}
+	close(release)
+	close(chans)
+	close(reqs)
+}
+
+// unreadRefusal is a channel whose refusal the server does not read.
+type unreadRefusal struct{ release <-chan struct{} }
+
+func (unreadRefusal) ChannelType() string                               { return "session" }
+func (unreadRefusal) ExtraData() []byte                                 { return nil }
+func (unreadRefusal) Accept() (ssh.Channel, <-chan *ssh.Request, error) { return nil, nil, nil }
+
+func (c unreadRefusal) Reject(ssh.RejectionReason, string) error {
+	<-c.release
+	return nil
+}
+
+// What a server sends as stderr is read, and thrown away: kept, it would fill the window of each channel.
+func TestStderrOfChannelsIsDiscarded(t *testing.T) {
+	const size = 5 << 20 // more than the window
+	p := newPeer(t)
+	sent := make(chan int, 1)
+	p.onOpen = func(c ssh.NewChannel) {
+		ch, requests, err := c.Accept()
+		if err != nil {
+			return
+		}
+		go ssh.DiscardRequests(requests)
+		n, _ := ch.Stderr().Write(make([]byte, size))
+		sent <- n
+	}
+	s := p.session(config.Echo{})
+	defer s.Close()
+	ch, err := s.open(t.Context(), "x", "direct-tcpip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ch.Close()
+	select {
+	case n := <-sent:
+		if n != size {
+			t.Errorf("%d of %d bytes were taken", n, size)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("nobody reads it")
+	}
+}
+
+// A channel that we have closed with data unread is forgotten as soon as the server has closed it, too.
+func TestClosedChannelsAreForgotten(t *testing.T) {
+	p := newPeer(t)
+	channels := make(chan ssh.Channel, 1)
+	p.onOpen = func(c ssh.NewChannel) {
+		ch, _, err := c.Accept()
+		if err == nil {
+			channels <- ch
+		}
+	}
+	s := p.session(config.Echo{})
+	defer s.Close()
+	ch, err := s.open(t.Context(), "x", "direct-tcpip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far := <-channels
+	far.Write(make([]byte, 1000))
+	ch.Close()
+	eventually(t, "the session has nothing to close any more", func() bool { return s.closing.Load() == 0 && s.Open() == 0 })
+}
+
+// A server that never closes its channels can not make us keep any number of them.
+func TestChannelsThatTheServerNeverClosesAreBounded(t *testing.T) {
+	p := newPeer(t)
+	p.onOpen = func(c ssh.NewChannel) { c.Accept() } // and no word more: its requests are not read, which is where CLOSE is seen
+	s := p.session(config.Echo{})
+	defer s.Close()
+	s.closing.Store(maxClosing)
+	ch, err := s.open(t.Context(), "x", "direct-tcpip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ch.Close()
+	select {
+	case <-s.Done():
+	case <-time.After(10 * time.Second):
+		t.Error("one more channel is kept")
+	}
+}
+
+// The text of an SSH_MSG_CHANNEL_OPEN can be a quarter of a megabyte. None that we know needs it.
+func TestEndlessOpenEndsTheSession(t *testing.T) {
+	p := newPeer(t)
+	began := make(chan *ssh.ServerConn, 1)
+	p.onConn = func(c *ssh.ServerConn) { began <- c }
+	s := p.session(config.Echo{})
+	defer s.Close()
+	go (<-began).OpenChannel("forwarded-tcpip", make([]byte, 100<<10))
+	select {
+	case <-s.Done():
+		if !strings.Contains(s.Err().Error(), "bytes of text") {
+			t.Errorf("the session ended with %v", s.Err())
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("the session lives")
+	}
+}
