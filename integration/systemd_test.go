@@ -160,6 +160,7 @@ func TestUnderSystemd(t *testing.T) {
 		{"the journal knows priorities", (*service).journalHasPriorities},
 		{"reload changes what differs", (*service).reloads},
 		{"a reload that can not be is told", (*service).reloadFails},
+		{"an alias that is missing is told with the file that was read", (*service).missingAlias},
 		{"a frozen daemon is caught by the watchdog", (*service).watchdogRestarts},
 		{"a killed daemon is started again", (*service).crashRestarts},
 		{"a refused one is not", (*service).refusedStaysDown},
@@ -281,6 +282,15 @@ func (s *service) reloadFails(t *testing.T) {
 	s.do("systemctl", "reload", "tunneld@hello")
 }
 
+// The service's ~/.ssh is not the administrator's: who has enabled it first learns where its configuration belongs.
+func (s *service) missingAlias(t *testing.T) {
+	s.try("systemctl", "start", "tunneld@missing")
+	s.do("journalctl", "--sync")
+	if out := s.do("journalctl", "-u", "tunneld@missing", "-o", "cat"); !strings.Contains(out, "Host block with one to /var/lib/tunneld/.ssh/config") {
+		t.Errorf("it says %s", out)
+	}
+}
+
 // restarts waits until a unit has been started again after what do did to its process.
 func (s *service) restarts(unit string, do func(pid string)) {
 	s.t.Helper()
@@ -351,6 +361,9 @@ func (s *service) runsAsAnother(t *testing.T) {
 	}
 	if user := s.do("stat", "-c", "%U", "/proc/"+s.property(unit, "MainPID")); user != "bob" {
 		t.Errorf("it runs as %q", user)
+	}
+	if modes := s.do("stat", "-c", "%a %U", "/run/tunneld@bobs", "/var/lib/tunneld@bobs"); modes != "700 bob\n700 bob" {
+		t.Errorf("its directories are %q", modes)
 	}
 	if out := s.do("tunneld", "status"); !strings.Contains(out, "bobs") || !strings.Contains(out, "hello") {
 		t.Errorf("root's status does not show them all: %s", out)

@@ -115,7 +115,9 @@ func TestRunAsHasDirectoriesOfItsOwn(t *testing.T) {
 			t.Errorf("%v notes %q", words, &notes)
 		}
 		for _, line := range append(c.want,
-			"DynamicUser=no", "StateDirectory=\nStateDirectory=tunneld@%i", "RuntimeDirectory=\nRuntimeDirectory=tunneld@%i", "RemoveIPC=no",
+			"DynamicUser=no", "RemoveIPC=no",
+			// an empty line resets the mode as well
+			"StateDirectory=\nStateDirectory=tunneld@%i\nStateDirectoryMode=0700", "RuntimeDirectory=\nRuntimeDirectory=tunneld@%i\nRuntimeDirectoryMode=0700",
 			"#   /etc/systemd/system/tunneld@"+cmp.Or(c.alias, "ALIAS")+".service.d/run-as.conf") {
 			if !strings.Contains(out.String(), "\n"+line+"\n") {
 				t.Errorf("%v: no line %q in\n%s", words, line, &out)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,7 +213,7 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 	}
 	e := &config.Error{
 		Text: fmt.Sprintf("%s: nothing to forward: no Host block matches the alias, and no -L, -R or -D was given", o.Alias),
-		Hint: fmt.Sprintf("type a forward: `tunneld up %s -D 1080`, or add a Host block with one to ~/.ssh/config", o.Alias),
+		Hint: fmt.Sprintf("type a forward: `tunneld up %s -D 1080`, or add a Host block with one to %s", o.Alias, cmp.Or(ssh.file(), environment.UserFile)),
 	}
 	if known, err := config.Aliases(environment, ssh.file()); err == nil {
 		if near := nearest(o.Alias, known); near != "" {
