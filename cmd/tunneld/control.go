@@ -46,8 +46,8 @@ func claimControl(ctx context.Context, log *slog.Logger, names []string) (*contr
 	if err := lockFile(ctx, dir); err != nil {
 		return nil, err
 	}
-	path := filepath.Join(place.path, socketName(names[0]))
-	if err := refuseTaken(ctx, names, path); err != nil {
+	path, err := freePath(ctx, place.path, names)
+	if err != nil {
 		return nil, err
 	}
 	return makeControl(ctx, path)
@@ -69,17 +69,29 @@ func writablePlace(log *slog.Logger, places []directory) (place directory, err e
 	return place, errors.Join(failures...)
 }
 
-// refuseTaken gives an error where one of the names runs already, or somebody listens at path. A file that is left over
-// at path is removed.
-func refuseTaken(ctx context.Context, names []string, path string) error {
+// freePath gives the path of a socket for a process that runs the tunnels of these names: that of the first, or one beside
+// it where a process listens that has put down the tunnel of that name and runs others. An error tells that one of the
+// names runs already.
+func freePath(ctx context.Context, dir string, names []string) (string, error) {
 	running, _ := findInstances(ctx)
+	others := make(map[string]bool)
 	for _, d := range running {
+		others[d.socket] = true
 		for _, s := range d.report.Tunnels {
 			if slices.Contains(names, s.Name) {
-				return alreadyRuns(s.Name, d.report.PID)
+				return "", alreadyRuns(s.Name, d.report.PID)
 			}
 		}
 	}
+	path := filepath.Join(dir, socketName(names[0]))
+	for n := 2; others[path]; n++ {
+		path = filepath.Join(dir, socketName(fmt.Sprintf("%s-%d", names[0], n)))
+	}
+	return path, clearPath(ctx, path, names)
+}
+
+// clearPath gives an error where somebody listens at path. A file that is left over is removed.
+func clearPath(ctx context.Context, path string, names []string) error {
 	taken, err := inUse(ctx, path)
 	switch {
 	case err != nil:

@@ -51,7 +51,8 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 		outcomes = append(outcomes, p.renew(ctx, running, s.renewed[i], r, change))
 	}
 	for _, plan := range s.fresh {
-		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, find(s.ended, plan.name) != nil))
+		before := find(s.ended, plan.name)
+		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, before != nil && before.hasEnded()))
 	}
 	return append(outcomes, p.dismiss(s)...), nil
 }
