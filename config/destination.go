@@ -33,6 +33,9 @@ func (r *resolver) readDestination() {
 		r.userFlag(text[:at])
 		r.alias = text[at+1:]
 	}
+	if len(r.alias) >= maxHostName {
+		r.problem(&Error{Source: commandLine, Text: fmt.Sprintf("a host name of %d bytes is too long", len(r.alias))})
+	}
 	if r.alias == "" {
 		r.problem(&Error{Source: commandLine, Text: "the name of a host is missing"})
 	}

@@ -98,3 +98,21 @@ func TestProxyCommandTokens(t *testing.T) {
 		t.Error("a hop besides a command")
 	}
 }
+
+// A HostName with %h twice doubles at each hop of a chain: it ends where no name can be longer, and not where memory does.
+func TestHostNameThatGrowsThroughJumpHostsIsRefused(t *testing.T) {
+	p := newPerson(t)
+	p.user("HostName %h.%h.%h.%h\nProxyJump %h\n")
+	if o, err := p.resolve("a"); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("resolved to %v, %v", o, err)
+	}
+}
+
+// ssh would go to no jump host at all.
+func TestJumpHostWithoutANameIsRefused(t *testing.T) {
+	p := newPerson(t)
+	p.user("ProxyJump []\n")
+	if o, err := p.resolve("a"); err == nil {
+		t.Errorf("resolved to %v", o)
+	}
+}

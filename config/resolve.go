@@ -203,7 +203,11 @@ func (r *resolver) matchedHost() (string, error) {
 	if r.final {
 		return r.doc.value("HostName"), nil
 	}
-	return expand(r.doc.value("HostName"), map[byte]string{'h': r.host}, nil)
+	host, err := expand(r.doc.value("HostName"), map[byte]string{'h': r.host}, nil)
+	if err == nil && len(host) >= maxHostName { // "%h.%h" through a chain of jump hosts would double it at each
+		err = fmt.Errorf("a name of %d bytes is too long", len(host))
+	}
+	return host, err
 }
 
 func (r *resolver) port() string {
