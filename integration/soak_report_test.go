@@ -93,12 +93,12 @@ func (j judgement) String() string {
 	case j.growing:
 		word = "GROWING"
 	}
-	perDay := 0.0
-	if j.to > j.from {
-		perDay = j.growth / (j.to - j.from).Hours() * 24
+	text := fmt.Sprintf("%s (%+.2f %s in %s, tolerance %.2f; order of the windows %+.2f",
+		word, j.growth, j.unit, (j.to - j.from).Round(time.Second), j.tolerance, j.tau)
+	if j.growing {
+		text += fmt.Sprintf("; that is %.0f %s a day", j.growth/(j.to-j.from).Hours()*24, j.unit)
 	}
-	return strings.TrimSpace(fmt.Sprintf("%s (%+.2f %s in %s, tolerance %.2f; order of the windows %+.2f; would be %+.0f a day)",
-		word, j.growth, j.unit, (j.to - j.from).Round(time.Second), j.tolerance, j.tau, perDay))
+	return strings.ReplaceAll(text, "  ", " ") + ")"
 }
 
 const (
