@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // ForwardState is what a forward's listener does.
@@ -42,7 +43,7 @@ type counter struct {
 }
 
 func (c *counter) failed(err error) {
-	text := err.Error()
+	text := foreign.Line(err.Error()).String()
 	c.lastError.Store(&text)
 	c.refused.Add(1)
 }
