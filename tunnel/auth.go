@@ -59,6 +59,11 @@ type authentication struct {
 	current  *offer           // the key that was offered last; nil after other methods
 	again    *offer           // is to be offered once more; nil: none
 
+	response  *response // to the last try; nil: it was none whose reply can be told
+	broke     bool      // the server has answered a try with something that makes no sense
+	brokeLast bool      // the last one
+	dropped   bool      // the network ended the attempt
+
 	began     bool            // the server has answered the first request
 	allowed   []string        // methods that the server allows now
 	partial   int             // methods that the server took and found not enough
@@ -104,7 +109,7 @@ func (a *authentication) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, err
 	}
 	a.settle(state)
 	if len(state.TriedMethods)+len(state.PartialSuccessMethods) > maxTries {
-		return nil, errRefused
+		return nil, a.over()
 	}
 	for _, method := range a.order() {
 		if !slices.Contains(a.allowed, method) || a.exhausted[method] {
@@ -116,12 +121,14 @@ func (a *authentication) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, err
 		}
 		a.exhausted[method] = true
 	}
-	return nil, errRefused
+	return nil, a.over()
 }
 
 // settle notes how the last try ended.
 func (a *authentication) settle(state *ssh.ClientAuthContext) {
 	more := len(state.PartialSuccessMethods) > a.partial
+	a.brokeLast = a.senseless(state)
+	a.broke = a.broke || a.brokeLast
 	if a.began && !more {
 		a.refusedLast()
 	}
@@ -137,7 +144,7 @@ func (a *authentication) settle(state *ssh.ClientAuthContext) {
 	if a.current != nil && a.current.insist() {
 		a.again = a.current
 	}
-	a.current = nil
+	a.current, a.response = nil, nil
 	a.answering.fresh()
 }
 

@@ -63,7 +63,8 @@ func (a *authentication) sendPassword(key, secret string) ssh.AuthMethod {
 	if key != "" {
 		a.answering.given = append(a.answering.given, key)
 	}
-	return ssh.Password(secret)
+	a.response = new(response)
+	return a.response.password(secret)
 }
 
 // askSecret asks a person and remembers the answer under key.

@@ -52,8 +52,12 @@ func (a *authentication) failure(err error) error {
 		result.Err = fmt.Errorf("server hung up during authentication: %s", text)
 	case errors.Is(err, errConnectionLost):
 		result.Err = fmt.Errorf("%w during authentication", err)
-	default:
+	case errors.Is(err, errBroken):
+		result.Err = fmt.Errorf("%w during authentication", err)
+	case a.dropped:
 		result.Err = fmt.Errorf("connection lost during authentication: %w", err)
+	default:
+		result.Err = fmt.Errorf("%w during authentication: %w", errBroken, err)
 	}
 	if result.Hint == "" && !result.Permanent && a.refusals() >= manyKeys {
 		result.Hint = a.tooManyHint()

@@ -204,7 +204,7 @@ func (a *authentication) publicKey() (ssh.AuthMethod, error) {
 	}
 	if a.again != nil {
 		a.current = a.again
-		return ssh.PublicKeys(a.current), nil
+		return a.offerCurrent(), nil
 	}
 	for range a.keys {
 		key := a.keys[0]
@@ -216,13 +216,18 @@ func (a *authentication) publicKey() (ssh.AuthMethod, error) {
 		if a.offerable(key) {
 			a.current = newOffer(a, key)
 			a.offers = append(a.offers, a.current)
-			return ssh.PublicKeys(a.current), nil
+			return a.offerCurrent(), nil
 		}
 		if err := a.ctx.Err(); err != nil {
 			return nil, err
 		}
 	}
 	return nil, nil
+}
+
+func (a *authentication) offerCurrent() ssh.AuthMethod {
+	a.response = new(response)
+	return a.response.publicKey(a.current)
 }
 
 // offerable makes sure that the public half is known and that the server has not refused it in this round.

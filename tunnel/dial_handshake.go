@@ -95,6 +95,7 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	case errors.As(err, &none):
 		return noCommon(name, none)
 	case h.trusted && broken:
+		h.auth.dropped = true
 		return h.auth.failure(lost(cause))
 	case h.trusted:
 		return h.auth.failure(err)
