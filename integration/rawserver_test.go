@@ -49,10 +49,17 @@ type rawServer struct {
 	key      ed25519.PrivateKey
 	hostKey  ssh.PublicKey
 	listener net.Listener
+	login    func(*rawConn) error // answers the attempts at authentication
 }
 
 // startRawServer serves on loopback until the test ends, and has closed every connection then.
 func startRawServer(t testing.TB, serve func(*rawConn)) *rawServer {
+	t.Helper()
+	return startRawLogin(t, (*rawConn).letIn, serve)
+}
+
+// startRawLogin is startRawServer with a login of its own.
+func startRawLogin(t testing.TB, login func(*rawConn) error, serve func(*rawConn)) *rawServer {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	check(t, err)
@@ -60,7 +67,7 @@ func startRawServer(t testing.TB, serve func(*rawConn)) *rawServer {
 	check(t, err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
-	s := &rawServer{key: key, hostKey: signer.PublicKey(), listener: l}
+	s := &rawServer{key: key, hostKey: signer.PublicKey(), listener: l, login: login}
 	var running sync.WaitGroup
 	var mu sync.Mutex
 	var conns []net.Conn
@@ -249,7 +256,7 @@ func (s *rawServer) handshake(conn net.Conn) (*rawConn, error) {
 	if err := s.exchangeKeys(c, theirs, version, clientInit, init); err != nil {
 		return nil, err
 	}
-	return c, c.letIn()
+	return c, s.login(c)
 }
 
 // exchangeKeys is RFC 8731.
