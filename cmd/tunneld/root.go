@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,11 +24,38 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args[1:])
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	began := false
+	onceItRuns(root, func() { began = true })
 	err := root.ExecuteContext(ctx)
+	if err != nil && !began { // a word or a flag that the command line can not have
+		err = asUsage(err)
+	}
 	if onJournal(stderr, os.Getenv) {
 		stderr = priorityWriter{stderr, priorityError}
 	}
 	return say(stderr, err)
+}
+
+// onceItRuns calls begin when a command has been understood and runs.
+func onceItRuns(cmd *cobra.Command, begin func()) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			begin()
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		onceItRuns(sub, begin)
+	}
+}
+
+// asUsage gives err the exit code of a usage error, unless it has one.
+func asUsage(err error) error {
+	var exit *exitError
+	if errors.As(err, &exit) {
+		return err
+	}
+	return &exitError{code: exitUsage, err: err}
 }
 
 func rootCommand() *cobra.Command {

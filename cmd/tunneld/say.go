@@ -104,10 +104,8 @@ func exitCode(err error) int {
 			return exitRefused
 		}
 		return exitGaveUp
-	case "":
-		return exitUsage // cobra's own: an unknown command, a missing argument
 	}
-	return exitGaveUp
+	return exitGaveUp // also an error of no type: it may pass, and a supervisor starts us again
 }
 
 // count gives a number of things.
