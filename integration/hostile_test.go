@@ -29,7 +29,7 @@ const (
 	hostileLog     = 4 << 20   // bytes, at the level debug
 	hostileSpan    = 3 * time.Second
 	hostileAnswer  = 10 * time.Second // for status, and for the end after SIGTERM, on a busy machine
-	hostileAtOnce  = 16
+	hostileAtOnce  = 24
 	hostileClients = 3
 )
 
