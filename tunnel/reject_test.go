@@ -19,7 +19,7 @@ func TestRefusalsThatNobodyReadsAreBounded(t *testing.T) {
 	s := newSession(t.Context(), &link{conn: stuckConn{release: release}, wire: w, chans: chans, reqs: reqs}, config.Echo{}, quiet())
 	before, most := runtime.NumGoroutine(), 0
 	opened := 0
-	for func() bool {
+	for opened < 5*maxRejections && func() bool {
 		select {
 		case chans <- unreadRefusal{release}:
 			return true
