@@ -129,7 +129,7 @@ var table = sync.OnceValue(func() []keyword {
 		ownTime("TunneldHold", "a time such as 30s, or 0", 0, "").or("30s").to(func(o *Options) any { return &o.Hold }).
 			means("how long a new local connection waits for the tunnel; 0 refuses at once"),
 		special("TunneldEcho", "auto, off, a port, or service:PORT", parseEcho).or("auto").fills((*resolver).fillEcho).
-			means("`auto` loops a nonce through a listener the server chooses, `off`, a port to use for the loop, or `service:PORT` for an echo service at the server"),
+			means("`auto` loops a nonce through a listener the server chooses, `off`, a port to use for the loop, or `service:PORT` for an echo service at the server; where the server can not do it, `status` says why and keepalives watch alone"),
 		ownTime("TunneldEchoInterval", "a time such as 60s, or 0 for no echo probes", 0, "").or("1m").to(func(o *Options) any { return &o.EchoInterval }).
 			means("between echo probes; 0 sends none"),
 		ownTime("TunneldBackoffMax", "a time such as 60s", 1, "").or("1m").to(func(o *Options) any { return &o.BackoffMax }).
@@ -137,7 +137,7 @@ var table = sync.OnceValue(func() []keyword {
 		special("TunneldConnections", "a number from 1 to 64", parseConnections).or("1").to(func(o *Options) any { return &o.Connections }).
 			means("SSH connections that share the load, up to 64"),
 		ownTime("TunneldDrain", "a time such as 10s, or 0", 0, "").or("10s").to(func(o *Options) any { return &o.Drain }).
-			means("how long open connections may go on when stopping; after a planned replacement, how long those may that carry nothing (a transfer goes on to its end)"),
+			means("how long open connections may go on when stopping; after a planned replacement, how long those may that carry nothing (a transfer goes on to its end, and a quiet connection of a session that was only late for as long as that lives)"),
 		ownTime("TunneldMaxLifetime", "a time such as 12h, or none", 1, "none").or("none").to(func(o *Options) any { return &o.MaxLifetime }).
 			means("replace the connection after this long, the new one first"),
 		text("TunneldPortFile").or("none").toPath(func(o *Options) *string { return &o.PortFile }).
