@@ -264,11 +264,11 @@ func FuzzPattern(f *testing.F) {
 		if len(text) > 255 || len(pattern) > 255 { // no file name is longer
 			t.Skip()
 		}
-		began := time.Now()
+		began := worked(t)
 		named := matchName(text, pattern)
 		matched := matchPattern(text, pattern)
 		matchList(text, pattern, true)
-		if took := time.Since(began); took > time.Second {
+		if took := worked(t) - began; took > time.Second {
 			t.Fatalf("comparing %q with %q took %v", text, pattern, took)
 		}
 		if !utf8.ValidString(text+pattern) || text+pattern != string([]byte(lower(text+pattern))) {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestInclude(t *testing.T) {
@@ -77,26 +79,37 @@ func TestIncludeRefuses(t *testing.T) {
 func TestIncludeOfItselfEndsAtOnce(t *testing.T) {
 	p := newPerson(t)
 	p.user("Include config config\nBogus 1\nInclude config\n")
-	start := time.Now()
+	start := worked(t)
 	_, err := p.resolve("a")
-	if err == nil || strings.Count(err.Error(), "\n") > 1 || time.Since(start) > 5*time.Second {
-		t.Errorf("after %v: %v", time.Since(start), err)
+	if took := worked(t) - start; err == nil || strings.Count(err.Error(), "\n") > 1 || took > 5*time.Second {
+		t.Errorf("after %v: %v", took, err)
 	}
 }
 
 func TestAFileOfMistakesEnds(t *testing.T) {
 	p := newPerson(t)
 	p.user(lines(200000, "nonsense") + lines(100000, "x y"))
-	start := time.Now()
+	start := worked(t)
 	_, err := p.resolve("a")
-	if err == nil || strings.Count(err.Error(), "\n") >= maxProblems || time.Since(start) > 10*time.Second {
-		t.Errorf("after %v: %v", time.Since(start), err)
+	if took := worked(t) - start; err == nil || strings.Count(err.Error(), "\n") >= maxProblems || took > 10*time.Second {
+		t.Errorf("after %v: %v", took, err)
 	}
 	p.user(lines(100000, "Port 22"))
-	start = time.Now()
-	if p.mustResolve("a"); time.Since(start) > 10*time.Second {
-		t.Errorf("a long file took %v", time.Since(start))
+	start = worked(t)
+	p.mustResolve("a")
+	if took := worked(t) - start; took > 10*time.Second {
+		t.Errorf("a long file took %v", took)
 	}
+}
+
+// worked gives how long this process has run on a processor, which does not grow where others keep the machine busy.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
 func lines(count int, line string) string { return strings.Repeat(line+"\n", count) }

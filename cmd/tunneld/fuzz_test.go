@@ -181,11 +181,8 @@ func FuzzPIDFile(f *testing.F) {
 		if _, err := os.Stat(path); err == nil {
 			t.Error("the file is still there")
 		}
-		if pidFileIsKept && strings.Trim(text, "0123456789 \t\r\n") != "" {
+		if strings.Trim(text, "0123456789 \t\r\n") != "" {
 			t.Errorf("%q was overwritten", text)
 		}
 	})
 }
-
-// pidFileIsKept is false until a file that holds no number is refused.
-const pidFileIsKept = false

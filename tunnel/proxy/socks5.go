@@ -14,6 +14,8 @@ import (
 
 	"github.com/armon/go-socks5"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // The reply codes of RFC 1928 §6.
@@ -49,7 +51,7 @@ func serveSOCKS5(ctx context.Context, c *client, first byte) error {
 	case conn.route == nil && err == nil: // the library has refused BIND or UDP ASSOCIATE, and says so to the client alone
 		return errors.New("SOCKS5 command is not supported")
 	case conn.route == nil:
-		return err
+		return foreign.Error(err)
 	case err != nil: // the client or the target left meanwhile
 		conn.route.Abandon()
 		return err
