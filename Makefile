@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install deb test tools lint bench bench-recovery chaos soak fuzz fuzz-ci clean
+.PHONY: all build install deb test ci tools lint bench bench-recovery chaos soak fuzz fuzz-ci clean
 all: build
 
 build:
@@ -56,8 +56,11 @@ deb:
 # the cache: it does not know that they depend on the program.
 test: tools lint
 	go build -o bin/testreport ./integration/testreport
-	{ go test -race -json -timeout 5m $$(go list ./... | grep -v /integration$$); \
+	{ go test -race -json -timeout 10m $$(go list ./... | grep -v /integration$$); \
 	  go test -race -json -timeout 10m -parallel 6 -count 1 ./integration; } 2>&1 | bin/testreport
+
+# What CI runs.
+ci: build test fuzz-ci
 
 tools:
 	@sh integration/tools.sh
