@@ -26,6 +26,12 @@ func speaksPlainly(t *testing.T, err error) {
 	if err == nil {
 		return
 	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { // a line for each
+		for _, one := range joined.Unwrap() {
+			speaksPlainly(t, one)
+		}
+		return
+	}
 	for _, r := range err.Error() {
 		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
 			t.Fatalf("an error has %q in it: %q", r, err)
