@@ -103,6 +103,13 @@ func (e *echoLoop) expected(nonce [nonceSize]byte) bool {
 	return ok
 }
 
+// rests tells whether l is the loop's listener, and nobody of ours is on the way to it.
+func (e *echoLoop) rests(l *remoteListen) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.listen == l && len(e.nonces) == 0
+}
+
 // echoOnce sends the nonce to port at the server and reads it back.
 func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]byte) error {
 	payload := ssh.Marshal(directTCP{"localhost", port, "127.0.0.1", 65535})

@@ -150,11 +150,15 @@ func FuzzForwardedPayload(f *testing.F) {
 	f.Add("forwarded-tcpip", []byte{0xff, 0xff, 0xff, 0xff})
 	known := make(chan struct{})
 	close(known)
-	var session Session
+	session := Session{log: quiet()}
+	const chosen = 40000 // by the server, and one more
 	for _, l := range []*remoteListen{
 		{host: "localhost", port: 8080}, {host: "", port: 8080}, {host: "", port: 9090}, {endpoint: config.Endpoint{Path: "/run/a.sock"}},
+		{host: "localhost", port: chosen}, {host: "", port: chosen + 1},
 	} {
-		l.known = known
+		if l.known = known; l.port < chosen {
+			l.endpoint.Port = int(l.port)
+		}
 		session.listens.add(l)
 	}
 	f.Fuzz(func(t *testing.T, kind string, payload []byte) {
@@ -173,7 +177,7 @@ func FuzzForwardedPayload(f *testing.F) {
 			return
 		}
 		var m forwardedTCP
-		if err := ssh.Unmarshal(payload, &m); err != nil || m.Port != found.port {
+		if err := ssh.Unmarshal(payload, &m); err != nil || m.Port != found.port && (m.Port != 0 || found.port < chosen || m.Host != found.host) {
 			t.Fatalf("%x goes to port %d: %v", payload, found.port, err)
 		}
 		if m.Host != found.host && found.port == 8080 {

@@ -54,6 +54,9 @@ func (s *Session) forwarded(ctx context.Context, raw ssh.NewChannel, place *plac
 // listenerOf matches by address and port, and by the port alone where that is unambiguous, since some servers answer with
 // another spelling of the address. A connection to a port that may be one the server is about to tell waits for that.
 func (s *Session) listenerOf(ctx context.Context, c ssh.NewChannel) *remoteListen {
+	if host, ok := portless(c); ok {
+		return s.portlessListener(ctx, host)
+	}
 	exact, loose, ok := matchers(c)
 	if !ok {
 		return nil

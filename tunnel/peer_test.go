@@ -30,6 +30,8 @@ type peer struct {
 	// mute has no global request answered; onRequest gets each first, where it is not nil.
 	mute      bool
 	onRequest func(*ssh.Request)
+	// portless names a port that was asked for as 0 so in each connection to it.
+	portless bool
 	// onConn gets each connection that is authenticated; may be nil.
 	onConn func(*ssh.ServerConn)
 	// onOpen gets each channel; nil: direct-tcpip is connected.
@@ -165,7 +167,11 @@ func (p *peer) serveRequests(sc *ssh.ServerConn, reqs <-chan *ssh.Request) {
 			}
 			port := uint32(l.Addr().(*net.TCPAddr).Port)
 			listeners[port] = l
-			go p.forward(sc, l, m.Host, port)
+			named := port
+			if p.portless {
+				named = m.Port
+			}
+			go p.forward(sc, l, m.Host, named)
 			if p.beforeReply != nil {
 				p.beforeReply(l.Addr().String())
 			}
