@@ -28,14 +28,14 @@ func TestKeysAreOfferedAsSSHDoes(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			o, added := pool.entry(t, rand.New(rand.NewPCG(seed, 3)), server)
-			theirs := server.offersTo(func() {
+			theirs := server.offersTo(t, func() {
 				output, _ := exec.Command(program, "-F", pool.write(t, o), "-v", "lab", "true").CombinedOutput()
 				if !strings.Contains(string(output), "Permission denied") {
 					t.Fatalf("ssh did not get as far as a refusal:\n%s", output)
 				}
 			})
 			c, log := credentials(nil)
-			ours := server.offersTo(func() {
+			ours := server.offersTo(t, func() {
 				_, err := login(t, c, o)
 				wantAuthError(t, err, true)
 			})
@@ -61,13 +61,13 @@ func TestKeysAfterPartialSuccess(t *testing.T) {
 	}
 	server.authorize(t, keys[1], keys[3])
 	o := server.options(keys...)
-	theirs := server.offersTo(func() {
+	theirs := server.offersTo(t, func() {
 		if output, err := exec.Command(program, "-F", pool.write(t, o), "-v", "lab", "true").CombinedOutput(); err != nil {
 			t.Fatalf("ssh: %v\n%s", err, output)
 		}
 	})
 	c, _ := credentials(nil)
-	ours := server.offersTo(func() {
+	ours := server.offersTo(t, func() {
 		if _, err := login(t, c, o); err != nil {
 			t.Fatal(err)
 		}
@@ -77,10 +77,15 @@ func TestKeysAfterPartialSuccess(t *testing.T) {
 	}
 }
 
-// offersTo gives the keys that sshd was asked about while f ran.
-func (s *authServer) offersTo(f func()) []string {
+// afterOffers is what sshd says when no more keys come: its log may arrive later than its answers.
+var afterOffers = regexp.MustCompile(`(?m)^(Connection (closed|reset) by|Accepted publickey|Disconnect)`)
+
+// offersTo gives the keys that sshd was asked about while f ran, on one connection.
+func (s *authServer) offersTo(t *testing.T, f func()) []string {
+	t.Helper()
 	before := len(s.log.String())
 	f()
+	eventually(t, "sshd says how it ended", func() bool { return afterOffers.MatchString(s.log.String()[before:]) })
 	var offers []string
 	for _, match := range publicKeyOffer.FindAllStringSubmatch(s.log.String()[before:], -1) {
 		offers = append(offers, match[1]+" "+match[2])
