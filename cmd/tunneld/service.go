@@ -9,6 +9,7 @@ import (
 	"github.com/coreos/go-systemd/v22/activation"
 	"github.com/coreos/go-systemd/v22/daemon"
 
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -71,15 +72,7 @@ func (s *service) tell(state string) {
 }
 
 // oneLine keeps a text that came from a server from being read as further assignments.
-func oneLine(text string) string {
-	line := []rune(text)
-	for i, r := range line {
-		if r < ' ' {
-			line[i] = ' '
-		}
-	}
-	return string(line)
-}
+func oneLine(text string) string { return foreign.Own(text).String() }
 
 // inheritedSockets gives the listening sockets that the service manager opened for us (sd_listen_fds(3)), if any.
 func inheritedSockets(log *slog.Logger) *tunnel.Sockets {
