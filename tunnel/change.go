@@ -152,7 +152,7 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 	for _, w := range p.locals {
 		locals = append(locals, c.commitLocal(ctx, t, w))
 	}
-	remotes, fresh := p.commitRemotes(t)
+	remotes, fresh := p.commitRemotes(ctx, t)
 	t.locals, t.remotes = locals, remotes
 	t.parting = slices.DeleteFunc(append(t.parting, p.goneLocals...), func(f *localForward) bool {
 		return f.conns.gauge.count() == 0 && !slices.Contains(p.goneLocals, f)
@@ -171,8 +171,8 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 		w.tell()
 	}
 	stopAll(p.goneRemotes)
-	for _, f := range fresh {
-		f.start(ctx)
+	for _, live := range fresh {
+		live()
 	}
 	t.noteChange()
 	return true

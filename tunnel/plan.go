@@ -59,13 +59,14 @@ func (t *Tunnel) plan(o *config.Options) *plan {
 	return p
 }
 
-// commitRemotes gives the remote forwards of the plan, and those of them that have to be started.
-func (p *plan) commitRemotes(t *Tunnel) (all, fresh []*remoteForward) {
+// commitRemotes gives the remote forwards of the plan, and what has the new ones live: they can be stopped, but ask for nothing
+// until those have let go that are no longer wanted.
+func (p *plan) commitRemotes(ctx context.Context, t *Tunnel) (all []*remoteForward, fresh []func()) {
 	for _, w := range p.remotes {
 		f := w.old
 		if f == nil {
 			f = newRemoteForward(t, w.forward)
-			fresh = append(fresh, f)
+			fresh = append(fresh, f.start(ctx))
 		}
 		f.forward.Store(&w.forward)
 		all = append(all, f)

@@ -49,14 +49,19 @@ func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
 
 func (f *remoteForward) current() config.Forward { return *f.forward.Load() }
 
-// start keeps the forward alive until stop or the end of ctx.
-func (f *remoteForward) start(ctx context.Context) {
+// start makes the forward ready to be stopped. The function that it gives must be called; it does not block, and keeps the
+// forward alive until stop or the end of ctx.
+func (f *remoteForward) start(ctx context.Context) (live func()) {
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.share, f.inbound = f.tunnel.limits.connections.join(0), f.tunnel.limits.inbound.join(0)
-	f.keeping.Go(func() {
-		f.keep(ctx)
-		f.closeUnused()
-	})
+	f.keeping.Add(1)
+	return func() {
+		go func() {
+			defer f.keeping.Done()
+			f.keep(ctx)
+			f.closeUnused()
+		}()
+	}
 }
 
 // stop gives the listener up and waits for that. Open connections go on; those that have carried nothing are closed.
@@ -69,7 +74,7 @@ func (f *remoteForward) stop() {
 
 // keep has the forward live on one session after the other until ctx is done.
 func (f *remoteForward) keep(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		s := f.tunnel.pool.home(ctx)
 		if s == nil {
 			return

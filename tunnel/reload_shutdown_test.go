@@ -1,0 +1,50 @@
+package tunnel
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// A reload waits for the server to give up a remote forward, up to 5 s, before it asks for a new one. Who stops the tunnel
+// meanwhile finds that one in the list.
+func TestShutdownWhileAReloadWaitsForTheServer(t *testing.T) {
+	p := newPeer(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	p.onRequest = func(r *ssh.Request) {
+		if r.Type == "cancel-tcpip-forward" {
+			close(asked)
+			<-answer
+		}
+	}
+	remote := func(listen config.Endpoint) config.Forward {
+		return config.Forward{Kind: config.Remote, Listen: listen, Target: config.Endpoint{Host: "127.0.0.1", Port: 9}}
+	}
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{remote(anyPort())}})
+	tun.Join(p.session(config.Echo{}))
+	eventually(t, "it listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	reloaded := make(chan error, 1)
+	go func() {
+		reloaded <- reload(t, tun, config.Options{}, remote(config.Endpoint{Host: "localhost", HostSet: true, Port: freeTCP(t)}))
+	}()
+	<-asked
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		tun.Shutdown(ctx)
+	}()
+	select {
+	case <-stopped:
+	case <-time.After(4 * time.Second):
+		t.Error("the end waits for the server")
+	}
+	close(answer)
+	<-reloaded
+	<-stopped
+}
