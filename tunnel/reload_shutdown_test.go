@@ -48,3 +48,44 @@ func TestShutdownWhileAReloadWaitsForTheServer(t *testing.T) {
 	<-reloaded
 	<-stopped
 }
+
+// A socket that another tunnel has claimed in a reload is not closed by the end of the one that had it.
+func TestShutdownLeavesAClaimedSocketToItsNewOwner(t *testing.T) {
+	p := newPeer(t)
+	port := freeTCP(t)
+	sockets := NewSockets(nil)
+	old := New(&config.Options{Forwards: []config.Forward{localOn("127.0.0.1", port, says(t, "old"))}}, nil, quiet())
+	if err := old.Listen(t.Context(), sockets); err != nil {
+		t.Fatal(err)
+	}
+	o := &config.Options{Hold: time.Second, Forwards: []config.Forward{localOn("127.0.0.1", port, says(t, "new"))}}
+	young := New(o, nil, quiet())
+	defer young.Shutdown(context.Background())
+	young.Join(p.session(config.Echo{}))
+
+	c := sockets.Begin()
+	c.Leave(old)
+	plan := young.plan(o)
+	b := c.bind(t.Context(), plan)
+	old.Shutdown(t.Context())
+	if !c.commit(t.Context(), young, plan, b) {
+		t.Fatal("not committed")
+	}
+	c.End()
+	if got := heardAt(t, young.boundAt(0)); got != "new" {
+		t.Errorf("a client heard %q", got)
+	}
+
+	// Where the reload then fails, nobody keeps it.
+	c = sockets.Begin()
+	c.Leave(young)
+	other := New(o, nil, quiet())
+	b = c.bind(t.Context(), other.plan(o))
+	young.Shutdown(t.Context())
+	b.undo(t.Context())
+	c.End()
+	if err := other.Listen(t.Context(), NewSockets(nil)); err != nil {
+		t.Error(err)
+	}
+	other.Shutdown(t.Context())
+}

@@ -72,14 +72,23 @@ func (s *Sockets) claim(p listenAddress, offered map[*socket]bool) *socket {
 	return nil
 }
 
+// unclaim gives a claimed socket back. One whose owner has ended meanwhile, and left it to whoever claimed it, is closed.
 func (s *Sockets) unclaim(one *socket) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	one.claimed = false
+	abandoned := one.owner == nil && !one.inherited
+	if abandoned {
+		s.all = without(s.all, one)
+	}
+	s.mu.Unlock()
+	if abandoned {
+		one.close()
+		s.tellFreed()
+	}
 }
 
-// assign has f accept on these sockets, and gives the forwards that did before. Where f has been given up meanwhile, the
-// sockets are dropped. ctx is for newly bound ones: their accepting ends with it.
+// assign has f accept on these sockets, and gives the forwards that did before. ctx is for newly bound ones: their accepting
+// ends with it.
 func (s *Sockets) assign(ctx context.Context, f *localForward, list []*socket) (bereft []*localForward) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -101,7 +110,8 @@ func (s *Sockets) assign(ctx context.Context, f *localForward, list []*socket) (
 	return bereft
 }
 
-// drop takes sockets from f, as far as it still has them. Those that were bound for it are closed; it waits for that.
+// drop takes sockets from f, as far as it still has them. Those that were bound for it are closed, unless somebody has
+// claimed them; it waits for that.
 func (s *Sockets) drop(f *localForward, list []*socket) {
 	s.mu.Lock()
 	var ending []*socket
@@ -110,7 +120,7 @@ func (s *Sockets) drop(f *localForward, list []*socket) {
 			continue
 		}
 		f.lose(one)
-		if one.inherited && !s.closed {
+		if one.claimed || one.inherited && !s.closed {
 			one.handTo(nil)
 			continue
 		}
@@ -122,11 +132,16 @@ func (s *Sockets) drop(f *localForward, list []*socket) {
 		one.close()
 	}
 	if len(list) > 0 {
-		s.mu.Lock()
-		close(s.freed)
-		s.freed = make(chan struct{})
-		s.mu.Unlock()
+		s.tellFreed()
 	}
+}
+
+// tellFreed tells those who wait for a port that one has become free.
+func (s *Sockets) tellFreed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.freed)
+	s.freed = make(chan struct{})
 }
 
 // rivals gives the sockets on offer that nobody claims, that are in the way of a listener at p, and that may be closed.
