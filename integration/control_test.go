@@ -43,7 +43,8 @@ type statusJSON struct {
 	Tunnels []struct {
 		Name, State string
 		Sessions    []struct {
-			UpSince string `json:"up_since"`
+			UpSince  string `json:"up_since"`
+			EchoVoid string `json:"echo_unavailable"`
 		}
 		Replacements int
 		Forwards     []struct {
