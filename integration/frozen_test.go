@@ -7,11 +7,12 @@ import (
 )
 
 // A frozen link closes nothing and says nothing: only probes tell. It has to be noticed within
-// ServerAliveInterval × ServerAliveCountMax plus a second, whatever froze and whatever was going on.
+// ServerAliveInterval × ServerAliveCountMax and what a busy machine takes to get round to it, whatever froze and whatever was
+// going on; without probes it would take TCP minutes. The log has the times: 3.0 to 3.2 s on a quiet machine.
 func TestFrozenLinkIsNoticed(t *testing.T) {
 	const (
 		interval, count = "1", "3"
-		limit           = 4 * time.Second
+		limit           = 10 * time.Second
 	)
 	freezers := map[string]func(l *lab) (thaw func()){
 		"server stopped": func(l *lab) func() {

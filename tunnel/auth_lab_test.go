@@ -22,6 +22,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // authTool finds a program, or skips the test.
@@ -121,7 +122,7 @@ func startAuthServer(t *testing.T, settings ...string) *authServer {
 			t.Logf("sshd's log without debug lines:\n%s", strings.Join(lines, ""))
 		}
 	})
-	eventually(t, "sshd listens", func() bool {
+	sshtest.Eventually(t, "sshd listens", func() bool {
 		conn, err := net.Dial("tcp", s.address)
 		if err == nil {
 			conn.Close()
@@ -309,7 +310,7 @@ func startAuthAgent(t *testing.T, socket string) *authAgent {
 		os.Remove(socket)
 	})
 	t.Cleanup(stop)
-	eventually(t, "ssh-agent listens", func() bool {
+	sshtest.Eventually(t, "ssh-agent listens", func() bool {
 		conn, err := net.Dial("unix", socket)
 		if err == nil {
 			conn.Close()

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // publicKeyOffer is how sshd logs a key that it is asked about, and one that comes with a signature at once, as ssh sends
@@ -85,7 +86,7 @@ func (s *authServer) offersTo(t *testing.T, f func()) []string {
 	t.Helper()
 	before := len(s.log.String())
 	f()
-	eventually(t, "sshd says how it ended", func() bool { return afterOffers.MatchString(s.log.String()[before:]) })
+	sshtest.Eventually(t, "sshd says how it ended", func() bool { return afterOffers.MatchString(s.log.String()[before:]) })
 	var offers []string
 	for _, match := range publicKeyOffer.FindAllStringSubmatch(s.log.String()[before:], -1) {
 		offers = append(offers, match[1]+" "+match[2])

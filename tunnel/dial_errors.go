@@ -105,15 +105,6 @@ func withoutCall(err error) string {
 	return err.Error()
 }
 
-// plainError is an error in other words.
-type plainError struct {
-	text string
-	err  error
-}
-
-func (e *plainError) Error() string { return e.text }
-func (e *plainError) Unwrap() error { return e.err }
-
 // lost puts the end of a wire in words; nil for nil.
 func lost(cause error) error {
 	if cause == io.EOF {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -55,7 +56,7 @@ func openJump(ctx context.Context, o *config.Options, via *link) (net.Conn, erro
 			ssh.Marshal(jumpOpen{o.HostName, uint32(o.Port), "127.0.0.1", 65535}))
 		if err == nil {
 			go ssh.DiscardRequests(requests)
-			go discard(channel.Stderr())
+			go io.Copy(io.Discard, channel.Stderr())
 		}
 		opened <- result{&jumpConn{Channel: channel, via: via}, foreign.Error(err)}
 	}()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // chain gives options that reach the last server through all those before it.
@@ -168,7 +169,7 @@ func TestJumpHostFrozenDoesNotBlockClose(t *testing.T) {
 			}
 		}
 	}()
-	eventually(t, "the buffers are full", func() bool {
+	sshtest.Eventually(t, "the buffers are full", func() bool {
 		l.wire.mu.Lock()
 		defer l.wire.mu.Unlock()
 		return len(l.wire.queue) == wireBatch

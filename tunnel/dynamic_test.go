@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // The three protocols on the same port, each with bytes right behind the request, which must not be lost.
@@ -66,13 +67,13 @@ func TestProxyProtocolsOnOnePort(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
 }
 
 func TestNamesAreResolvedAtTheFarEnd(t *testing.T) {
 	tun, p := dynamicTunnel(t)
 	var asked atomic.Value
-	p.onOpen = func(c ssh.NewChannel) {
+	p.OnOpen = func(c ssh.NewChannel) {
 		var m directTCP
 		ssh.Unmarshal(c.ExtraData(), &m)
 		asked.Store(m.Host)
@@ -104,7 +105,7 @@ func TestProxyRefusalsAreHonest(t *testing.T) {
 		{ssh.ConnectionFailed, "Connection timed out", 6, http.StatusGatewayTimeout},
 		{ssh.Prohibited, "open failed", 2, http.StatusForbidden},
 	} {
-		p.onOpen = func(n ssh.NewChannel) { n.Reject(c.reason, c.text) }
+		p.OnOpen = func(n ssh.NewChannel) { n.Reject(c.reason, c.text) }
 		back := exchangeAll(t, dialTo(t, tun.boundAt(0)), socks5Request(1, "h", 80))
 		if len(back) != 12 || back[2] != 5 || back[3] != c.code {
 			t.Errorf("%s: SOCKS5 answered % x, want code %d", c.text, back, c.code)
@@ -142,7 +143,7 @@ func TestProxyNonsenseIsEnded(t *testing.T) {
 			t.Errorf("%.20q was answered %q, want %q", c.send, back, c.want)
 		}
 	}
-	eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
 }
 
 func TestRemoteDynamic(t *testing.T) {
@@ -151,7 +152,7 @@ func TestRemoteDynamic(t *testing.T) {
 	o := &config.Options{Forwards: []config.Forward{{Kind: config.Remote}}}
 	tun := newTestTunnel(t, o)
 	tun.Join(p.session(config.Echo{}))
-	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	_, port, _ := net.SplitHostPort(tun.Forwards()[0].Bound[0])
 	back := exchangeAll(t, dialTo(t, "127.0.0.1:"+port), append(socks5Request(1, "localhost", near.Port), "hello"...))
 	if !strings.HasSuffix(string(back), "hello") {

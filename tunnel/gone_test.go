@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // Clients that did not wait take no place in the queue, and the target never sees them. Who has sent a request and its
@@ -39,11 +40,11 @@ func TestClientsThatLeaveWhileHeld(t *testing.T) {
 			io.WriteString(patient, "request")
 			patient.CloseWrite()
 			held := func(n int64) func() bool { return func() bool { return tun.Forwards()[0].Held == n } }
-			eventually(t, "three held", held(3))
+			sshtest.Eventually(t, "three held", held(3))
 			closes.Close()
-			eventually(t, "two held", held(2))
+			sshtest.Eventually(t, "two held", held(2))
 			reset(resets)
-			eventually(t, "one held", held(1))
+			sshtest.Eventually(t, "one held", held(1))
 			tun.Join(p.session(config.Echo{}))
 			patient.SetDeadline(time.Now().Add(10 * time.Second))
 			if back, err := io.ReadAll(patient); string(back) != "request" || err != nil {

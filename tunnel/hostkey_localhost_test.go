@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"log/slog"
 	"net"
 	"path/filepath"
 	"testing"
@@ -27,7 +28,7 @@ func TestNoHostAuthenticationForLocalhost(t *testing.T) {
 		{"through a jump host", config.Options{NoHostAuthForLocalhost: true, Via: &config.Options{}}, loopback, false},
 	} {
 		c.o.HostName, c.o.Port, c.o.StrictHostKeyChecking = "localhost", 22, config.StrictYes
-		h, err := newHostKeys(t.Context(), &c.o, nil, nil, quiet())
+		h, err := newHostKeys(t.Context(), &c.o, nil, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -79,8 +79,6 @@ func orderAlgorithms(algorithms []string, known knownHosts) []string {
 	return append(first, last...)
 }
 
-const certificateSuffix = "-cert-v01@openssh.com"
-
 func isCertificateType(algorithm string) bool { return strings.HasSuffix(algorithm, certificateSuffix) }
 
 // plainKeyType gives the type of the key, without a certificate, that is used with an algorithm.

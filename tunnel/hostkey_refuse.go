@@ -160,14 +160,3 @@ func (h *hostKeys) addressPrompt(c *shownKey, byHost, byAddress *knownHost) stri
 	}
 	return text + "Are you sure you want to continue connecting"
 }
-
-// shellQuote makes a word safe to paste into a shell. ~ stays outside of the quotes, where the shell expands it.
-func shellQuote(word string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-~", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}

@@ -97,3 +97,5 @@ func keyType(key ssh.PublicKey) string {
 	}
 	return strings.ToUpper(name) + suffix
 }
+
+const certificateSuffix = "-cert-v01@openssh.com"

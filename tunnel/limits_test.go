@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func (one *share) takeAll() (n int) {
@@ -66,7 +67,7 @@ func TestSharesLeaveRoomForOthers(t *testing.T) {
 func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
 	p := newPeer(t)
 	var port atomic.Uint32
-	p.beforeReply = func(address string) {
+	p.BeforeReply = func(address string) {
 		_, text, _ := net.SplitHostPort(address)
 		n, _ := strconv.Atoi(text)
 		port.Store(uint32(n))
@@ -79,7 +80,7 @@ func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
 	}
 	tun.Join(p.session(config.Echo{}))
 	status := func() ForwardStatus { return tun.Forwards()[0] }
-	eventually(t, "the server listens", func() bool { return status().State == ForwardListening })
+	sshtest.Eventually(t, "the server listens", func() bool { return status().State == ForwardListening })
 	var conns []net.Conn
 	for range 8 {
 		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port.Load()))))
@@ -88,14 +89,14 @@ func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
 		}
 		conns = append(conns, conn)
 	}
-	eventually(t, "5 of 8 are refused", func() bool { return status().Refused == 5 && status().Open == 3 })
+	sshtest.Eventually(t, "5 of 8 are refused", func() bool { return status().Refused == 5 && status().Open == 3 })
 	if got := status().Limit; got != errManyInbound.Error() {
 		t.Errorf("the status says %q", got)
 	}
 	for _, conn := range conns {
 		conn.Close()
 	}
-	eventually(t, "all have ended", func() bool { return status().Open == 0 })
+	sshtest.Eventually(t, "all have ended", func() bool { return status().Open == 0 })
 	if err := tun.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -108,7 +109,7 @@ func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
 func TestClientsThatLeaveWhileTheServerIsAsked(t *testing.T) {
 	p := newPeer(t)
 	asked := make(chan ssh.NewChannel, 10)
-	p.onOpen = func(c ssh.NewChannel) { asked <- c }
+	p.OnOpen = func(c ssh.NewChannel) { asked <- c }
 	socks := config.Forward{Kind: config.Dynamic, Listen: anyPort()}
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(target(t, echoBytes)), socks}})
 	tun.Join(p.session(config.Echo{}))
@@ -123,7 +124,7 @@ func TestClientsThatLeaveWhileTheServerIsAsked(t *testing.T) {
 			t.Errorf("%d open, want 1", n)
 		}
 		conn.Close()
-		eventually(t, "the client is gone", func() bool { return tun.Forwards()[i].Open == 0 })
+		sshtest.Eventually(t, "the client is gone", func() bool { return tun.Forwards()[i].Open == 0 })
 		open.Reject(ssh.ConnectionFailed, "at last")
 	}
 }

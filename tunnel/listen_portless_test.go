@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // fromPort asks the server to choose a port of host for connections that target answers.
@@ -16,7 +17,7 @@ func fromPort(host string, target config.Endpoint) config.Forward {
 // Some servers name port 0 in connections to a port that they chose.
 func TestEchoOfAServerThatNamesNoPort(t *testing.T) {
 	p := newPeer(t)
-	p.portless = true
+	p.Portless = true
 	s := p.session(config.Echo{Mode: config.EchoAuto})
 	defer s.Close()
 	for range 3 {
@@ -42,7 +43,7 @@ func TestRemoteForwardOfAServerThatNamesNoPort(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p := newPeer(t)
-			p.portless = true
+			p.Portless = true
 			tun := newTestTunnel(t, &config.Options{Forwards: c.forwards})
 			s := p.session(config.Echo{Mode: config.EchoAuto})
 			defer s.Close()
@@ -53,7 +54,7 @@ func TestRemoteForwardOfAServerThatNamesNoPort(t *testing.T) {
 			}
 			tun.Join(s)
 			for i := range c.want {
-				eventually(t, "listening", func() bool { return tun.Forwards()[i].State == ForwardListening })
+				sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[i].State == ForwardListening })
 			}
 			for i, want := range c.want {
 				if got := exchangeAll(t, dialTo(t, tun.Forwards()[i].Bound[0]), nil); string(got) != want {
@@ -67,12 +68,12 @@ func TestRemoteForwardOfAServerThatNamesNoPort(t *testing.T) {
 // A connection may be a probe's or a client's: neither gets what is the other's.
 func TestProbeAndClientThatCanNotBeToldApart(t *testing.T) {
 	p := newPeer(t)
-	p.portless = true
+	p.Portless = true
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{fromPort("", says(t, "a"))}})
 	s := p.session(config.Echo{Mode: config.EchoAuto})
 	defer s.Close()
 	tun.Join(s)
-	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if _, err := s.Echo(ctx); err == nil || ctx.Err() != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // hog listens where a forward should.
@@ -40,7 +41,7 @@ func TestBusyLocalPortIsAskedForAgain(t *testing.T) {
 		t.Errorf("a reload meanwhile: %v, %+v", err, tun.Forwards())
 	}
 	stranger.Close()
-	eventually(t, "it listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "it listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	if got := heardAt(t, stranger.Addr().String()); got != "far" {
 		t.Errorf("it leads to %q", got)
 	}
@@ -93,7 +94,7 @@ func TestOneOfTwoAddressesIsServed(t *testing.T) {
 		t.Errorf("got %+v", status)
 	}
 	stranger.Close()
-	eventually(t, "both are", func() bool { return tun.Forwards()[0].State == ForwardListening && len(tun.Forwards()[0].Bound) == 2 })
+	sshtest.Eventually(t, "both are", func() bool { return tun.Forwards()[0].State == ForwardListening && len(tun.Forwards()[0].Bound) == 2 })
 }
 
 // Of two forwards at the same port the second takes over the moment that the first goes.
@@ -110,7 +111,7 @@ func TestForwardThatOneOfOursIsInTheWayOf(t *testing.T) {
 	if err := reload(t, tun, config.Options{}, second); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the second listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "the second listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	if got := heardAt(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); got != "second" {
 		t.Errorf("it leads to %q", got)
 	}

@@ -2,205 +2,35 @@ package tunnel
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
 	"io"
 	"log/slog"
 	"net"
-	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// peer is an SSH server inside the test, which can be told to misbehave. integration/ has the real ones.
+// peer is an SSH server inside the test, which can be told to misbehave. integration has the real ones.
 type peer struct {
-	t      *testing.T
-	config *ssh.ServerConfig
-	l      net.Listener
-
-	// onListen decides a tcpip-forward request: the port to listen on, or false to refuse. nil: as asked.
-	onListen func(host string, port uint32) (uint32, bool)
-	// beforeReply is called when the listener of a tcpip-forward request stands and before the client is told.
-	beforeReply func(address string)
-	// mute has no global request answered; onRequest gets each first, where it is not nil.
-	mute      bool
-	onRequest func(*ssh.Request)
-	// portless names a port that was asked for as 0 so in each connection to it.
-	portless bool
-	// onConn gets each connection that is authenticated; may be nil.
-	onConn func(*ssh.ServerConn)
-	// onOpen gets each channel; nil: direct-tcpip is connected.
-	onOpen func(ssh.NewChannel)
-
-	mu    sync.Mutex // guards all following fields
-	conns []net.Conn
+	*sshtest.Server
+	t *testing.T
 }
 
 func newPeer(t *testing.T) *peer {
 	t.Helper()
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+	s, err := sshtest.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := ssh.NewSignerFromKey(key)
-	if err != nil {
+	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &peer{t: t, config: &ssh.ServerConfig{NoClientAuth: true}}
-	p.config.AddHostKey(signer)
-	p.l, err = net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go p.serve()
-	t.Cleanup(func() {
-		p.l.Close()
-		p.cut()
-	})
-	return p
-}
-
-func (p *peer) serve() {
-	for {
-		conn, err := p.l.Accept()
-		if err != nil {
-			return
-		}
-		p.mu.Lock()
-		p.conns = append(p.conns, conn)
-		p.mu.Unlock()
-		go p.serveConn(conn)
-	}
-}
-
-// cut resets every connection.
-func (p *peer) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, conn := range p.conns {
-		reset(conn)
-	}
-	p.conns = nil
-}
-
-func (p *peer) serveConn(conn net.Conn) {
-	defer conn.Close()
-	sc, chans, reqs, err := ssh.NewServerConn(conn, p.config)
-	if err != nil {
-		return
-	}
-	if p.onConn != nil {
-		p.onConn(sc)
-	}
-	go p.serveRequests(sc, reqs)
-	for c := range chans {
-		if p.onOpen != nil {
-			go p.onOpen(c)
-			continue
-		}
-		go p.connect(c)
-	}
-}
-
-func (p *peer) connect(c ssh.NewChannel) {
-	var m directTCP
-	if c.ChannelType() != "direct-tcpip" || ssh.Unmarshal(c.ExtraData(), &m) != nil {
-		c.Reject(ssh.UnknownChannelType, "")
-		return
-	}
-	target, err := net.Dial("tcp", net.JoinHostPort(m.Host, strconv.Itoa(int(m.Port))))
-	if err != nil {
-		c.Reject(ssh.ConnectionFailed, "Connection refused")
-		return
-	}
-	ch, reqs, err := c.Accept()
-	if err != nil {
-		target.Close()
-		return
-	}
-	joinPeer(target.(*net.TCPConn), ch, reqs)
-}
-
-func joinPeer(target *net.TCPConn, ch ssh.Channel, reqs <-chan *ssh.Request) {
-	go ssh.DiscardRequests(reqs)
-	sent := make(chan struct{})
-	go func() {
-		defer close(sent)
-		io.Copy(ch, target)
-		ch.CloseWrite()
-	}()
-	io.Copy(target, ch)
-	target.CloseWrite()
-	<-sent
-	target.Close()
-	ch.Close()
-}
-
-func (p *peer) serveRequests(sc *ssh.ServerConn, reqs <-chan *ssh.Request) {
-	listeners := map[uint32]net.Listener{}
-	defer func() {
-		for _, l := range listeners {
-			l.Close()
-		}
-	}()
-	for r := range reqs {
-		var m tcpipForward
-		if p.onRequest != nil {
-			p.onRequest(r)
-		}
-		switch {
-		case p.mute:
-		case r.Type == "tcpip-forward" && ssh.Unmarshal(r.Payload, &m) == nil:
-			asked, ok := m.Port, true
-			if p.onListen != nil {
-				asked, ok = p.onListen(m.Host, m.Port)
-			}
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(asked))))
-			if !ok || err != nil {
-				r.Reply(false, nil)
-				continue
-			}
-			port := uint32(l.Addr().(*net.TCPAddr).Port)
-			listeners[port] = l
-			named := port
-			if p.portless {
-				named = m.Port
-			}
-			go p.forward(sc, l, m.Host, named)
-			if p.beforeReply != nil {
-				p.beforeReply(l.Addr().String())
-			}
-			r.Reply(true, ssh.Marshal(tcpipForwardReply{port}))
-		case r.Type == "cancel-tcpip-forward" && ssh.Unmarshal(r.Payload, &m) == nil && listeners[m.Port] != nil:
-			listeners[m.Port].Close()
-			delete(listeners, m.Port)
-			r.Reply(true, nil)
-		default:
-			r.Reply(false, nil)
-		}
-	}
-}
-
-func (p *peer) forward(sc *ssh.ServerConn, l net.Listener, host string, port uint32) {
-	for {
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			ch, reqs, err := sc.OpenChannel("forwarded-tcpip", ssh.Marshal(forwardedTCP{host, port, "127.0.0.1", 1}))
-			if err != nil {
-				conn.Close()
-				return
-			}
-			joinPeer(conn.(*net.TCPConn), ch, reqs)
-		}()
-	}
+	t.Cleanup(s.Stop)
+	return &peer{s, t}
 }
 
 // session connects to the peer without the dialer.
@@ -214,7 +44,7 @@ func (p *peer) session(echo config.Echo) *Session {
 }
 
 func (p *peer) trySession(echo config.Echo) (*Session, error) {
-	conn, err := net.Dial("tcp", p.l.Addr().String())
+	conn, err := net.Dial("tcp", p.Address())
 	if err != nil {
 		return nil, err
 	}
@@ -231,19 +61,14 @@ func (p *peer) trySession(echo config.Echo) (*Session, error) {
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// eventually polls until ok holds.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.After(10 * time.Second)
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not within 10 s: %s", what)
-		}
-	}
+// idlePipe is a connection on which nothing happens.
+func idlePipe(t *testing.T) net.Conn {
+	near, far := net.Pipe()
+	t.Cleanup(func() {
+		near.Close()
+		far.Close()
+	})
+	return near
 }
 
 // target is a TCP server on loopback that hands each connection to serve.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // The port that the server chose stands in the file while it listens, stays the same over a reconnect where the server
@@ -29,22 +30,22 @@ func TestPortFile(t *testing.T) {
 	}
 	s := p.session(config.Echo{})
 	tun.Join(s)
-	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	bound := tun.Forwards()[0].Bound[0]
 	line := "0:" + endpointText(near) + " " + bound + "\n"
-	eventually(t, line, holds(line))
+	sshtest.Eventually(t, line, holds(line))
 
 	var asked []uint32
-	p.onListen = func(_ string, port uint32) (uint32, bool) {
+	p.OnListen = func(_ string, port uint32) (uint32, bool) {
 		asked = append(asked, port)
 		return port, port == 0
 	}
-	p.cut()
+	p.Cut()
 	<-s.Done()
 	tun.Leave(s)
-	eventually(t, "nothing", holds(""))
+	sshtest.Eventually(t, "nothing", holds(""))
 	tun.Join(p.session(config.Echo{}))
-	eventually(t, "another port", func() bool {
+	sshtest.Eventually(t, "another port", func() bool {
 		return tun.Forwards()[0].State == ForwardListening && holds("0:"+endpointText(near)+" "+tun.Forwards()[0].Bound[0]+"\n")()
 	})
 	if len(asked) < 2 || asked[0] == 0 || asked[1] != 0 {

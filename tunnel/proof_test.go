@@ -14,12 +14,13 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // A server that answers no requests can not prove that an end is real. Its transfers must neither hang nor all be reset.
 func TestEndsOfServerThatAnswersNothing(t *testing.T) {
 	p := newPeer(t)
-	p.mute = true
+	p.Mute = true
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(target(t, func(conn *net.TCPConn) {
 		io.WriteString(conn, "all of it")
 	}))}})
@@ -40,7 +41,7 @@ func TestEndsOfServerThatAnswersNothing(t *testing.T) {
 func TestProofsAreShared(t *testing.T) {
 	p := newPeer(t)
 	var asked atomic.Int32
-	p.onRequest = func(*ssh.Request) { asked.Add(1) }
+	p.OnRequest = func(*ssh.Request) { asked.Add(1) }
 	s := p.session(config.Echo{Mode: config.EchoOff})
 	defer s.Close()
 	var waiting sync.WaitGroup
@@ -135,7 +136,7 @@ func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
 	} {
 		for _, early := range []bool{false, true} { // before the channel is open
 			release := make(chan struct{})
-			w := newWire(idleConn(t))
+			w := newWire(idlePipe(t))
 			chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
 			l := &link{conn: stuckConn{release: release, channel: !early}, wire: w, chans: chans, reqs: reqs}
 			l.guard()
@@ -146,7 +147,7 @@ func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
 			if _, err := conn.Write(make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
-			eventually(t, "the connection is served", func() bool { return tun.Busy() > 0 })
+			sshtest.Eventually(t, "the connection is served", func() bool { return tun.Busy() > 0 })
 			ended := make(chan struct{})
 			go func() {
 				c.end(tun, s)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // throughTool gives options that reach s by a ProxyCommand; format has the port.
@@ -120,7 +121,7 @@ func TestProxyCommandDiesLater(t *testing.T) {
 	}
 	serveLink(t, l)
 	syscall.Kill(l.proxy.cmd.Process.Pid, syscall.SIGKILL)
-	eventually(t, "the wire is dead", l.wire.dead)
+	sshtest.Eventually(t, "the wire is dead", l.wire.dead)
 	if got := l.wire.err().Error(); got != "ProxyCommand ended (signal: killed)" {
 		t.Errorf("ended with %s", got)
 	}
@@ -140,13 +141,13 @@ func TestProxyCommandTakesItsChildrenAlong(t *testing.T) {
 				t.Fatal(err)
 			}
 			var pid int
-			eventually(t, "the script runs", func() bool {
+			sshtest.Eventually(t, "the script runs", func() bool {
 				text, _ := os.ReadFile(pids)
 				pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
 				return pid > 0
 			})
 			p.stop()
-			eventually(t, "its process is gone", func() bool { return gone(pid) })
+			sshtest.Eventually(t, "its process is gone", func() bool { return gone(pid) })
 		})
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // A server that opens channels and reads no answer costs no goroutine for each, and not for ever.
 func TestRefusalsThatNobodyReadsAreBounded(t *testing.T) {
 	release := make(chan struct{})
 	chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
-	w := newWire(idleConn(t))
+	w := newWire(idlePipe(t))
 	s := newSession(t.Context(), &link{conn: stuckConn{release: release}, wire: w, chans: chans, reqs: reqs}, config.Echo{}, quiet())
 	before, most := runtime.NumGoroutine(), 0
 	opened := 0
@@ -61,7 +62,7 @@ func TestStderrOfChannelsIsDiscarded(t *testing.T) {
 	const size = 5 << 20 // more than the window
 	p := newPeer(t)
 	sent := make(chan int, 1)
-	p.onOpen = func(c ssh.NewChannel) {
+	p.OnOpen = func(c ssh.NewChannel) {
 		ch, requests, err := c.Accept()
 		if err != nil {
 			return
@@ -91,7 +92,7 @@ func TestStderrOfChannelsIsDiscarded(t *testing.T) {
 func TestClosedChannelsAreForgotten(t *testing.T) {
 	p := newPeer(t)
 	channels := make(chan ssh.Channel, 1)
-	p.onOpen = func(c ssh.NewChannel) {
+	p.OnOpen = func(c ssh.NewChannel) {
 		ch, _, err := c.Accept()
 		if err == nil {
 			channels <- ch
@@ -106,13 +107,13 @@ func TestClosedChannelsAreForgotten(t *testing.T) {
 	far := <-channels
 	far.Write(make([]byte, 1000))
 	ch.Close()
-	eventually(t, "the session has nothing to close any more", func() bool { return s.closing.Load() == 0 && s.Open() == 0 })
+	sshtest.Eventually(t, "the session has nothing to close any more", func() bool { return s.closing.Load() == 0 && s.Open() == 0 })
 }
 
 // A server that never closes its channels can not make us keep any number of them.
 func TestChannelsThatTheServerNeverClosesAreBounded(t *testing.T) {
 	p := newPeer(t)
-	p.onOpen = func(c ssh.NewChannel) { c.Accept() } // and no word more: its requests are not read, which is where CLOSE is seen
+	p.OnOpen = func(c ssh.NewChannel) { c.Accept() } // and no word more: its requests are not read, which is where CLOSE is seen
 	s := p.session(config.Echo{})
 	defer s.Close()
 	s.closing.Store(maxClosing)
@@ -132,7 +133,7 @@ func TestChannelsThatTheServerNeverClosesAreBounded(t *testing.T) {
 func TestEndlessOpenEndsTheSession(t *testing.T) {
 	p := newPeer(t)
 	began := make(chan *ssh.ServerConn, 1)
-	p.onConn = func(c *ssh.ServerConn) { began <- c }
+	p.OnConn = func(c *ssh.ServerConn) { began <- c }
 	s := p.session(config.Echo{})
 	defer s.Close()
 	go (<-began).OpenChannel("forwarded-tcpip", make([]byte, 100<<10))

@@ -113,14 +113,14 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// StaleKeys says in words why the session ought to be replaced by one with new keys; empty: it need not be. RekeyLimit
+// staleKeys says in words why the connection ought to be replaced by one with new keys; empty: it need not be. RekeyLimit
 // asks for it, or the server has not renewed the keys for as long as they are good. The jump hosts' keys count, too.
-func (s *Session) StaleKeys() string {
+func (l *link) staleKeys() string {
 	now := time.Now()
-	for l := s.link; l != nil; l = l.via {
-		why := l.keys.stale(l.wire, l.info.Cipher, l.info.MAC, now)
-		if why != "" && l != s.link {
-			why = cmp.Or(l.info.Host, "jump host") + ": " + why
+	for hop := l; hop != nil; hop = hop.via {
+		why := hop.keys.stale(hop.wire, hop.info.Cipher, hop.info.MAC, now)
+		if why != "" && hop != l {
+			why = cmp.Or(hop.info.Host, "jump host") + ": " + why
 		}
 		if why != "" {
 			return why

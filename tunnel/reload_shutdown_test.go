@@ -8,6 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // A reload waits for the server to give up a remote forward, up to 5 s, before it asks for a new one. Who stops the tunnel
@@ -15,7 +16,7 @@ import (
 func TestShutdownWhileAReloadWaitsForTheServer(t *testing.T) {
 	p := newPeer(t)
 	asked, answer := make(chan struct{}), make(chan struct{})
-	p.onRequest = func(r *ssh.Request) {
+	p.OnRequest = func(r *ssh.Request) {
 		if r.Type == "cancel-tcpip-forward" {
 			close(asked)
 			<-answer
@@ -26,7 +27,7 @@ func TestShutdownWhileAReloadWaitsForTheServer(t *testing.T) {
 	}
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{remote(anyPort())}})
 	tun.Join(p.session(config.Echo{}))
-	eventually(t, "it listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "it listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	reloaded := make(chan error, 1)
 	go func() {
 		reloaded <- reload(t, tun, config.Options{}, remote(config.Endpoint{Host: "localhost", HostSet: true, Port: freeTCP(t)}))

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // freeTCP gives a port that nobody listens on at any address.
@@ -68,7 +69,7 @@ func TestReloadKeepsEachPortThatTheServerChose(t *testing.T) {
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{a, b}})
 	tun.Join(p.session(config.Echo{}))
 	listening := func() (bound []string) {
-		eventually(t, "all listen", func() bool {
+		sshtest.Eventually(t, "all listen", func() bool {
 			bound = nil
 			for _, f := range tun.Forwards() {
 				bound = append(bound, f.Bound...)
@@ -282,7 +283,7 @@ func TestReloadDuringShutdownBindsNothing(t *testing.T) {
 		defer close(ended)
 		tun.Shutdown(t.Context())
 	}()
-	eventually(t, "it drains", func() bool { return len(tun.Forwards()) == 0 })
+	sshtest.Eventually(t, "it drains", func() bool { return len(tun.Forwards()) == 0 })
 	if err := reload(t, tun, config.Options{}, localAt(port, says(t, "far"))); !errors.Is(err, ErrStopped) {
 		t.Errorf("got %v", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // retiring begins to retire s, and gives where the end shows.
@@ -20,7 +21,7 @@ func retiring(t *testing.T, tun *Tunnel, s *Session) <-chan error {
 	t.Helper()
 	ended := make(chan error, 1)
 	go func() { ended <- tun.Retire(t.Context(), s) }()
-	eventually(t, "the session takes no new work", func() bool {
+	sshtest.Eventually(t, "the session takes no new work", func() bool {
 		select {
 		case <-s.leaving:
 			return true
@@ -73,7 +74,7 @@ func TestRetireWaitsForAClientThatStillReads(t *testing.T) {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
 	conn.(*net.UnixConn).CloseWrite()
-	eventually(t, "the answer is here", func() bool { in, _ := s.Counts(); return in > size })
+	sshtest.Eventually(t, "the answer is here", func() bool { in, _ := s.Counts(); return in > size })
 	if _, err := s.Keepalive(t.Context()); err != nil { // what came before the answer to this has been taken note of
 		t.Fatal(err)
 	}
@@ -89,10 +90,10 @@ func TestRetireWaitsForAClientThatStillReads(t *testing.T) {
 func TestRetireWaitsForAnOpenOnItsWay(t *testing.T) {
 	p := newPeer(t)
 	came, answer := make(chan struct{}), make(chan struct{})
-	p.onOpen = func(c ssh.NewChannel) {
+	p.OnOpen = func(c ssh.NewChannel) {
 		close(came)
 		<-answer
-		p.connect(c)
+		sshtest.Connect(c)
 	}
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{localTo(target(t, echoBytes))}})
 	s := p.session(config.Echo{})
@@ -125,7 +126,7 @@ func TestRetireWaitsForAPlaceThatIsTaken(t *testing.T) {
 			}
 			if way == "held" {
 				go take()
-				eventually(t, "it waits", func() bool { tun.pool.mu.Lock(); defer tun.pool.mu.Unlock(); return len(tun.pool.queue) == 1 })
+				sshtest.Eventually(t, "it waits", func() bool { tun.pool.mu.Lock(); defer tun.pool.mu.Unlock(); return len(tun.pool.queue) == 1 })
 				tun.Join(s)
 			} else {
 				tun.Join(s)
@@ -151,7 +152,7 @@ func TestOpenThatIsCutIsDialledAgain(t *testing.T) {
 	p, next := newPeer(t), newPeer(t)
 	came, never := make(chan struct{}), make(chan struct{})
 	t.Cleanup(func() { close(never) })
-	p.onOpen = func(ssh.NewChannel) { close(came); <-never }
+	p.OnOpen = func(ssh.NewChannel) { close(came); <-never }
 	tun := newTestTunnel(t, &config.Options{Hold: 5 * time.Second, Forwards: []config.Forward{localTo(target(t, echoBytes))}})
 	s := p.session(config.Echo{})
 	tun.Join(s)
@@ -183,7 +184,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 		s.listens.add(&remoteListen{known: answer})
 		settled := make(chan error, 1)
 		go func() { settled <- s.settle(t.Context()) }()
-		eventually(t, "somebody asks", func() bool { return bytes.Contains(stacks(), []byte(").settle(")) })
+		sshtest.Eventually(t, "somebody asks", func() bool { return bytes.Contains(stacks(), []byte(").settle(")) })
 		s.serving.Go(func() { s.serveChannels(t.Context()) })
 		if err := <-settled; err != nil {
 			t.Error(err)
@@ -222,7 +223,7 @@ func TestConnectionCountsOnce(t *testing.T) {
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{localTo(far), remote}})
 	s := p.session(config.Echo{})
 	tun.Join(s)
-	eventually(t, "listening", func() bool { return tun.Forwards()[1].State == ForwardListening })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[1].State == ForwardListening })
 	open := 0
 	var conns []net.Conn
 	for _, address := range []string{tun.boundAt(0), tun.Forwards()[1].Bound[0]} {
@@ -239,5 +240,5 @@ func TestConnectionCountsOnce(t *testing.T) {
 	for _, conn := range conns {
 		conn.Close()
 	}
-	eventually(t, "nothing open", func() bool { return s.Open() == 0 })
+	sshtest.Eventually(t, "nothing open", func() bool { return s.Open() == 0 })
 }

@@ -141,6 +141,9 @@ func (s *Session) Began() time.Time { return s.began }
 // CertificateExpiry is when the user certificate that opened the session ends; zero where none was used or it has no end.
 func (s *Session) CertificateExpiry() time.Time { return s.link.info.CertExpiry }
 
+// StaleKeys says in words why the session ought to be replaced by one with new keys; empty: it need not be.
+func (s *Session) StaleKeys() string { return s.link.staleKeys() }
+
 // LastRead is when the last byte arrived from the server. Any byte is a sign of life.
 func (s *Session) LastRead() time.Time { return s.link.wire.lastRead() }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // A client's reset ends the connection at once. An end of stream would leave it open for as long as the target likes.
@@ -23,5 +24,5 @@ func TestClientResetsArePassedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	reset(conn)
-	eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -58,7 +59,7 @@ func TestLocalForwardCarriesAndHalfCloses(t *testing.T) {
 	if back := exchangeAll(t, dialTo(t, tun.boundAt(0)), data); !bytes.Equal(back, data) {
 		t.Fatalf("sent %d bytes, got %d back", len(data), len(back))
 	}
-	eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
 	status := tun.Forwards()[0]
 	if status.Total != 1 || status.BytesIn != uint64(len(data)) || status.BytesOut != uint64(len(data)) {
 		t.Errorf("counted %+v", status)
@@ -79,7 +80,7 @@ func TestOpenConnectionsAreResetWhenTheSessionBreaks(t *testing.T) {
 		name string
 		cut  func(*Session)
 	}{
-		{"network", func(*Session) { p.cut() }},
+		{"network", func(*Session) { p.Cut() }},
 		{"our own close", func(s *Session) { s.Close() }},
 	} {
 		t.Run(end.name, func(t *testing.T) {
@@ -116,7 +117,7 @@ func TestConnectionsWaitForASessionInOrder(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "200 held", func() bool { return tun.Forwards()[0].Held == 200 })
+	sshtest.Eventually(t, "200 held", func() bool { return tun.Forwards()[0].Held == 200 })
 	tun.Join(p.session(config.Echo{}))
 	wg.Wait()
 	if status := tun.Forwards()[0]; status.Refused != 0 || status.Held != 0 {
@@ -146,12 +147,12 @@ func TestOpenIsRepeatedOnTheNextSession(t *testing.T) {
 	opened := make(chan struct{}, 1)
 	var deaf atomic.Bool
 	deaf.Store(true)
-	p.onOpen = func(c ssh.NewChannel) {
+	p.OnOpen = func(c ssh.NewChannel) {
 		if deaf.Load() {
 			opened <- struct{}{}
 			return
 		}
-		p.connect(c)
+		sshtest.Connect(c)
 	}
 	tun := newTestTunnel(t, &config.Options{Hold: 10 * time.Second, Forwards: []config.Forward{localTo(far)}})
 	first := p.session(config.Echo{})
@@ -159,7 +160,7 @@ func TestOpenIsRepeatedOnTheNextSession(t *testing.T) {
 	conn := dialTo(t, tun.boundAt(0))
 	<-opened
 	deaf.Store(false)
-	p.cut()
+	p.Cut()
 	<-first.Done()
 	tun.Leave(first)
 	tun.Join(p.session(config.Echo{}))
@@ -195,8 +196,8 @@ func TestNoOpenHangsWhenTheSessionDies(t *testing.T) {
 				}
 			})
 		}
-		eventually(t, "opens under way", func() bool { return opens.Load() > 16 })
-		p.cut()
+		sshtest.Eventually(t, "opens under way", func() bool { return opens.Load() > 16 })
+		p.Cut()
 		wg.Wait()
 	}
 }
@@ -223,25 +224,25 @@ func TestCutsLeaveNothingBehind(t *testing.T) {
 		if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
-		p.cut()
+		p.Cut()
 		<-s.Done()
 		tun.Leave(s)
 		conn.Close()
 	}
 	cut()
 	var before int
-	eventually(t, "quiet", func() bool { n := descriptors(); same := n == before; before = n; return same && tun.Busy() == 0 })
+	sshtest.Eventually(t, "quiet", func() bool { n := descriptors(); same := n == before; before = n; return same && tun.Busy() == 0 })
 	for range 100 {
 		cut()
 	}
-	eventually(t, "the descriptors of before", func() bool { return descriptors() <= before })
+	sshtest.Eventually(t, "the descriptors of before", func() bool { return descriptors() <= before })
 	// Goroutines are counted by goleak when all tests have ended.
 }
 
 func TestFirstConnectionsThroughARemoteForwardAreServed(t *testing.T) {
 	p := newPeer(t)
 	var conns []net.Conn
-	p.beforeReply = func(address string) {
+	p.BeforeReply = func(address string) {
 		for range 10 {
 			conn, err := net.Dial("tcp", address)
 			if err != nil {
@@ -254,7 +255,7 @@ func TestFirstConnectionsThroughARemoteForwardAreServed(t *testing.T) {
 	near := target(t, func(conn *net.TCPConn) { conn.Write([]byte("hello")) })
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Target: near}}})
 	tun.Join(p.session(config.Echo{}))
-	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	for _, conn := range conns {
 		conn.SetDeadline(time.Now().Add(10 * time.Second))
 		if got, err := io.ReadAll(conn); string(got) != "hello" {
@@ -271,7 +272,7 @@ func TestRemoteForwardMovesToTheNextSession(t *testing.T) {
 	listening := func() bool { return tun.Forwards()[0].State == ForwardListening }
 	first, second := p.session(config.Echo{}), p.session(config.Echo{})
 	tun.Join(first)
-	eventually(t, "listening", listening)
+	sshtest.Eventually(t, "listening", listening)
 	address := tun.Forwards()[0].Bound[0]
 	open := dialTo(t, address)
 	open.Write([]byte("a"))
@@ -284,7 +285,7 @@ func TestRemoteForwardMovesToTheNextSession(t *testing.T) {
 		tun.Retire(t.Context(), first)
 		close(retired)
 	}()
-	eventually(t, "moved", func() bool {
+	sshtest.Eventually(t, "moved", func() bool {
 		entries, _ := second.listens.matching(func(*remoteListen) bool { return true })
 		return len(entries) == 1 && listening()
 	})
@@ -303,12 +304,12 @@ func TestRemoteForwardMovesToTheNextSession(t *testing.T) {
 func TestRefusedRemotePortIsAskedForAgain(t *testing.T) {
 	p := newPeer(t)
 	var asked atomic.Int64
-	p.onListen = func(string, uint32) (uint32, bool) { return 0, asked.Add(1) > 1 }
+	p.OnListen = func(string, uint32) (uint32, bool) { return 0, asked.Add(1) > 1 }
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Target: target(t, echoBytes)}}})
 	s := p.session(config.Echo{})
 	tun.Join(s)
-	eventually(t, "failed", func() bool { return tun.Forwards()[0].State == ForwardFailed })
-	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "failed", func() bool { return tun.Forwards()[0].State == ForwardFailed })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	if s.Err() != nil {
 		t.Errorf("the session ended: %v", s.Err())
 	}
@@ -316,7 +317,7 @@ func TestRefusedRemotePortIsAskedForAgain(t *testing.T) {
 
 func TestExitOnForwardFailureEndsTheSession(t *testing.T) {
 	p := newPeer(t)
-	p.onListen = func(string, uint32) (uint32, bool) { return 0, false }
+	p.OnListen = func(string, uint32) (uint32, bool) { return 0, false }
 	tun := newTestTunnel(t, &config.Options{ExitOnForwardFailure: true, Forwards: []config.Forward{{Kind: config.Remote, Target: target(t, echoBytes)}}})
 	s := p.session(config.Echo{})
 	tun.Join(s)
@@ -338,7 +339,7 @@ func TestEcho(t *testing.T) {
 		}
 		s.Close()
 	}
-	p.onListen = func(string, uint32) (uint32, bool) { return 0, false }
+	p.OnListen = func(string, uint32) (uint32, bool) { return 0, false }
 	s := p.session(config.Echo{Mode: config.EchoAuto})
 	defer s.Close()
 	if _, err := s.Echo(t.Context()); !errors.Is(err, ErrEchoUnavailable) || !errors.Is(err, errors.ErrUnsupported) {
@@ -440,22 +441,22 @@ func TestHeldRemotePort(t *testing.T) {
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Listen: listen, Target: target(t, echoBytes)}}})
 	s := p.session(config.Echo{})
 	tun.Join(s)
-	eventually(t, "held", func() bool { return tun.Forwards()[0].LastError == errHeld.Error() })
+	sshtest.Eventually(t, "held", func() bool { return tun.Forwards()[0].LastError == errHeld.Error() })
 	watch := <-accepted
 	stranger.Close()
 	watch.Close()
 	began := time.Now()
-	eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	t.Logf("bound %v after the holder let go", time.Since(began))
 	if back := exchangeAll(t, dialTo(t, tun.Forwards()[0].Bound[0]), []byte("mine")); string(back) != "mine" || s.Err() != nil {
 		t.Errorf("got %q; session %v", back, s.Err())
 	}
-	eventually(t, "no watch left", func() bool { return s.Open() == 0 })
+	sshtest.Eventually(t, "no watch left", func() bool { return s.Open() == 0 })
 }
 
 func TestRemotePortThatTheServerForbids(t *testing.T) {
 	p := newPeer(t)
-	p.onListen = func(string, uint32) (uint32, bool) { return 0, false }
+	p.OnListen = func(string, uint32) (uint32, bool) { return 0, false }
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -464,5 +465,5 @@ func TestRemotePortThatTheServerForbids(t *testing.T) {
 	listen := config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: free.Addr().(*net.TCPAddr).Port}
 	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Listen: listen, Target: target(t, echoBytes)}}})
 	tun.Join(p.session(config.Echo{}))
-	eventually(t, "forbidden", func() bool { return tun.Forwards()[0].LastError == errNotPermitted.Error() })
+	sshtest.Eventually(t, "forbidden", func() bool { return tun.Forwards()[0].LastError == errNotPermitted.Error() })
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // unixPair gives both ends of a Unix connection, ours as the forwards use it.
@@ -72,7 +73,7 @@ func TestUnixConnectionsEndAsTold(t *testing.T) {
 			go func() { ended <- copyToChannel(&got, ours, &count) }()
 			for n := range uint64(3) {
 				theirs.Write([]byte("x"))
-				eventually(t, "the byte passed on at once", func() bool { return count.Load() == n+1 })
+				sshtest.Eventually(t, "the byte passed on at once", func() bool { return count.Load() == n+1 })
 			}
 			c.end(ours)
 			<-ended
@@ -91,7 +92,7 @@ func TestUnixPeerResets(t *testing.T) {
 	go func() { ended <- copyToChannel(io.Discard, ours, &count) }()
 	theirs.Write([]byte("x"))
 	ours.Write([]byte("unread"))
-	eventually(t, "the byte passed on", func() bool { return count.Load() == 1 })
+	sshtest.Eventually(t, "the byte passed on", func() bool { return count.Load() == 1 })
 	theirs.Close()
 	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("got %v", err)
@@ -115,7 +116,7 @@ func TestUnixClientsAreResetWhenTheSessionBreaks(t *testing.T) {
 	if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
 		t.Fatal(err)
 	}
-	p.cut()
+	p.Cut()
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("the client saw %v, want a reset", err)
 	}

@@ -14,7 +14,7 @@ func TestCredentialsAreBoundToTheirHosts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	here := lookup(map[string]string{"CREDENTIALS_DIRECTORY": directory})
+	here := variables(map[string]string{"CREDENTIALS_DIRECTORY": directory})
 	one, several := credentialFiles{here, true}, credentialFiles{here, false}
 	for name, c := range map[string]struct{ got, want string }{
 		"passphrase of a host":             {one.passphrase("db"), "passphrase.db"},
@@ -26,7 +26,7 @@ func TestCredentialsAreBoundToTheirHosts(t *testing.T) {
 		"of a jump host without one":       {one.password("other", false), ""},
 		"of a jump host, as a destination": {several.password("jump", true), "password.jump"},
 		"a name that leads elsewhere":      {several.password("../"+filepath.Base(directory)+"/password", true), ""},
-		"without credentials":              {credentialFiles{lookup(nil), true}.password("db", true), ""},
+		"without credentials":              {credentialFiles{variables(nil), true}.password("db", true), ""},
 	} {
 		want := c.want
 		if want != "" {
@@ -35,5 +35,12 @@ func TestCredentialsAreBoundToTheirHosts(t *testing.T) {
 		if c.got != want {
 			t.Errorf("%s: %q, want %q", name, c.got, want)
 		}
+	}
+}
+
+func variables(all map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := all[name]
+		return value, ok
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -24,6 +25,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func demoCommand() *cobra.Command {
@@ -57,7 +59,7 @@ const (
 type demo struct {
 	out     io.Writer
 	began   time.Time
-	server  *demoServer
+	server  *sshtest.Server
 	echo    net.Listener
 	options *config.Options
 	tunnel  *tunnel.Tunnel
@@ -74,7 +76,7 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) error {
 	if err := d.prepare(ctx, dir); err != nil {
 		return err
 	}
-	defer d.server.stop()
+	defer d.server.Stop()
 	defer d.echo.Close()
 	if err := d.tunnel.Listen(ctx, nil); err != nil {
 		return err
@@ -100,7 +102,7 @@ func (d *demo) say(what, format string, args ...any) {
 
 // story is what the demo shows.
 func (d *demo) story(ctx context.Context) error {
-	d.say("server", "an SSH server on %s, with throw-away keys", d.server.addr)
+	d.say("server", "an SSH server on %s, with throw-away keys", d.server.Address())
 	if err := d.until(ctx, "the tunnel to be up", d.ready); err != nil {
 		return err
 	}
@@ -155,17 +157,18 @@ func (d *demo) prepare(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if d.server, err = newDemoServer(key); err != nil {
+	owner := func(offered ssh.PublicKey) bool { return bytes.Equal(offered.Marshal(), key.Marshal()) }
+	if d.server, err = sshtest.New(owner); err != nil {
 		return err
 	}
-	if err := d.server.start(); err != nil {
+	if err := d.server.Start(); err != nil {
 		return err
 	}
 	if d.echo, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		return err
 	}
 	go demoEcho(d.echo)
-	known := knownhosts.Line([]string{d.server.addr}, d.server.hostID) + "\n"
+	known := knownhosts.Line([]string{d.server.Address()}, d.server.HostKey()) + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "known_hosts"), []byte(known), 0o600); err != nil {
 		return err
 	}
@@ -184,7 +187,7 @@ func (d *demo) resolve(ctx context.Context, dir string) (*config.Options, error)
 	if err != nil {
 		return nil, err
 	}
-	host, port, err := net.SplitHostPort(d.server.addr)
+	host, port, err := net.SplitHostPort(d.server.Address())
 	if err != nil {
 		return nil, err
 	}

@@ -97,7 +97,7 @@ func (d *demo) outage(ctx context.Context) error {
 	if err := load.start(ctx); err != nil {
 		return err
 	}
-	d.server.stop()
+	d.server.Stop()
 	cut := time.Now()
 	d.say("cut", "the server is switched off while %d connections carry data", demoStreams)
 	if err := d.until(ctx, "the loss to be noticed", func() bool { return !d.up() }); err != nil {
@@ -115,7 +115,7 @@ func (d *demo) outage(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := d.server.start(); err != nil {
+	if err := d.server.Start(); err != nil {
 		return err
 	}
 	back := time.Now()

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
+
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // FuzzKnownHostsFile looks a host up in a whole file, replaces its keys and adds one: what is written is found again, what is
@@ -108,14 +110,14 @@ func FuzzCertificate(f *testing.F) {
 			t.Fatalf("%x became %x, %v", blob, key.Marshal(), err)
 		}
 		keyType(key)
-		isPlain(t, describeKey(key))
+		sshtest.PlainText(t, describeKey(key))
 		cert, ok := key.(*ssh.Certificate)
 		if !ok {
 			return
 		}
 		h := newTestHostKeys(t, o, nil)
 		err = h.checkCertificate(cert)
-		speaksPlainly(t, err)
+		sshtest.Plain(t, err)
 		now := uint64(time.Now().Unix())
 		switch {
 		case err != nil:
@@ -142,7 +144,7 @@ func FuzzRevoked(f *testing.F) {
 		o := hostOptions(22, writeLines(t))
 		o.RevokedHostKeys = path
 		err := newTestHostKeys(t, o, nil).check(t.Context(), nil, key)
-		speaksPlainly(t, err)
+		sshtest.Plain(t, err)
 		if err == nil {
 			t.Error("an unknown key was accepted")
 		}
