@@ -5,31 +5,49 @@ import "testing"
 // A server that answers a login with what makes no sense is broken, which may pass: that is no refusal. A refusal is one.
 func TestProtocolErrorInAuthenticationIsNoRefusal(t *testing.T) {
 	t.Parallel()
-	const failure = 51 // RFC 4252 §6
-	refuse := func(c *rawConn) error { return c.send(failure, "publickey", false) }
-	nonsense := func(c *rawConn) error { return c.send(99, "nonsense") }
-	short := func(c *rawConn) error { return c.send(failure) }
+	const failure, question = 51, 60 // RFC 4252 §6, RFC 4256 §5
+	type answer = func(*rawConn) error
+	send := func(message ...any) answer { return func(c *rawConn) error { return c.send(message...) } }
+	refuse := func(allows string) answer { return send(failure, allows, false) }
+	nonsense, short := send(99, "nonsense"), send(failure)
+	const key, asks, both = "publickey", "keyboard-interactive", "publickey,keyboard-interactive"
+	asked := send(question, "", "", "", uint32(1), "Password: ", false)
 	for _, c := range []struct {
 		name    string
-		answers []func(*rawConn) error // to the requests; the last goes for all others
+		answers []answer // to the requests; the last goes for all others
 		code    int
 		says    string
 	}{
-		{"nonsense", []func(*rawConn) error{nonsense}, 1, "breaks the protocol"},
-		{"half a message", []func(*rawConn) error{short}, 1, "breaks the protocol"},
-		{"nonsense to a key", []func(*rawConn) error{refuse, nonsense}, 1, "breaks the protocol"},
-		{"no", []func(*rawConn) error{refuse}, 3, "refused publickey"},
+		{"nonsense", []answer{nonsense}, 1, "breaks the protocol"},
+		{"a number that nobody knows", []answer{send(255)}, 1, "breaks the protocol"},
+		{"unimplemented", []answer{send(3, uint32(5))}, 1, "breaks the protocol"},
+		{"half a message", []answer{short}, 1, "breaks the protocol"},
+		{"nonsense to a key", []answer{refuse(key), nonsense}, 1, "breaks the protocol"},
+		{"nonsense to a key, and to the wish to be asked", []answer{refuse(both), nonsense}, 1, "breaks the protocol"},
+		{"nonsense to the wish to be asked", []answer{refuse(asks), nonsense}, 1, "breaks the protocol"},
+		{"half a message to the wish to be asked", []answer{refuse(asks), short}, 1, "breaks the protocol"},
+		{"nonsense to the wish to be asked, after a refused key", []answer{refuse(both), refuse(both), nonsense}, 1, "breaks the protocol"},
+		{"half a question", []answer{refuse(asks), send(question, "", "", "", uint32(2), "Password: ", false)}, 1, "breaks the protocol"},
+		{"nonsense to an answer", []answer{refuse(asks), asked, nonsense}, 1, "breaks the protocol"},
+		{"no", []answer{refuse(key)}, 3, "refused publickey"},
+		{"no to all", []answer{refuse("")}, 3, "refused login; the server allows"},
+		{"no to the wish to be asked", []answer{refuse(asks)}, 3, "refused keyboard-interactive"},
+		{"no to a key and to the wish to be asked", []answer{refuse(both)}, 3, "refused publickey .* and keyboard-interactive"},
+		{"no to an answer", []answer{refuse(asks), asked, refuse(asks)}, 3, "refused keyboard-interactive"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			server := startRawLogin(t, func(conn *rawConn) error { return answerLogins(conn, c.answers) }, func(*rawConn) {})
 			a := newAccount(t)
 			a.trust(server.address(), server.hostKey)
-			a.host(alias, server.port())
+			writeFile(t, a.path("password"), "wrong\n")
+			a.host(alias, server.port(), "TunneldPasswordFile "+a.path("password"))
 			a.expect(c.code, c.says, append([]string{"check", "-F", a.path("config")}, forwarded(t)...)...)
 		})
 	}
 }
+
+const msgInfoResponse = 61 // RFC 4256 §5
 
 // answerLogins answers one request after the other, until the client leaves.
 func answerLogins(c *rawConn, answers []func(*rawConn) error) error {
@@ -41,7 +59,7 @@ func answerLogins(c *rawConn, answers []func(*rawConn) error) error {
 		case m[0] == msgServiceRequest:
 			f := rawFields{m[1:]}
 			err = c.send(msgServiceAccept, f.text())
-		case m[0] == msgAuthRequest:
+		case m[0] == msgAuthRequest, m[0] == msgInfoResponse:
 			err = answers[0](c)
 			answers = answers[min(1, len(answers)-1):]
 		}

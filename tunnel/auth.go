@@ -62,6 +62,8 @@ type authentication struct {
 	response  *response // to the last try; nil: it was none whose reply can be told
 	broke     bool      // the server has answered a try with something that makes no sense
 	brokeLast bool      // the last one
+	questions bool      // the last try was keyboard-interactive, and it was not us who ended it
+	untold    bool      // the last try was so when it ended: what the server said to it shows in the library's error alone
 	dropped   bool      // the network ended the attempt
 
 	began     bool            // the server has answered the first request
@@ -128,6 +130,7 @@ func (a *authentication) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, err
 func (a *authentication) settle(state *ssh.ClientAuthContext) {
 	more := len(state.PartialSuccessMethods) > a.partial
 	a.brokeLast = a.senseless(state)
+	a.untold = a.questions && !more
 	a.broke = a.broke || a.brokeLast
 	if a.began && !more {
 		a.refusedLast()
@@ -144,7 +147,7 @@ func (a *authentication) settle(state *ssh.ClientAuthContext) {
 	if a.current != nil && a.current.insist() {
 		a.again = a.current
 	}
-	a.current, a.response = nil, nil
+	a.current, a.response, a.questions = nil, nil, false
 	a.answering.fresh()
 }
 

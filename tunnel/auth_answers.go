@@ -94,7 +94,12 @@ func (a *authentication) keyboardInteractive() ssh.AuthMethod {
 	}
 	s.rounds++
 	a.used = append(a.used, "keyboard-interactive")
-	return ssh.KeyboardInteractive(a.challenge)
+	a.questions = true
+	return ssh.KeyboardInteractive(func(name, instruction string, questions []string, echos []bool) ([]string, error) {
+		answers, err := a.challenge(name, instruction, questions, echos)
+		a.questions = err == nil
+		return answers, err
+	})
 }
 
 // canAnswer tells whether there is any source of answers left.

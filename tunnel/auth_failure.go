@@ -36,7 +36,7 @@ func (a *authentication) failure(err error) error {
 	switch {
 	case a.ctx.Err() != nil:
 		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
-	case errors.Is(err, errRefused):
+	case errors.Is(err, errRefused), saysNo(err):
 		result.Err = fmt.Errorf("%w %s", errRefused, a.story())
 		result.Permanent = a.agentFault() == nil
 		result.Hint = a.hint()
@@ -66,7 +66,7 @@ func (a *authentication) failure(err error) error {
 }
 
 // disconnectReason reads the reason out of an error that stands for SSH_MSG_DISCONNECT. Its type is not exported
-// (messages.go; golang/go#39259), so this is the one decision that is made by text.
+// (messages.go; golang/go#39259), so this is decided by text, as saysNo is and nothing else.
 func disconnectReason(err error) (number int, text string, ok bool) {
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		rest, found := strings.CutPrefix(inner.Error(), "ssh: disconnect, reason ")

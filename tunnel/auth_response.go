@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"errors"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -44,7 +45,7 @@ func (r *response) password(secret string) ssh.AuthMethod {
 }
 
 // senseless tells whether the server answered the last try with something that makes no sense. The first request is one for
-// the methods that it allows: no methods are no answer. What it says in keyboard-interactive is not known to us.
+// the methods that it allows: no methods are no answer, but for saysNo.
 func (a *authentication) senseless(state *ssh.ClientAuthContext) bool {
 	switch {
 	case len(state.PartialSuccessMethods) > a.partial:
@@ -66,6 +67,16 @@ func (a *authentication) over() error {
 		return nil
 	case a.broke:
 		return errBroken
+	case a.untold:
+		return nil
 	}
 	return errRefused
+}
+
+// saysNo tells whether the library's error stands for SSH_MSG_USERAUTH_FAILURE in reply to the last try, and not for a message
+// that makes no sense. Both come without a type, so this is decided by text. A refusal is no error to the library, which then
+// has nothing left to try; but where keyboard-interactive is refused before anything was asked, it had expected a question.
+func saysNo(err error) bool {
+	text := err.Error()
+	return strings.HasPrefix(text, "ssh: unable to authenticate, ") || text == "ssh: unexpected message type 51 (expected 60)"
 }
