@@ -8,8 +8,8 @@ import (
 )
 
 // logBudget is what may be logged at once and in the long run. Peers cause most records, and one that causes them without
-// end must not fill a disk; people who look for something see what was first, and that there was more. Debug, info, and
-// what is above have a budget each, so that none crowds out what weighs more.
+// end must not fill a disk; people who look for something see what was first, and that there was more. Each level has a
+// budget of its own, so that none crowds out what weighs more.
 type logBudget struct {
 	burst int // bytes
 	rate  int // bytes a second
@@ -19,6 +19,7 @@ var (
 	debugBudget = logBudget{1536 << 10, 16 << 10}
 	infoBudget  = logBudget{512 << 10, 4 << 10}
 	warnBudget  = logBudget{512 << 10, 4 << 10}
+	errorBudget = logBudget{256 << 10, 4 << 10}
 )
 
 // recordSize is what a record has besides its message and its own attributes, about: time, level, tunnel, forward.
@@ -27,11 +28,15 @@ const recordSize = 150
 // limitedHandler passes on what its budgets allow. It is shared by all loggers that are made of one.
 type limitedHandler struct {
 	slog.Handler
-	debug, info, warn *logMeter
+	base                       slog.Handler // for notes, which are about all tunnels
+	debug, info, warn, failure *logMeter
 }
 
 func limitLog(h slog.Handler) slog.Handler {
-	return limitedHandler{h, newLogMeter(debugBudget), newLogMeter(infoBudget), newLogMeter(warnBudget)}
+	return limitedHandler{
+		Handler: h, base: h,
+		debug: newLogMeter(debugBudget), info: newLogMeter(infoBudget), warn: newLogMeter(warnBudget), failure: newLogMeter(errorBudget),
+	}
 }
 
 // WithAttrs implements slog.Handler.
@@ -48,23 +53,36 @@ func (h limitedHandler) WithGroup(name string) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h limitedHandler) Handle(ctx context.Context, r slog.Record) error {
-	meter := h.info
+	ok, lost := h.meter(r.Level).take(time.Now(), sizeOf(r))
 	switch {
-	case r.Level < slog.LevelInfo:
-		meter = h.debug
-	case r.Level > slog.LevelInfo:
-		meter = h.warn
-	}
-	ok, lost := meter.take(time.Now(), sizeOf(r))
-	if lost > 0 {
-		note := slog.NewRecord(r.Time, r.Level, "log records left out, there were too many", 0)
-		note.AddAttrs(slog.Int("records", lost))
-		h.Handler.Handle(ctx, note)
+	case !ok && lost == 1:
+		h.note(ctx, r, "too many log records, some are left out from now on")
+	case ok && lost > 0:
+		h.note(ctx, r, "log records left out, there were too many", slog.Int("records", lost))
 	}
 	if !ok {
 		return nil
 	}
 	return h.Handler.Handle(ctx, r)
+}
+
+func (h limitedHandler) meter(level slog.Level) *logMeter {
+	switch {
+	case level < slog.LevelInfo:
+		return h.debug
+	case level < slog.LevelWarn:
+		return h.info
+	case level < slog.LevelError:
+		return h.warn
+	}
+	return h.failure
+}
+
+// note says something about records like r.
+func (h limitedHandler) note(ctx context.Context, r slog.Record, text string, attrs ...slog.Attr) {
+	note := slog.NewRecord(r.Time, r.Level, text, 0)
+	note.AddAttrs(attrs...)
+	h.base.Handle(ctx, note)
 }
 
 // sizeOf gives the size of a record, about.
@@ -95,8 +113,8 @@ type logMeter struct {
 
 func newLogMeter(b logBudget) *logMeter { return &logMeter{budget: b, left: b.burst} }
 
-// take tells whether a record may be logged, and how many before it were not. It does not let a few through in the middle of
-// a flood: there has to be room for some again.
+// take tells whether a record may be logged, and how many have not been: before it if it may, otherwise with it. It does not
+// let a few through in the middle of a flood: there has to be room for some again.
 func (m *logMeter) take(now time.Time, size int) (ok bool, lost int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -105,7 +123,7 @@ func (m *logMeter) take(now time.Time, size int) (ok bool, lost int) {
 	}
 	if m.left < size || m.lost > 0 && m.left < m.budget.rate {
 		m.lost++
-		return false, 0
+		return false, m.lost
 	}
 	m.left -= size
 	lost, m.lost = m.lost, 0

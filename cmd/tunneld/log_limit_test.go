@@ -25,6 +25,33 @@ func TestLogIsBounded(t *testing.T) {
 	}
 }
 
+// A server that has one tunnel warn without end kept from the log why another one had failed for good.
+func TestFloodOfWarningsLeavesErrors(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(limitLog(slog.NewTextHandler(&out, nil)))
+	for range 10_000 {
+		log.With("tunnel", "flooded").Warn("connection lost", "err", strings.Repeat("x", 200))
+	}
+	log.With("tunnel", "other").Error("failed for good, the other tunnels go on", "err", "the host key has changed")
+	if !strings.Contains(out.String(), "the host key has changed") {
+		t.Error("a flood of warnings has crowded out an error")
+	}
+}
+
+// Whoever looks at a log that is silent sees that it was made so, even where nothing follows; and the note is nobody's in
+// particular, since every tunnel shares the budget.
+func TestLogSaysWhenItLeavesOut(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(limitLog(slog.NewTextHandler(&out, nil))).With("tunnel", "flooded")
+	for range 10_000 {
+		log.Warn("connection lost", "err", strings.Repeat("x", 200))
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if last := lines[len(lines)-1]; !strings.Contains(last, "left out") || strings.Contains(last, "flooded") {
+		t.Errorf("the log ends with %q", last)
+	}
+}
+
 func TestLogSaysWhatWasLeftOut(t *testing.T) {
 	now := time.Now()
 	m := newLogMeter(logBudget{burst: 1000, rate: 100})
