@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // terminalHandler writes for a person at a terminal: the time of day, the level in color, the message, and slog's own text
@@ -54,7 +56,7 @@ func (h *terminalHandler) Handle(ctx context.Context, record slog.Record) error 
 		return err
 	}
 	name, color := levelName(record.Level)
-	line := h.paint(dimColor, record.Time.Format(time.TimeOnly)) + " " + h.paint(color, name) + " " + record.Message
+	line := h.paint(dimColor, record.Time.Format(time.TimeOnly)) + " " + h.paint(color, name) + " " + foreign.Own(record.Message).String() // net/http's may have lines
 	if rest := bytes.TrimRight(h.rest.Bytes(), "\n"); len(rest) > 0 {
 		line += " " + string(rest)
 	}

@@ -29,3 +29,13 @@ func TestLogOfATerminalDoesNotUnquote(t *testing.T) {
 		}
 	}
 }
+
+// net/http reports a panic with its stack as one message of many lines.
+func TestLogOfATerminalIsALineEach(t *testing.T) {
+	var screen bytes.Buffer
+	log := slog.NewLogLogger(newTerminalHandler(&screen, slog.LevelInfo, false), slog.LevelWarn)
+	log.Print("http: panic serving 127.0.0.1:1: oops\ngoroutine 1 [running]:\n\x1b[2Jmain.main()")
+	if shown := screen.String(); strings.Count(shown, "\n") != 1 || strings.Contains(shown, "\x1b") {
+		t.Errorf("%q", shown)
+	}
+}

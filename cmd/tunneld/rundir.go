@@ -20,6 +20,7 @@ type directory struct {
 	path    string
 	given   bool // somebody named it for us and vouches for it
 	foreign bool // it may belong to another user, if we are root: then it is that of a service
+	inside  bool // the directory that it is in may be another user's, who can put anything in its place: then we make nothing there
 	open    bool // others can make it before us: one that is not ours has no socket of ours, and is passed over
 }
 
@@ -41,7 +42,7 @@ func runtimeDirectories(getenv func(string) string) []directory {
 	}
 	var list []directory
 	if path := getenv("XDG_RUNTIME_DIR"); path != "" {
-		list = append(list, directory{path: filepath.Join(path, "tunneld")})
+		list = append(list, directory{path: filepath.Join(path, "tunneld"), inside: true})
 	}
 	root := os.Getuid() == 0
 	if root {
@@ -83,6 +84,11 @@ func searchedDirectories(getenv func(string) string, instances string) []directo
 // prepare makes the directory if need be, and refuses one that can not be written to or in which others could put a socket
 // in place of ours.
 func (d directory) prepare() error {
+	if above := filepath.Dir(d.path); d.inside {
+		if info, err := os.Stat(above); err == nil && ownerOf(info) != os.Getuid() && ownerOf(info) != 0 { // sudo -E
+			return fmt.Errorf("%s belongs to user %d: %w", above, ownerOf(info), os.ErrPermission)
+		}
+	}
 	if err := os.MkdirAll(d.path, 0o700); err != nil {
 		return err
 	}

@@ -91,6 +91,30 @@ func TestSquattedDirectoryIsPassedOver(t *testing.T) {
 	}
 }
 
+// With sudo -E, XDG_RUNTIME_DIR is that of another user, who can put a link to anywhere in the place of what root makes there.
+func TestRootMakesNothingInTheDirectoryOfAnotherUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to have a directory of somebody else")
+	}
+	session := t.TempDir()
+	if err := os.Chown(session, 12345, 12345); err != nil {
+		t.Fatal(err)
+	}
+	getenv := func(name string) string { return map[string]string{"XDG_RUNTIME_DIR": session}[name] }
+	if err := runtimeDirectories(getenv)[0].prepare(); !errors.Is(err, os.ErrPermission) {
+		t.Errorf("%v, want it refused", err)
+	}
+	if made, _ := os.ReadDir(session); len(made) > 0 {
+		t.Errorf("root has made %v", made)
+	}
+	if err := os.Chown(session, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := runtimeDirectories(getenv)[0].prepare(); err != nil {
+		t.Errorf("in a directory of its own: %v", err)
+	}
+}
+
 func TestRuntimeDirectoryIsMadePrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "tunneld")
 	if err := os.Mkdir(path, 0o755); err != nil {
