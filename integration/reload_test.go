@@ -81,6 +81,25 @@ func TestReloadWithoutTheAliasGoesOn(t *testing.T) {
 	}
 }
 
+// Nor does it end because the server refuses what has taken its tunnel's place, port and all.
+func TestReloadToWhatIsRefusedGoesOn(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	l.configure([2]string{"sx-a", forwardOf(one)})
+	c := l.up(1, "sx-*")
+	open := one.connect(t)
+	defer open.Close()
+	check(t, exchange(open, "before", patience))
+	l.configure([2]string{"sx-b", forwardOf(one) + "\nUserKnownHostsFile /dev/null\nHostKeyAlias another"})
+	l.account.expect(1, "(?s)sx-b: .*host key.*sx-a: no longer configured, but goes on", "reload", "sx-a")
+	check(t, exchange(open, "on the connection of before", patience))
+	eventually(t, patience, "it has its port again", func() bool { return accepts(one.address) })
+	check(t, one.works(patience))
+	if !c.running() {
+		t.Errorf("it ended with %d", c.exitCode())
+	}
+}
+
 func TestReloadTellsOfOthersThatFail(t *testing.T) {
 	t.Parallel()
 	l, one, other := two(t)

@@ -40,6 +40,9 @@ func (c *Change) Leave(t *Tunnel) {
 	}
 }
 
+// Stay takes Leave back: t goes on, and asks again for what others have taken.
+func (c *Change) Stay(t *Tunnel) { delete(c.leaving, t) }
+
 // Plan finds out what is to change so that t lives by o, and puts on offer what it will not need. Nothing changes yet.
 func (c *Change) Plan(ctx context.Context, t *Tunnel, o *config.Options) {
 	p := t.plan(o)

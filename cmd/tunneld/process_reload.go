@@ -54,7 +54,7 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 		before := find(s.ended, plan.name)
 		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, before != nil && before.hasEnded()))
 	}
-	return append(outcomes, p.dismiss(s)...), nil
+	return append(outcomes, p.dismiss(running, s, change)...), nil
 }
 
 // unreadNow gives why a plan may lack what its tunnel has: a file of the configuration that could be read before can not be
@@ -162,16 +162,17 @@ func (p *process) beginAnew(ctx, running context.Context, plan tunnelPlan, chang
 }
 
 // dismiss stops what is no longer configured, unless nothing would be left: a daemon does not end by a reload.
-func (p *process) dismiss(s *division) []outcome {
-	left := slices.DeleteFunc(p.live(), func(r *runner) bool { return slices.Contains(s.gone, r) || r.asked.Load() })
+func (p *process) dismiss(running context.Context, s *division, change *tunnel.Change) []outcome {
+	last := len(s.gone) > 0 && !p.outlives(running, s)
 	var outcomes []outcome
 	for _, r := range s.ended {
-		if r.hasEnded() && find(left, r.name) == nil && !slices.ContainsFunc(s.fresh, func(plan tunnelPlan) bool { return plan.name == r.name }) {
+		if r.hasEnded() && find(p.live(), r.name) == nil && !slices.ContainsFunc(s.fresh, func(plan tunnelPlan) bool { return plan.name == r.name }) {
 			p.forget(r)
 		}
 	}
 	for _, r := range s.gone {
-		if len(left) == 0 {
+		if last {
+			change.Stay(r.tunnel)
 			r.log.Warn("goes on with the configuration of before", "err", errNothingElse)
 			outcomes = append(outcomes, outcome{name: r.name, err: errNothingElse})
 			continue
@@ -181,6 +182,16 @@ func (p *process) dismiss(s *division) []outcome {
 		outcomes = append(outcomes, outcome{name: r.name, did: "stopped, no longer configured,"})
 	}
 	return outcomes
+}
+
+// outlives tells whether something runs on without the tunnels that are no longer configured. What has just begun does where
+// the first attempt has not shown that the server refuses it.
+func (p *process) outlives(running context.Context, s *division) bool {
+	left := slices.DeleteFunc(p.live(), func(r *runner) bool { return slices.Contains(s.gone, r) || r.asked.Load() })
+	if slices.ContainsFunc(left, func(r *runner) bool { return slices.Contains(s.kept, r) }) {
+		return true
+	}
+	return slices.ContainsFunc(left, func(r *runner) bool { return r.settle(running) == nil })
 }
 
 // steerReload answers with what became of the tunnels that the request names, and of all others that were started, stopped
