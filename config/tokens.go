@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os/user"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // expand replaces %-tokens by their values where tokens is not nil, and ${VARIABLE} by its value where getenv is not nil.
@@ -25,7 +27,7 @@ func expand(text string, tokens map[byte]string, getenv func(string) (string, bo
 			}
 			value, ok := getenv(name)
 			if !ok && missing == nil {
-				missing = fmt.Errorf("the environment variable %s is not set", name)
+				missing = fmt.Errorf("the environment variable %s is not set", foreign.Own(name))
 			}
 			out.WriteString(value)
 			i += len("${") + len(name)
@@ -98,7 +100,7 @@ func expandTilde(path, home string) (string, error) {
 	if name != "" {
 		account, err := user.Lookup(name)
 		if err != nil {
-			return "", fmt.Errorf("there is no user %s", name)
+			return "", fmt.Errorf("there is no user %s", foreign.Own(name))
 		}
 		home = account.HomeDir
 	}
