@@ -9,9 +9,9 @@ import (
 // The bounds of what a server may make us keep by its channels. One that goes beyond them is not a server that has much to
 // do: its session is ended.
 const (
-	maxRejections = 1024    // refusals that the server does not read
-	maxClosing    = 8192    // channels that we closed, and the server did not
-	maxOpenText   = 8 << 10 // bytes of an SSH_MSG_CHANNEL_OPEN; a path has 4096 at most
+	maxRejections = maxForwarded // refusals that the server does not read: all that wait may be refused at the same moment
+	maxClosing    = 10 << 10     // channels that we closed, and the server did not; sshd has 10,000 at most (channels.c)
+	maxOpenText   = 8 << 10      // bytes of an SSH_MSG_CHANNEL_OPEN; a path has 4096 at most
 )
 
 // hostile ends a session by a server that must be taken for one that means harm.

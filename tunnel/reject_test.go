@@ -1,8 +1,10 @@
 package tunnel
 
 import (
+	"context"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +45,41 @@ func TestRefusalsThatNobodyReadsAreBounded(t *testing.T) {
 	close(release)
 	close(chans)
 	close(reqs)
+}
+
+// As many connections as may wait for an answer can be refused at the same moment, for example when a target is found to be
+// unreachable. That says nothing against the server.
+func TestRefusalsOfAllThatWaitEndNoSession(t *testing.T) {
+	p := newPeer(t)
+	began := make(chan *ssh.ServerConn, 1)
+	p.onConn = func(c *ssh.ServerConn) { began <- c }
+	s := p.session(config.Echo{})
+	defer s.Close()
+	arrived, refuse := make(chan struct{}), make(chan struct{})
+	l, err := s.listen(t.Context(), anyPort(), func(_ context.Context, c arrival) {
+		arrived <- struct{}{}
+		<-refuse
+		c.reject(ssh.ConnectionFailed, "no route to host")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := <-began
+	const many = maxForwarded / 2 // one listener gets no more
+	var opens sync.WaitGroup
+	for range many {
+		opens.Go(func() {
+			server.OpenChannel("forwarded-tcpip", ssh.Marshal(forwardedTCP{l.host, l.port, "127.0.0.1", 1}))
+		})
+	}
+	for range many {
+		<-arrived
+	}
+	close(refuse)
+	opens.Wait()
+	if err := s.Err(); err != nil {
+		t.Errorf("the session ended: %v", err)
+	}
 }
 
 // unreadRefusal is a channel whose refusal the server does not read.
