@@ -52,7 +52,7 @@ func TestRefusalsThatNobodyReadsAreBounded(t *testing.T) {
 func TestRefusalsOfAllThatWaitEndNoSession(t *testing.T) {
 	p := newPeer(t)
 	began := make(chan *ssh.ServerConn, 1)
-	p.onConn = func(c *ssh.ServerConn) { began <- c }
+	p.OnConn = func(c *ssh.ServerConn) { began <- c }
 	s := p.session(config.Echo{})
 	defer s.Close()
 	arrived, refuse := make(chan struct{}), make(chan struct{})
