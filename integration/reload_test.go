@@ -100,6 +100,32 @@ func TestReloadToWhatIsRefusedGoesOn(t *testing.T) {
 	}
 }
 
+// What a reload can not do is said in words that are true, once, and without empty advice.
+func TestReloadSaysWhatIsTrue(t *testing.T) {
+	t.Parallel()
+	l, one, other := two(t)
+	refused := forwardOf(other) + "\nUserKnownHostsFile /dev/null\nHostKeyAlias another"
+	l.configure([2]string{"sx-a", forwardOf(one)}, [2]string{"sx-b", refused})
+	c := l.up(1, "sx-*")
+	eventually(t, patience, "the other has failed", func() bool { return len(c.matching(said("failed for good, the other tunnels go on"))) == 1 })
+	l.configure([2]string{"sx-a", forwardOf(one)})
+	l.account.expect(0, "sx-b: forgotten, no longer configured, in ", "reload", "sx-b")
+	l.configure([2]string{"sx-a", "Compression no"})
+	if out := l.account.expect(1, "sx-a: nothing to forward", "reload", "sx-a"); strings.Contains(out, "sx-a: sx-a: ") {
+		t.Errorf("the name is said twice: %s", out)
+	}
+
+	open := one.connect(t) // so that it drains
+	defer open.Close()
+	check(t, exchange(open, "before", patience))
+	c.signal(syscall.SIGTERM)
+	eventually(t, patience, "it drains", func() bool { return !accepts(one.address) })
+	l.account.expect(1, "sx-a: not reloaded, it is being stopped", "reload", "sx-a")
+	if out := c.output(); strings.Contains(out, `"hint":""`) || strings.Count(out, "everything goes on as before") != 1 {
+		t.Errorf("it says\n%s", out)
+	}
+}
+
 func TestReloadTellsOfOthersThatFail(t *testing.T) {
 	t.Parallel()
 	l, one, other := two(t)

@@ -186,7 +186,11 @@ func (l *lane) fail(ctx context.Context, err error, end context.CancelCauseFunc)
 		end(&gone{err})
 		return false
 	}
-	l.log.Error("lane failed", "err", err, "phase", tunnel.PhaseOf(err), "hint", tunnel.HintOf(err))
+	attrs := []any{"err", err, "phase", tunnel.PhaseOf(err)}
+	if hint := tunnel.HintOf(err); hint != "" {
+		attrs = append(attrs, "hint", hint)
+	}
+	l.log.Error("lane failed", attrs...)
 	for {
 		select {
 		case <-ctx.Done():

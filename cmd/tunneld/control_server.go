@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -90,7 +91,7 @@ func resultOf(ctx context.Context, r *runner, do func(context.Context, *runner) 
 func newResult(name string, began time.Time, err error) controlResult {
 	result := controlResult{Tunnel: name, Took: monitor.Seconds(time.Since(began))}
 	if err != nil {
-		result.Error, result.Hint = err.Error(), hintOf(err)
+		result.Error, result.Hint = strings.TrimPrefix(err.Error(), name+": "), hintOf(err)
 	}
 	return result
 }

@@ -214,7 +214,7 @@ func (p *process) start(running context.Context, r *runner) {
 		p.mu.Unlock()
 		close(r.done)
 		if err != nil && len(p.live()) > 0 { // what ends the process is said in the end
-			r.log.Error("failed for good, the other tunnels go on", "err", err, "hint", hintOf(err))
+			r.log.Error("failed for good, the other tunnels go on", complaint(err)...)
 		}
 		poke(p.changed)
 		poke(p.ended)

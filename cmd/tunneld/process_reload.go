@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 // outcome is what a reload has done to a tunnel.
 type outcome struct {
 	name   string
-	did    string                      // "started", "stopped, …"; empty: its options are the new ones
+	did    string                      // "started", "stopped, …", "forgotten, …"; empty: its options are the new ones
 	err    error                       // nil: it was done
 	settle func(context.Context) error // waits for what goes on, and gives why that has failed; nil: nothing does
 }
@@ -33,11 +32,15 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	p.service.reloading()
 	defer func() { p.service.ready(p.summary()) }()
 	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
+	if running.Err() != nil {
+		p.log.Info("configuration not reloaded", "why", "the process is being stopped")
+		return nil, errBeingStopped
+	}
 	if err == nil {
-		err = cmp.Or(running.Err(), p.unreadNow(plans))
+		err = p.unreadNow(plans)
 	}
 	if err != nil {
-		p.log.Error("configuration not reloaded, everything goes on as before", "err", err, "hint", hintOf(err))
+		p.log.Error("configuration not reloaded, everything goes on as before", complaint(err)...)
 		return nil, err
 	}
 	p.log.Info("configuration reloaded")
@@ -126,7 +129,7 @@ func (p *process) renew(ctx, running context.Context, plan tunnelPlan, r *runner
 	case errors.Is(err, tunnel.ErrStopped):
 		return outcome{name: plan.name, err: errBeingStopped}
 	case err != nil:
-		r.log.Error("not reloaded, everything goes on as before", "err", err, "hint", hintOf(err))
+		r.log.Error("not reloaded, everything goes on as before", complaint(err)...)
 		return outcome{name: plan.name, err: err}
 	case !r.adopt(plan):
 		return outcome{name: plan.name}
@@ -157,7 +160,7 @@ func (p *process) beginAnew(ctx, running context.Context, plan tunnelPlan, chang
 			return o
 		}
 	}
-	p.log.Error("tunnel not started", "tunnel", plan.name, "err", o.err, "hint", hintOf(o.err))
+	p.log.With("tunnel", plan.name).Error("tunnel not started", complaint(o.err)...)
 	return o
 }
 
@@ -168,6 +171,7 @@ func (p *process) dismiss(running context.Context, s *division, change *tunnel.C
 	for _, r := range s.ended {
 		if r.hasEnded() && find(p.live(), r.name) == nil && !slices.ContainsFunc(s.fresh, func(plan tunnelPlan) bool { return plan.name == r.name }) {
 			p.forget(r)
+			outcomes = append(outcomes, outcome{name: r.name, did: "forgotten, no longer configured,"})
 		}
 	}
 	for _, r := range s.gone {

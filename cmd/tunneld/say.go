@@ -82,6 +82,15 @@ func hintOf(err error) string {
 	return tunnel.HintOf(err)
 }
 
+// complaint gives the attributes of err for the log, with what can be done about it.
+func complaint(err error) []any {
+	attrs := []any{"err", err}
+	if hint := hintOf(err); hint != "" {
+		attrs = append(attrs, "hint", hint)
+	}
+	return attrs
+}
+
 // exitCode tells the class of a failure by its type and phase.
 func exitCode(err error) int {
 	var exit *exitError
