@@ -45,6 +45,7 @@ type statusJSON struct {
 		Sessions    []struct {
 			UpSince  string `json:"up_since"`
 			EchoVoid string `json:"echo_unavailable"`
+			BytesIn  int    `json:"bytes_in"`
 		}
 		Replacements int
 		Forwards     []struct {

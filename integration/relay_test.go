@@ -17,12 +17,13 @@ type relay struct {
 	listener net.Listener
 	links    map[*relayLink]bool
 	accepted int
-	mute     bool          // new connections are accepted and get nothing
-	refuse   bool          // new connections are reset at once
-	delay    time.Duration // each way
-	frozen   [2]bool       // by direction
-	damaged  [2]int        // by direction: how often something on its way was to be damaged
-	changed  chan struct{} // closed and replaced when frozen changes
+	mute     bool           // new connections are accepted and get nothing
+	refuse   bool           // new connections are reset at once
+	impostor func(net.Conn) // serves the next connection; nil: the server does
+	delay    time.Duration  // each way
+	frozen   [2]bool        // by direction
+	damaged  [2]int         // by direction: how often something on its way was to be damaged
+	changed  chan struct{}  // closed and replaced when frozen changes
 	wg       sync.WaitGroup
 }
 
@@ -124,6 +125,9 @@ func (r *relay) setMute(on bool) { r.set(func() { r.mute = on }) }
 // setRefuse resets new connections as soon as they are accepted; they still count.
 func (r *relay) setRefuse(on bool) { r.set(func() { r.refuse = on }) }
 
+// answerNext has serve answer the next connection in the server's stead, which is closed when it returns.
+func (r *relay) answerNext(serve func(net.Conn)) { r.set(func() { r.impostor = serve }) }
+
 // damage changes one bit of what each open connection carries next in a direction.
 func (r *relay) damage(direction int) { r.set(func() { r.damaged[direction]++ }) }
 
@@ -167,11 +171,17 @@ func (r *relay) accept(l net.Listener) {
 		if !refuse {
 			r.links[link] = true
 		}
-		mute := r.mute
+		mute, impostor := r.mute, r.impostor
+		r.impostor = nil
 		r.mu.Unlock()
 		switch {
 		case refuse:
 			link.reset()
+		case impostor != nil:
+			r.wg.Go(func() {
+				defer link.close()
+				impostor(link.client)
+			})
 		case !mute:
 			r.wg.Go(link.run)
 		}
