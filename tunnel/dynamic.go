@@ -19,7 +19,7 @@ type proxied struct {
 
 func (p proxied) Write(b []byte) (int, error) { return p.target.Write(b) }
 func (p proxied) Run(ctx context.Context)     { p.run(ctx) }
-func (p proxied) Abandon()                    { p.close() }
+func (p proxied) Abandon(ctx context.Context) { p.close(ctx) }
 
 // earlyWriter keeps bytes for the channel until the splice runs, which does not wait for the library.
 type earlyWriter struct{ splice *splice }

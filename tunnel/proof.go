@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,13 +44,14 @@ type lifeProof struct {
 }
 
 // lives reports whether the transport is alive now, after whatever the caller has read. It blocks for a round trip, or
-// until the session ends, whatever the library does.
-func (s *Session) lives() bool {
+// until the session ends or ctx is done, whatever the library does. What is not known by then has no proof.
+func (s *Session) lives(ctx context.Context) bool {
 	p := s.proofs.join(s)
 	select {
 	case <-p.known:
 		return p.lived
 	case <-s.done:
+	case <-ctx.Done():
 	}
 	select {
 	case <-p.known: // both at once

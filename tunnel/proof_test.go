@@ -49,7 +49,7 @@ func TestProofsAreShared(t *testing.T) {
 	for range 1000 {
 		waiting.Go(func() {
 			<-start
-			if !s.lives() {
+			if !s.lives(t.Context()) {
 				t.Error("no proof from a session that lives")
 			}
 		})
@@ -60,7 +60,7 @@ func TestProofsAreShared(t *testing.T) {
 		t.Errorf("%d questions for 1000 channels", n)
 	}
 	s.Close()
-	if s.lives() {
+	if s.lives(t.Context()) {
 		t.Error("a session that was closed has proven that it lives")
 	}
 }

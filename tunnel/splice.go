@@ -56,7 +56,7 @@ func (s *splice) run(ctx context.Context) {
 	defer s.channel.Close()
 	sent, received := make(chan error, 1), make(chan ending, 1)
 	go func() { sent <- s.up() }()
-	go func() { received <- s.down() }()
+	go func() { received <- s.down(ctx) }()
 	var how ending
 	select {
 	case how = <-received:
@@ -87,11 +87,11 @@ func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
 	case passed:
 		select {
 		case err := <-sent:
-			s.end(err == nil || s.channel.session.lives())
+			s.end(err == nil || s.channel.session.lives(ctx))
 			return
 		case <-s.channel.ended:
 			// Nobody reads what conn still sends: the peer closed the channel, or the session ended.
-			s.end(s.channel.session.lives())
+			s.end(s.channel.session.lives(ctx))
 		case <-s.channel.session.done:
 			reset(s.conn)
 		case <-ctx.Done():
@@ -116,8 +116,8 @@ func (s *splice) end(clean bool) {
 }
 
 // close ends both without having copied anything.
-func (s *splice) close() {
-	s.end(s.channel.session.lives())
+func (s *splice) close(ctx context.Context) {
+	s.end(s.channel.session.lives(ctx))
 	s.channel.Close()
 }
 
@@ -141,14 +141,14 @@ func (s *splice) up() error {
 
 // down copies from the channel to conn until the channel's end. Its EOF is passed on once it is proven to be the peer's.
 // When conn takes no more, the channel is closed.
-func (s *splice) down() ending {
+func (s *splice) down(ctx context.Context) ending {
 	err := copyFromChannel(s.conn, s.channel, &s.count.in)
 	var conn *connError
 	switch {
 	case errors.As(err, &conn):
 		s.channel.Close()
 		return deaf
-	case err != nil || s.channel.stopped.Load() && s.channel.used.Load() || !s.channel.session.lives():
+	case err != nil || s.channel.stopped.Load() && s.channel.used.Load() || !s.channel.session.lives(ctx):
 		return cut // or it was us who closed it, in the midst of something
 	}
 	s.conn.CloseWrite()

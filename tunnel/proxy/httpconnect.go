@@ -44,7 +44,7 @@ func serveHTTPConnect(ctx context.Context, c *client, first byte) error {
 		return err
 	}
 	if _, err := io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n"); err != nil {
-		r.Abandon()
+		r.Abandon(ctx)
 		return err
 	}
 	early, _ := in.Peek(in.Buffered())

@@ -25,7 +25,7 @@ var (
 	ErrNotAllowed  = errors.New("PermitRemoteOpen does not allow this target") // ssh_config(5)
 )
 
-// Route is an open way to the target of a request. One of Run and Close is called.
+// Route is an open way to the target of a request. One of Run and Abandon is called.
 type Route interface {
 	// Write sends bytes that came right behind the request.
 	io.Writer
@@ -33,8 +33,8 @@ type Route interface {
 	// Run joins the client and the target until both directions have ended, or ctx is done, and closes both.
 	Run(ctx context.Context)
 
-	// Abandon closes both.
-	Abandon()
+	// Abandon closes both, without waiting for more than ctx.
+	Abandon(ctx context.Context)
 }
 
 // Dial opens a way to target. The client is told of an error by the code that its protocol has for it.
@@ -84,7 +84,7 @@ func (c *client) open(ctx context.Context, host string, port int) (Route, error)
 func carry(ctx context.Context, r Route, early []byte) error {
 	if len(early) > 0 {
 		if _, err := r.Write(early); err != nil {
-			r.Abandon()
+			r.Abandon(ctx)
 			return err
 		}
 	}

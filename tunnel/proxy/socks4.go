@@ -35,7 +35,7 @@ func serveSOCKS4(ctx context.Context, c *client) error {
 		return err
 	}
 	if err := writeSOCKS4(c, socks4Granted); err != nil {
-		r.Abandon()
+		r.Abandon(ctx)
 		return err
 	}
 	return carry(ctx, r, nil)

@@ -53,7 +53,7 @@ func serveSOCKS5(ctx context.Context, c *client, first byte) error {
 	case conn.route == nil:
 		return foreign.Error(err)
 	case err != nil: // the client or the target left meanwhile
-		conn.route.Abandon()
+		conn.route.Abandon(ctx)
 		return err
 	}
 	conn.route.Run(ctx)
