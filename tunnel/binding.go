@@ -116,8 +116,12 @@ func (b *binding) undo(ctx context.Context) {
 		s.close()
 	}
 	for _, s := range b.displaced {
-		if err := b.sockets.replace(ctx, s, b.owners[s], b.log); err != nil {
-			b.owners[s].lookAgain()
+		owner := b.owners[s]
+		switch err := b.sockets.replace(ctx, s, owner, b.log); {
+		case err != nil:
+			owner.lookAgain()
+		case owner.tunnel.isClosed(): // and may have given up its sockets before this one came back
+			b.sockets.drop(owner, []*socket{s})
 		}
 	}
 }

@@ -90,3 +90,28 @@ func TestShutdownLeavesAClaimedSocketToItsNewOwner(t *testing.T) {
 	}
 	other.Shutdown(t.Context())
 }
+
+// What had to be closed for a reload that fails is not bound again for a tunnel that has been shut down meanwhile.
+func TestReloadThatFailsBindsNothingForWhoHasEnded(t *testing.T) {
+	port := freeTCP(t)
+	sockets := NewSockets(nil)
+	old := New(&config.Options{Forwards: []config.Forward{localOn("127.0.0.1", port, says(t, "old"))}}, nil, quiet())
+	if err := old.Listen(t.Context(), sockets); err != nil {
+		t.Fatal(err)
+	}
+	o := &config.Options{AddressFamily: config.IPv4, Forwards: []config.Forward{localOn("*", port, says(t, "new"))}}
+	young := New(o, nil, quiet())
+	defer young.Shutdown(context.Background())
+	c := sockets.Begin()
+	c.Leave(old)
+	b := c.bind(t.Context(), young.plan(o))
+	if len(b.displaced) != 1 {
+		t.Fatalf("%d sockets were closed to make room", len(b.displaced))
+	}
+	old.Shutdown(t.Context())
+	b.undo(t.Context())
+	c.End()
+	if err := young.Listen(t.Context(), NewSockets(nil)); err != nil {
+		t.Error(err)
+	}
+}

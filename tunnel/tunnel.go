@@ -132,6 +132,13 @@ func (t *Tunnel) forwards() ([]*localForward, []*remoteForward) {
 	return slices.Clone(t.locals), slices.Clone(t.remotes)
 }
 
+// isClosed tells whether Shutdown has begun.
+func (t *Tunnel) isClosed() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closed
+}
+
 // Shutdown stops accepting, resets the connections that wait for a session, lets open ones go on until they end or ctx
 // is done, and closes everything. Nothing of the tunnel runs afterwards. The error is ctx's, where connections were cut.
 func (t *Tunnel) Shutdown(ctx context.Context) error {
