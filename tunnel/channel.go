@@ -39,8 +39,8 @@ type channel struct {
 func (c *channel) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	n, err := c.Channel.Read(p)
+	c.use(n) // before another reader sees the end
 	c.reading.Unlock()
-	c.use(n)
 	c.session.carried.Add(uint64(n))
 	return n, err
 }
