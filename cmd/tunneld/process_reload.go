@@ -29,12 +29,14 @@ var (
 func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
+	if running.Err() != nil {
+		return nil, p.tooLate()
+	}
 	p.service.reloading()
 	defer func() { p.service.ready(p.summary()) }()
 	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
 	if running.Err() != nil {
-		p.log.Info("configuration not reloaded", "why", "the process is being stopped")
-		return nil, errBeingStopped
+		return nil, p.tooLate()
 	}
 	if err == nil {
 		err = p.unreadNow(plans)
@@ -58,6 +60,12 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, before != nil && before.hasEnded()))
 	}
 	return append(outcomes, p.dismiss(running, s, change)...), nil
+}
+
+// tooLate says why there is no reload any more.
+func (p *process) tooLate() error {
+	p.log.Info("configuration not reloaded", "why", "the process is being stopped")
+	return errBeingStopped
 }
 
 // unreadNow gives why a plan may lack what its tunnel has: a file of the configuration that could be read before can not be
