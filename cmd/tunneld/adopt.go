@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 )
@@ -21,7 +22,11 @@ func adoptCommand() *cobra.Command {
 			if path == "" {
 				return &exitError{code: exitUsage, err: errors.New("STATE_DIRECTORY is not set: this is for tunneld@.service")}
 			}
-			return adopt(cmd.ErrOrStderr(), path)
+			var failures []error
+			for _, one := range filepath.SplitList(path) { // systemd.exec(5): may be several
+				failures = append(failures, adopt(cmd.ErrOrStderr(), one))
+			}
+			return errors.Join(failures...)
 		},
 	}
 }

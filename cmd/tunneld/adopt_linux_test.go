@@ -87,3 +87,24 @@ func TestAdoptGivesWhatRootAdded(t *testing.T) {
 		t.Errorf("it says %q", text)
 	}
 }
+
+// A drop-in may add a directory: systemd names them all in one variable (systemd.exec(5)).
+func TestAdoptTakesSeveralDirectories(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to give files away")
+	}
+	first, second := t.TempDir(), t.TempDir()
+	for _, dir := range []string{first, second} {
+		if err := os.WriteFile(filepath.Join(dir, "key"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(dir, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("STATE_DIRECTORY", first+":"+second)
+	var out, notes bytes.Buffer
+	if code := run(t.Context(), []string{"tunneld", "adopt"}, &out, &notes); code != 0 || strings.Count(notes.String(), "now belongs to user 12345") != 2 {
+		t.Errorf("exit code %d: %s", code, &notes)
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,8 @@ its own:
 			text := systemUnit
 			if user {
 				text = userUnit
+			} else {
+				warnReplaceable(cmd.ErrOrStderr())
 			}
 			_, err := fmt.Fprint(cmd.OutOrStdout(), strings.ReplaceAll(text, unitBinary, ownPath()))
 			return err
@@ -75,4 +78,35 @@ func ownPath() string {
 		return unitBinary
 	}
 	return strings.NewReplacer("%", "%%", " ", `\x20`).Replace(path)
+}
+
+// warnReplaceable warns where others than root could replace this program, which the system's unit runs as root before each
+// start (adopt).
+func warnReplaceable(notes io.Writer) {
+	path, err := os.Executable()
+	if err != nil {
+		return
+	}
+	if place := replaceable(path); place != "" {
+		fmt.Fprintf(notes, "tunneld: %s can be changed by others than root, and the unit runs %s as root (adopt, before each start)\n"+
+			"tunneld: hint: install it where only root may write, such as /usr/local/bin, and print the unit with that one\n", place, path)
+	}
+}
+
+// replaceable gives the part of the path of a program that others than root can change; empty: there is none. A group that may
+// write is taken for one of administrators, as Debian's staff is for /usr/local.
+func replaceable(path string) string {
+	for place := path; ; place = filepath.Dir(place) {
+		info, err := os.Stat(place)
+		if err != nil {
+			return ""
+		}
+		shared := info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0
+		if ownerOf(info) != 0 || shared {
+			return place
+		}
+		if place == filepath.Dir(place) {
+			return ""
+		}
+	}
 }

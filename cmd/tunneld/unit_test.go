@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -32,9 +33,9 @@ func TestDeployHasTheUnitsThatArePrinted(t *testing.T) {
 
 func TestUnitNamesThisProgram(t *testing.T) {
 	for _, args := range [][]string{{"tunneld", "unit"}, {"tunneld", "unit", "--user"}} {
-		var out, errors bytes.Buffer
-		if code := run(t.Context(), args, &out, &errors); code != 0 {
-			t.Fatalf("%v: exit code %d: %s", args, code, &errors)
+		var out, notes bytes.Buffer
+		if code := run(t.Context(), args, &out, &notes); code != 0 {
+			t.Fatalf("%v: exit code %d: %s", args, code, &notes)
 		}
 		own, err := os.Executable()
 		if err != nil {
@@ -45,6 +46,47 @@ func TestUnitNamesThisProgram(t *testing.T) {
 				t.Errorf("%v: no line %q in\n%s", args, line, &out)
 			}
 		}
+	}
+}
+
+// The unit has a line that runs as root: who may replace the program there is root from the next start on.
+func TestUnitWarnsOfAProgramThatOthersCanReplace(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root, to have files of somebody else")
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "bin", "tunneld")
+	if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name  string
+		place string
+		owner int
+		mode  os.FileMode
+		want  string
+	}{
+		{"all is root's", path, 0, 0o755, ""},
+		{"the file is another's", path, 12345, 0o755, path},
+		{"others may write to the file", path, 0, 0o757, path},
+		{"the directory is another's", filepath.Dir(path), 12345, 0o755, filepath.Dir(path)},
+		{"the directory above is another's", dir, 12345, 0o755, dir},
+		{"others may make files in the directory", filepath.Dir(path), 0, 0o777, filepath.Dir(path)},
+		{"others may not remove files in the directory", filepath.Dir(path), 0, 0o777 | os.ModeSticky, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			defer os.Chmod(c.place, 0o755)
+			defer os.Chown(c.place, 0, 0)
+			if err := errors.Join(os.Chown(c.place, c.owner, 0), os.Chmod(c.place, c.mode)); err != nil {
+				t.Fatal(err)
+			}
+			if got := replaceable(path); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
 	}
 }
 
@@ -144,8 +186,8 @@ func TestUnitWordsAreQuoted(t *testing.T) {
 }
 
 func TestHelpFitsOnAScreen(t *testing.T) {
-	var out, errors bytes.Buffer
-	run(t.Context(), []string{"tunneld", "help"}, &out, &errors)
+	var out, notes bytes.Buffer
+	run(t.Context(), []string{"tunneld", "help"}, &out, &notes)
 	lines := strings.Split(strings.TrimRight(out.String(), "\n"), "\n")
 	if len(lines) > 24 {
 		t.Errorf("%d lines, want at most 24:\n%s", len(lines), &out)
