@@ -15,6 +15,7 @@ type portFile struct {
 	mu   sync.Mutex // guards all following fields, and the file
 	path string     // where it was written last; empty: nowhere
 	text string     // what was written last
+	over bool       // by remove
 }
 
 // update makes the file at path hold what lines gives, unless it does already. An empty path means no file.
@@ -24,7 +25,7 @@ func (p *portFile) update(path string, lines func() []string, log *slog.Logger) 
 	if path != p.path {
 		p.removeLocked(log)
 	}
-	if path == "" {
+	if path == "" || p.over {
 		return
 	}
 	text := strings.Join(lines(), "")
@@ -38,10 +39,11 @@ func (p *portFile) update(path string, lines func() []string, log *slog.Logger) 
 	p.path, p.text = path, text
 }
 
-// remove takes the file away.
+// remove takes the file away for good: a reload that was under way when the tunnel ended writes none.
 func (p *portFile) remove(log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.over = true
 	p.removeLocked(log)
 }
 

@@ -52,6 +52,7 @@ func TestPortFile(t *testing.T) {
 		t.Errorf("asked for %v, want the port of before and then any", asked)
 	}
 	tun.Shutdown(t.Context())
+	tun.noteChange() // a reload that was under way says so
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the file is left: %v", err)
 	}
