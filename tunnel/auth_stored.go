@@ -9,9 +9,9 @@ import (
 // storedPassword is what became in this attempt of the password that stands in a file.
 //
 // The one secret that travels without a person is bound by these rules: it was named as a password, for this hop; the host
-// key was known, and not merely accepted; it goes out in answer to a request for a password, or to the only question of a
-// server that takes passwords in no other way; and not again once it was refused. What is named as a passphrase, of whatever
-// hop, goes to no server at all (see storedPassphrase).
+// key was known, or has been written down and is from now on, and was not merely taken; it goes out in answer to a request
+// for a password, or to the only question of a server that takes passwords in no other way; and not again once it was
+// refused. What is named as a passphrase, of whatever hop, goes to no server at all (see storedPassphrase).
 type storedPassword struct {
 	sent    []string // methods by which it has been sent
 	refused bool     // by the server
