@@ -32,6 +32,11 @@ const (
 	maxReportHeader = 16 << 10 // bytes
 )
 
+const (
+	mostAsked  = 8           // processes are asked at once: each may answer with maxReport bytes
+	searchTime = 5 * askTime // after which no more are asked: somebody may have put hundreds of silent sockets there
+)
+
 // errLongAnswer is the end of an answer that has none.
 var errLongAnswer = errors.New("the answer is too long")
 
@@ -72,21 +77,42 @@ func findInstances(ctx context.Context) (found []*instance, problems []error) {
 		sockets = append(sockets, list...)
 	}
 	instances := make([]*instance, len(sockets))
-	failures := make([]error, len(sockets))
-	var all sync.WaitGroup
-	for i, socket := range sockets {
-		all.Go(func() {
-			d := newInstance(socket)
-			if failures[i] = d.ask(ctx); failures[i] == nil {
-				instances[i] = d
-			}
-		})
-	}
-	all.Wait()
-	failures = slices.DeleteFunc(failures, func(err error) bool { return err == nil })
+	failures := askAll(sockets, func(i int, socket string) error {
+		d := newInstance(socket)
+		err := d.ask(ctx)
+		if err == nil {
+			instances[i] = d
+		}
+		return err
+	})
 	found = slices.DeleteFunc(instances, func(d *instance) bool { return d == nil || d.report.PID == 0 })
 	slices.SortStableFunc(found, func(a, b *instance) int { return cmp.Compare(filepath.Base(a.socket), filepath.Base(b.socket)) })
 	return found, append(problems, failures...)
+}
+
+// askAll calls ask for each socket, a few at once, and gives what has failed. Those of other users are the last.
+func askAll(sockets []string, ask func(i int, socket string) error) []error {
+	failures := make([]error, len(sockets))
+	var all sync.WaitGroup
+	slots := make(chan struct{}, mostAsked)
+	late := time.After(searchTime)
+
+asking:
+	for i, socket := range sockets {
+		select {
+		case slots <- struct{}{}:
+		case <-late:
+			failures[i] = &exitError{code: exitGaveUp,
+				err: fmt.Errorf("%s: not asked, nor %d more: others take too long to answer", foreign.Line(socket), len(sockets)-i-1)}
+			break asking
+		}
+		all.Go(func() {
+			defer func() { <-slots }()
+			failures[i] = ask(i, socket)
+		})
+	}
+	all.Wait()
+	return slices.DeleteFunc(failures, func(err error) bool { return err == nil })
 }
 
 // ask gets the report. It stays empty where nobody listens, which is no error.

@@ -2,12 +2,17 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // An answer without end on a control socket cost status 498 MB.
@@ -65,4 +70,56 @@ func TestAnswerOfManySmallValues(t *testing.T) {
 	if err := readAnswer(strings.NewReader(`{"tunnels":[`+strings.Repeat("null,", maxReportValues)+`null]}`), &report); !errors.Is(err, errLongAnswer) {
 		t.Errorf("it was taken, with %v", err)
 	}
+}
+
+// Whoever has a directory in which root looks can put hundreds of sockets there that answer at length: 200 of them cost
+// `tunneld status` 425 MB.
+func TestSocketsAreAskedAFewAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_RUNTIME_DIR", dir)
+	var mu sync.Mutex
+	now, most, sockets := 0, 0, 4*mostAsked
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		select { // long enough for the others to come, too
+		case <-t.Context().Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+		mu.Lock()
+		now--
+		mu.Unlock()
+		io.WriteString(w, `{"pid": 1, "version": 1, "tunnels": []}`)
+	})
+	for i := range sockets {
+		listener, err := listenSocket(t.Context(), filepath.Join(dir, socketName(fmt.Sprintf("s%d", i))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: handler}
+		go server.Serve(listener)
+		t.Cleanup(func() { server.Close() })
+	}
+	if found, problems := findInstances(t.Context()); len(found) != sockets || problems != nil {
+		t.Errorf("%d of %d answered, %v", len(found), sockets, problems)
+	}
+	if most > mostAsked {
+		t.Errorf("%d were asked at once, want at most %d", most, mostAsked)
+	}
+}
+
+// However many sockets say nothing, the search has an end, and what it has found before them is shown.
+func TestSilentSocketsDoNotHoldUpTheSearch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		problems := askAll(make([]string, 1000), func(int, string) error {
+			<-time.After(askTime)
+			return nil
+		})
+		if took := time.Since(began); took > searchTime+askTime || len(problems) != 1 {
+			t.Errorf("it took %v and gave %v", took, problems)
+		}
+	})
 }
