@@ -60,7 +60,7 @@ func TestReconnectSparesAClientThatStillReads(t *testing.T) {
 // Opens are on their way at any moment, over a link with a delay, and none is lost while one connection replaces another.
 func TestOpensOutliveManyReplacements(t *testing.T) {
 	t.Parallel()
-	const replacements, clients = 12, 6
+	const replacements, clients = 16, 2 // few, so that it is the open alone that keeps a connection
 	l := newLab(t, "TunneldDrain 1", "TunneldEcho off")
 	r := localRoute(t, startTarget(t, echo).address())
 	p := l.open(tunneld, []route{r})
