@@ -66,7 +66,7 @@ func verifyProof(conn ssh.Conn, key ssh.PublicKey, blob []byte) (trusted bool, e
 				return false, nil
 			}
 		case signature.Format != strings.TrimSuffix(negotiated, certificateSuffix):
-			return false, fmt.Errorf("signed with %s, not with %s", signature.Format, negotiated)
+			return false, fmt.Errorf("signed with %s, not with %s", foreign.Line(signature.Format), negotiated)
 		}
 	}
 	signed := ssh.Marshal(struct {
@@ -74,7 +74,7 @@ func verifyProof(conn ssh.Conn, key ssh.PublicKey, blob []byte) (trusted bool, e
 		Session []byte
 		Key     []byte
 	}{proveRequest, conn.SessionID(), key.Marshal()})
-	return true, key.Verify(signed, &signature)
+	return true, foreign.Error(key.Verify(signed, &signature))
 }
 
 func negotiatedHostKey(conn ssh.Conn) string {
