@@ -52,7 +52,7 @@ func matchList(text, list string, fold bool) verdict {
 			return noMatch
 		}
 		if fold {
-			pattern = lower(pattern)
+			pattern = toLower(pattern)
 		}
 		if matchPattern(text, pattern) {
 			if negated {
@@ -66,4 +66,15 @@ func matchList(text, list string, fold bool) verdict {
 }
 
 // matchHost is matchList for host names, whose case does not matter.
-func matchHost(host, list string) bool { return matchList(lower(host), list, true) == positive }
+func matchHost(host, list string) bool { return matchList(toLower(host), list, true) == positive }
+
+// toLower changes ASCII letters only, as tolower(3) does on the bytes of a C string.
+func toLower(text string) string {
+	out := []byte(text)
+	for i, c := range out {
+		if 'A' <= c && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
+		}
+	}
+	return string(out)
+}

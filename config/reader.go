@@ -135,13 +135,4 @@ func quoteWord(word string) string {
 	return escaped
 }
 
-// lower changes ASCII letters only, as tolower(3) does on the bytes of a C string.
-func lower(text string) string {
-	out := []byte(text)
-	for i, c := range out {
-		if 'A' <= c && c <= 'Z' {
-			out[i] = c + 'a' - 'A'
-		}
-	}
-	return string(out)
-}
+func lower(text string) string { return toLower(text) }

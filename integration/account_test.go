@@ -1,11 +1,14 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -95,4 +98,63 @@ func (a *account) environment() []string {
 		"AUTOSSH_GATETIME=0",
 		"AUTOSSH_LOGFILE=/dev/stderr",
 	}
+}
+
+// encrypt gives the account's key a passphrase.
+func (a *account) encrypt() {
+	a.t.Helper()
+	need(a.t, "ssh-keygen")
+	cmd := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", secret, "-f", a.path("id_ed25519"))
+	if output, err := cmd.CombinedOutput(); err != nil {
+		a.t.Fatalf("ssh-keygen: %v\n%s", err, output)
+	}
+}
+
+// ask runs one of the commands that talk to a running tunneld, and gives what it printed and its exit code.
+func (a *account) ask(words ...string) (text string, code int) {
+	a.t.Helper()
+	c := a.tunneld(words...)
+	code = c.waitExit(a.t, patience)
+	return c.text(), code
+}
+
+// expect runs a command that has to end with code and to print what matches.
+func (a *account) expect(code int, says string, words ...string) string {
+	a.t.Helper()
+	text, got := a.ask(words...)
+	if got != code {
+		a.t.Errorf("tunneld %s: exit code %d, want %d; it said\n%s", strings.Join(words, " "), got, code, text)
+	}
+	if !regexp.MustCompile(says).MatchString(text) {
+		a.t.Errorf("tunneld %s says\n%swant %q", strings.Join(words, " "), text, says)
+	}
+	return text
+}
+
+func (a *account) status(words ...string) (s statusJSON) {
+	a.t.Helper()
+	text, _ := a.ask(append([]string{"status", "--json"}, words...)...)
+	if err := json.Unmarshal([]byte(text), &s); err != nil {
+		a.t.Fatalf("status --json says %q: %v", text, err)
+	}
+	return s
+}
+
+// names gives the tunnels that `tunneld status` shows.
+func (a *account) names() (names []string) {
+	for _, s := range a.status().Tunnels {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// writeProgram makes a shell script that notes its arguments and environment before it does what it is for.
+func (a *account) writeProgram(name, script string) string {
+	a.t.Helper()
+	path, notes := a.path(name), a.path("children")
+	writeFile(a.t, path, fmt.Sprintf("#!/bin/sh\n{ echo \"%s: $*\"; env; tr '\\0' ' ' < /proc/$$/cmdline; } >> %s\n%s\n", name, notes, script))
+	if err := os.Chmod(path, 0o700); err != nil {
+		a.t.Fatal(err)
+	}
+	return path
 }

@@ -14,46 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// secret is the passphrase of encrypted keys in these tests.
-const secret = "open sesame, please"
-
-// encrypt gives the account's key a passphrase.
-func (a *account) encrypt() {
-	a.t.Helper()
-	need(a.t, "ssh-keygen")
-	cmd := exec.Command("ssh-keygen", "-q", "-p", "-a", "1", "-P", "", "-N", secret, "-f", a.path("id_ed25519"))
-	if output, err := cmd.CombinedOutput(); err != nil {
-		a.t.Fatalf("ssh-keygen: %v\n%s", err, output)
-	}
-}
-
 // noSecret fails the test when the passphrase is in what a program said.
 func noSecret(t *testing.T, c *child) {
 	t.Helper()
 	if strings.Contains(c.text(), "sesame") {
 		t.Error("the passphrase was told")
-	}
-}
-
-// waitWorking waits until bytes go through r.
-func (l *lab) waitWorking(c *child, r route) {
-	l.t.Helper()
-	eventually(l.t, patience, "bytes through the tunnel", func() bool {
-		if !c.running() {
-			l.t.Fatalf("ended with %d", c.exitCode())
-		}
-		return r.works(time.Second) == nil
-	})
-}
-
-// outages cut the connection and wait until it is back.
-func (l *lab) outages(c *child, r route, count int) {
-	l.t.Helper()
-	l.waitWorking(c, r)
-	for range count {
-		l.server.kill()
-		l.server.start()
-		l.waitWorking(c, r)
 	}
 }
 

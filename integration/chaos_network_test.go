@@ -56,17 +56,3 @@ func networkScene(t *testing.T) *scene {
 	)
 	return s
 }
-
-// subnet is what both ends of the cable are in.
-func (n *network) subnet() string {
-	_, subnet, _ := net.ParseCIDR(n.own + "/24")
-	return subnet.String()
-}
-
-// refuse answers every connection from the client to a port with a reset, until pass.
-func (n *network) refuse(port int) {
-	n.t.Helper()
-	n.in(n.client, "nft", fmt.Sprintf(`table inet cut {
-		chain out { type filter hook output priority 0; oifname "%s" tcp dport %d ct state new reject with tcp reset; }
-	}`, n.link, port))
-}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -214,4 +215,11 @@ func (c *child) kill() {
 		c.cmd.Process.Kill()
 	}
 	<-c.done
+}
+
+// since gives the lines from a position on.
+func (c *child) since(from int) []line {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.lines[min(from, len(c.lines)):])
 }

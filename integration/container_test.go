@@ -12,9 +12,6 @@ import (
 	"time"
 )
 
-// containerUser is a user that no password file knows. As a group it may read the mounted key.
-const containerUser = 12345
-
 // The image of the Dockerfile, built from a clean checkout and run the way README.md says.
 func TestContainer(t *testing.T) {
 	t.Parallel()
@@ -54,28 +51,6 @@ func contained(dotSSH string, words ...string) []string {
 	return append(append(append(run, limits...), image), words...)
 }
 
-// dotSSH writes what is mounted at ~/.ssh: files of root, the key readable for the container's group.
-func (l *lab) dotSSH(lines ...string) string {
-	l.t.Helper()
-	dir := filepath.Join(l.t.TempDir(), "ssh")
-	known, _ := os.ReadFile(l.account.path("known_hosts"))
-	key, _ := os.ReadFile(l.account.path("id_ed25519"))
-	text := fmt.Sprintf("Host %s\n  HostName 127.0.0.1\n  Port %d\n  User %s\n", alias, l.relay.port, l.account.user)
-	for _, line := range lines {
-		text += "  " + line + "\n"
-	}
-	for name, data := range map[string]string{"config": text, "known_hosts": string(known), "id_ed25519": string(key)} {
-		os.MkdirAll(dir, 0o755)
-		writeFile(l.t, filepath.Join(dir, name), data)
-		os.Chmod(filepath.Join(dir, name), 0o644)
-	}
-	if err := os.Chown(filepath.Join(dir, "id_ed25519"), 0, containerUser); err != nil {
-		l.t.Fatal(err)
-	}
-	os.Chmod(filepath.Join(dir, "id_ed25519"), 0o440)
-	return dir
-}
-
 func testContainedTunnel(t *testing.T, p *podman) {
 	l := newLab(t)
 	r := localRoute(t, startTarget(t, echo).address())
@@ -104,12 +79,6 @@ func testContainedTunnel(t *testing.T, p *podman) {
 	if code := c.waitExit(t, patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-}
-
-// healthy reports whether the container's HEALTHCHECK succeeds.
-func (p *podman) healthy() bool {
-	_, code := p.try("healthcheck", "run", "tunneld")
-	return code == 0
 }
 
 // Root's place for the control socket is /run/tunneld, which the image has not: its health check never passed.

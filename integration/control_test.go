@@ -8,63 +8,12 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
-
-// ask runs one of the commands that talk to a running tunneld, and gives what it printed and its exit code.
-func (a *account) ask(words ...string) (text string, code int) {
-	a.t.Helper()
-	c := a.tunneld(words...)
-	code = c.waitExit(a.t, patience)
-	return c.text(), code
-}
-
-// expect runs a command that has to end with code and to print what matches.
-func (a *account) expect(code int, says string, words ...string) string {
-	a.t.Helper()
-	text, got := a.ask(words...)
-	if got != code {
-		a.t.Errorf("tunneld %s: exit code %d, want %d; it said\n%s", strings.Join(words, " "), got, code, text)
-	}
-	if !regexp.MustCompile(says).MatchString(text) {
-		a.t.Errorf("tunneld %s says\n%swant %q", strings.Join(words, " "), text, says)
-	}
-	return text
-}
-
-// statusJSON is what the tests read of `tunneld status --json`.
-type statusJSON struct {
-	Version int
-	Tunnels []struct {
-		Name, State string
-		Sessions    []struct {
-			UpSince  string `json:"up_since"`
-			EchoVoid string `json:"echo_unavailable"`
-			BytesIn  int    `json:"bytes_in"`
-		}
-		Replacements int
-		Forwards     []struct {
-			Kind, Spec, State string
-			Bound             []string
-			Open, Total       int
-			LastError         string `json:"last_error"`
-		}
-	}
-}
-
-func (a *account) status(words ...string) (s statusJSON) {
-	a.t.Helper()
-	text, _ := a.ask(append([]string{"status", "--json"}, words...)...)
-	if err := json.Unmarshal([]byte(text), &s); err != nil {
-		a.t.Fatalf("status --json says %q: %v", text, err)
-	}
-	return s
-}
 
 // two gives an account with the aliases one and two, each with an echo server behind a local forward, and their routes.
 func two(t *testing.T) (l *lab, one, other route) {
@@ -76,14 +25,6 @@ func two(t *testing.T) (l *lab, one, other route) {
 	l.account.host("one", l.relay.port, "LocalForward "+one.address+" "+target)
 	l.account.host("two", l.relay.port, "LocalForward "+other.address+" "+target)
 	return l, one, other
-}
-
-// up starts tunnels by alias and waits until each is up.
-func (l *lab) up(count int, words ...string) *child {
-	l.t.Helper()
-	c := l.account.tunneld(append([]string{"up", "-F", l.account.path("config"), "--log-format", "json"}, words...)...)
-	eventually(l.t, patience, "every tunnel is up", func() bool { return len(c.matching(isUp)) >= count || !c.running() })
-	return c
 }
 
 // targetOf gives the target in the flags of a local route.

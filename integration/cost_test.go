@@ -1,11 +1,7 @@
 package integration
 
 import (
-	"bytes"
-	"fmt"
 	"net"
-	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -80,25 +76,6 @@ func resident(t testing.TB, pid int) int {
 		return time.Since(since) > 300*time.Millisecond
 	})
 	return last << 10
-}
-
-// statusValue reads a number from /proc/PID/status.
-func statusValue(t testing.TB, pid int, key string) int {
-	t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := bytes.Cut(data, []byte(key+":"))
-	fields := bytes.Fields(rest)
-	if len(fields) == 0 {
-		t.Fatalf("/proc/%d/status has no %s", pid, key)
-	}
-	value, err := strconv.Atoi(string(fields[0]))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return value
 }
 
 // manyFiles raises the limit of open files as far as it goes, for the programs that the test starts, too.

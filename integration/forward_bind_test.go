@@ -3,10 +3,8 @@ package integration
 import (
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -78,35 +76,6 @@ func bindFormsAsSSH(t *testing.T, n *network, l *lab, options []string) map[stri
 	ours.kill()
 	eventually(t, patience, "our ports are free", func() bool { return len(listening()) == 0 })
 	return want
-}
-
-// listening gives the addresses that somebody listens on at both ends, by port, from the kernel's table.
-func (n *network) listening(from, to int) map[string][]string {
-	n.t.Helper()
-	found := make(map[string][]string)
-	for _, space := range []string{n.client, n.server} {
-		n.inside(space, func() {
-			for _, table := range []string{"tcp", "tcp6"} {
-				data, _ := os.ReadFile("/proc/thread-self/net/" + table)
-				for row := range strings.Lines(string(data)) {
-					fields := strings.Fields(row)
-					if len(fields) < 4 || fields[3] != "0A" {
-						continue
-					}
-					address, hex, _ := strings.Cut(fields[1], ":")
-					port, _ := strconv.ParseUint(hex, 16, 16)
-					if int(port) >= from && int(port) <= to {
-						key := fmt.Sprint(port)
-						found[key] = append(found[key], space[len(space)-1:]+" "+address)
-					}
-				}
-			}
-		})
-	}
-	for _, addresses := range found {
-		slices.Sort(addresses)
-	}
-	return found
 }
 
 // What ssh refuses, tunneld refuses as well.

@@ -12,26 +12,6 @@ import (
 	"time"
 )
 
-// hold has ssh take a remote port and then freezes it: a connection of before that the server still takes for alive.
-func (l *lab) hold(r route) *child {
-	l.t.Helper()
-	c := l.open(openSSH, []route{r})
-	c.signal(syscall.SIGSTOP)
-	return c
-}
-
-// forward gives the state of a forward as `tunneld status` shows it.
-func (l *lab) forward(flags []string) (state, lastError string) {
-	l.t.Helper()
-	for _, f := range l.account.status(alias).Tunnels[0].Forwards {
-		if f.Spec == strings.Join(flags, " ") {
-			return string(f.State), f.LastError
-		}
-	}
-	l.t.Fatalf("status has no %v", flags)
-	return "", ""
-}
-
 const heldWord = "held by another connection"
 
 func TestRemotePortThatAnEarlierConnectionHolds(t *testing.T) {
@@ -119,13 +99,6 @@ func TestReconnectHandsRemotePortsOver(t *testing.T) {
 	check(t, r.works(patience))
 }
 
-// since gives the lines from a position on.
-func (c *child) since(from int) []line {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return slices.Clone(c.lines[min(from, len(c.lines)):])
-}
-
 // The port that the server chose stands in the log, in the status and in a file, and is asked for again after a cut.
 func TestServerChoosesARemotePort(t *testing.T) {
 	t.Parallel()
@@ -159,16 +132,6 @@ func TestServerChoosesARemotePort(t *testing.T) {
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the file is left")
 	}
-}
-
-func (l *lab) boundAt(flags []string) string {
-	l.t.Helper()
-	for _, f := range l.account.status(alias).Tunnels[0].Forwards {
-		if f.Spec == strings.Join(flags, " ") && len(f.Bound) == 1 {
-			return f.Bound[0]
-		}
-	}
-	return ""
 }
 
 // A socket of the server that somebody left behind is the server's to remove (StreamLocalBindUnlink in sshd_config).

@@ -75,20 +75,6 @@ func manyAtOnce(t *testing.T, r route, count int, size int64) {
 	summarize(t, failures)
 }
 
-// summarize reports the first few errors and the number of all.
-func summarize(t testing.TB, failures <-chan error) {
-	t.Helper()
-	count := 0
-	for err := range failures {
-		if count++; count <= 5 {
-			t.Error(err)
-		}
-	}
-	if count > 5 {
-		t.Errorf("… %d errors in all", count)
-	}
-}
-
 func TestHalfCloseIsPassedOn(t *testing.T) {
 	for _, p := range carriers {
 		t.Run(string(p), func(t *testing.T) {
@@ -175,12 +161,5 @@ func TestRefusedTargetEndsThatConnectionOnly(t *testing.T) {
 				check(t, r.works(patience))
 			}
 		})
-	}
-}
-
-func check(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Error(err)
 	}
 }

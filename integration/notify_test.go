@@ -1,10 +1,8 @@
 package integration
 
 import (
-	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -122,27 +120,6 @@ func TestIsNotReadyWithoutItsPorts(t *testing.T) {
 	if heard := m.all(); slices.Contains(heard, "READY=1") {
 		t.Errorf("the service manager heard %q", heard)
 	}
-}
-
-// inherit starts tunneld with listening sockets from descriptor 3 on, as sd_listen_fds(3) has it.
-func (l *lab) inherit(sockets []net.Listener, flags ...string) *child {
-	l.t.Helper()
-	words := append([]string{"-c", `LISTEN_PID=$$ exec "$@"`, "sh", l.account.binary(), "up", alias,
-		"-F", l.account.path("config"), "--log-format", "json", "--log-level", "debug"}, flags...)
-	cmd := exec.Command("sh", words...)
-	cmd.Dir = l.account.dir
-	cmd.Env = append(l.account.environment(), fmt.Sprint("LISTEN_FDS=", len(sockets)))
-	for _, socket := range sockets {
-		file, err := socket.(*net.TCPListener).File()
-		if err != nil {
-			l.t.Fatal(err)
-		}
-		defer file.Close()
-		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
-	}
-	c := startChild(l.t, "tunneld", cmd)
-	l.account.noRaces(c)
-	return c
 }
 
 func TestTakesOverSocketsOfTheServiceManager(t *testing.T) {

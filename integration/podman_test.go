@@ -193,3 +193,9 @@ func checkout(dir string) (string, error) {
 	}
 	return dir, nil
 }
+
+// healthy reports whether the container's HEALTHCHECK succeeds.
+func (p *podman) healthy() bool {
+	_, code := p.try("healthcheck", "run", "tunneld")
+	return code == 0
+}

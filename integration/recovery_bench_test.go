@@ -151,8 +151,3 @@ func (c *caller) refused(cuts []time.Time) (count int, examples []error) {
 	}
 	return count, examples[:min(3, len(examples))]
 }
-
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[len(sorted)/2]
-}

@@ -55,17 +55,6 @@ func TestDeathOfOneConnectionOfSeveral(t *testing.T) {
 	}
 }
 
-// some gives the links that are open.
-func (r *relay) some() []*relayLink {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var links []*relayLink
-	for l := range r.links {
-		links = append(links, l)
-	}
-	return links
-}
-
 // TunneldLazy: no connection before the first client, none after the last has been gone for long, and another for the next.
 func TestLazyTunnelConnectsOnFirstUse(t *testing.T) {
 	t.Parallel()

@@ -37,34 +37,6 @@ func portOf(address string) string {
 	return port
 }
 
-// dnsServer starts one where tunneld looks for it.
-func (n *network) dnsServer(address string) *dnsServer {
-	n.t.Helper()
-	var conn net.PacketConn
-	var err error
-	n.inside(n.client, func() { conn, err = net.ListenPacket("udp4", "127.0.0.1:53") })
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	addr, _ := netip.ParseAddr(address)
-	s := startDNSServer(conn, addr)
-	n.t.Cleanup(s.stop)
-	return s
-}
-
-// waitServed waits until bytes go through a listener of tunneld's in its namespace.
-func (n *network) waitServed(c *child, r route) {
-	n.t.Helper()
-	eventually(n.t, patience, "bytes through the tunnel", func() bool {
-		conn, err := n.dial(r.address)
-		if err != nil {
-			return false
-		}
-		defer conn.Close()
-		return exchange(conn, "hello", patience/10) == nil
-	})
-}
-
 // At boot tunneld may be there before the name server is, and before the name server knows the name.
 func TestNamesThatComeLate(t *testing.T) {
 	t.Parallel()

@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"net"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -42,30 +41,6 @@ func TestNetworkChangesAreLookedInto(t *testing.T) {
 			}
 		})
 	}
-}
-
-// settle waits until the cable's own events are over.
-func (n *network) settle() {
-	n.t.Helper()
-	n.in(n.client, "sh", "-c", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6") // its addresses come late
-	eventually(n.t, patience, "the link is up", func() bool {
-		out, err := exec.Command("ip", "-n", n.client, "-o", "link", "show", n.link).Output()
-		return err == nil && strings.Contains(string(out), "state UP")
-	})
-}
-
-// forget has the server start anew in such a way that the client's kernel does not hear of it.
-func (n *network) forget(server *sshd) {
-	n.t.Helper()
-	n.in(n.server, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/tcp_orphan_retries")
-	n.drop()
-	server.kill()
-	eventually(n.t, patience, "the server's kernel has given the old connection up", func() bool {
-		out, err := exec.Command("ip", "netns", "exec", n.server, "ss", "-Htn").Output()
-		return err == nil && len(out) == 0
-	})
-	n.pass()
-	server.start()
 }
 
 // Each of these cuts a long wait short.

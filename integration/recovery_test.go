@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// hasty keeps the waits between attempts short, so that outages follow each other quickly.
-var hasty = []string{"-o", "TunneldBackoffMax=1"}
-
 func TestComesBackEachTimeTheServerIsKilled(t *testing.T) {
 	t.Parallel()
 	l := newLab(t)

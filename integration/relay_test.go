@@ -204,3 +204,14 @@ func (r *relay) awaitThaw(direction int, ended <-chan struct{}) bool {
 		}
 	}
 }
+
+// some gives the links that are open.
+func (r *relay) some() []*relayLink {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var links []*relayLink
+	for l := range r.links {
+		links = append(links, l)
+	}
+	return links
+}

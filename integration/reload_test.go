@@ -11,25 +11,8 @@ import (
 	"testing"
 )
 
-// configure writes the account's configuration anew: an alias and its line each.
-func (l *lab) configure(aliases ...[2]string) {
-	l.t.Helper()
-	l.account.forget()
-	for _, a := range aliases {
-		l.account.host(a[0], l.relay.port, strings.Split(a[1], "\n")...)
-	}
-}
-
 // forwardOf gives the line of ssh_config(5) for a local route.
 func forwardOf(r route) string { return "LocalForward " + r.address + " " + targetOf(r) }
-
-// names gives the tunnels that `tunneld status` shows.
-func (a *account) names() (names []string) {
-	for _, s := range a.status().Tunnels {
-		names = append(names, s.Name)
-	}
-	return names
-}
 
 // An alias that was renamed takes the place of the one before: its port does not close, and the daemon goes on.
 func TestReloadOfARenamedAlias(t *testing.T) {

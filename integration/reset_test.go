@@ -4,7 +4,6 @@ import (
 	"io"
 	"net"
 	"testing"
-	"time"
 )
 
 // An open connection can not outlive its SSH connection. The client must see a reset: after a clean end a transfer that
@@ -74,23 +73,4 @@ func TestTransfersAreResetWhenTheSessionBreaks(t *testing.T) {
 		expectReset(t, "the client of "+down[i].name, readToEnd(conn, patience))
 	}
 	expectReset(t, "the target of R", receive(t, ended))
-}
-
-func expectReset(t *testing.T, who string, err error) {
-	t.Helper()
-	if !wasReset(err) {
-		t.Errorf("%s saw %v, want a reset", who, err)
-	}
-}
-
-// receive waits for a value.
-func receive[T any](t testing.TB, from <-chan T) T {
-	t.Helper()
-	select {
-	case v := <-from:
-		return v
-	case <-time.After(patience):
-		t.Fatalf("nothing came within %v", patience)
-		panic("unreachable")
-	}
 }

@@ -29,17 +29,6 @@ func encryptKey(t testing.TB, path, passphrase string) {
 	}
 }
 
-// writeProgram makes a shell script that notes its arguments and environment before it does what it is for.
-func (a *account) writeProgram(name, script string) string {
-	a.t.Helper()
-	path, notes := a.path(name), a.path("children")
-	writeFile(a.t, path, fmt.Sprintf("#!/bin/sh\n{ echo \"%s: $*\"; env; tr '\\0' ' ' < /proc/$$/cmdline; } >> %s\n%s\n", name, notes, script))
-	if err := os.Chmod(path, 0o700); err != nil {
-		a.t.Fatal(err)
-	}
-	return path
-}
-
 // A passphrase and a password run through all that tunneld does: a jump host with a password behind a ProxyCommand, another
 // with a key whose passphrase SSH_ASKPASS gives, the target with a key whose passphrase is in a file, KnownHostsCommand and
 // Match exec. Each server is sent what is for it, and nothing that a person or a program can read holds any of them.

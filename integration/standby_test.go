@@ -11,13 +11,6 @@ import (
 	"time"
 )
 
-// replica is one of several tunneld processes that share a -R port. Its target says its name.
-type replica struct {
-	name string
-	web  string // address of --listen
-	c    *child
-}
-
 // nameWhenAsked says its name at the first byte, so that a connection on which nothing is said stays open.
 func nameWhenAsked(name string, c *net.TCPConn) {
 	if n, _ := c.Read(make([]byte, 1)); n == 1 {
@@ -31,28 +24,6 @@ func nameAndEnd(name string, c *net.TCPConn) {
 	fmt.Fprintln(c, name)
 	c.CloseWrite()
 	io.Copy(io.Discard, c)
-}
-
-// startReplica runs a tunneld whose target says its name.
-func (l *lab) startReplica(name string, port int, say func(name string, c *net.TCPConn)) *replica {
-	l.t.Helper()
-	target := startTarget(l.t, func(c *net.TCPConn) { say(name, c) })
-	r := &replica{name: name, web: loopback(freePort(l.t))}
-	flags := []string{"--name", name, "--listen", r.web, "-R", fmt.Sprint(port, ":", target.address())}
-	r.c = l.start(tunneld, append(flags, hasty...)...)
-	waitUp(l.t, r.c, 0)
-	return r
-}
-
-// ready asks /readyz.
-func (r *replica) ready(query string) (int, string) {
-	answer, err := http.Get("http://" + r.web + "/readyz" + query)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer answer.Body.Close()
-	body, _ := io.ReadAll(answer.Body)
-	return answer.StatusCode, strings.TrimSpace(string(body))
 }
 
 // answering gives the name of the replica that has the port; empty: none.

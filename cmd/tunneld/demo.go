@@ -12,13 +12,10 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
@@ -27,25 +24,6 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
-
-func demoCommand() *cobra.Command {
-	var keep bool
-	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Watch a tunnel carry data, be cut and come back, all in here",
-		Long: `Starts an SSH server of its own on loopback in this process, opens -L, -R and -D through it, sends data through each,
-cuts the connection under load, and shows it come back. It uses throw-away keys in a temporary directory and reads
-nothing of yours. It ends by itself.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			return runDemo(ctx, cmd.OutOrStdout(), keep)
-		},
-	}
-	cmd.Flags().BoolVar(&keep, "keep", false, "keep the server and the tunnel open until interrupted")
-	return cmd
-}
 
 const (
 	demoBytes   = 16 << 20               // through each forward, there and back
@@ -66,6 +44,7 @@ type demo struct {
 	monitor *monitor.Monitor
 }
 
+// runDemo tells the story on out and ends by itself; with keep it stays until ctx is done. An error is a step that failed.
 func runDemo(ctx context.Context, out io.Writer, keep bool) error {
 	dir, err := os.MkdirTemp("", "tunneld-demo-")
 	if err != nil {
@@ -89,7 +68,7 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) error {
 	err = errors.Join(d.story(limited), d.stay(ctx, keep))
 	stop()
 	if err := errors.Join(err, <-ended); err != nil {
-		return &exitError{code: exitGaveUp, err: fmt.Errorf("demo: %w", err)}
+		return fmt.Errorf("demo: %w", err)
 	}
 	d.say("done", "everything was in this process; nothing is left behind")
 	return nil

@@ -16,8 +16,8 @@ func TestJournalLinesBeginWithTheirPriority(t *testing.T) {
 		handler func(io.Writer, *slog.HandlerOptions) slog.Handler
 		want    string
 	}{
-		{textHandler, "<7>msg=d tunnel=db\n<6>msg=i tunnel=db err=\"a\\nb\"\n<4>msg=w tunnel=db\n<3>msg=e tunnel=db\n"},
-		{jsonHandler, `<7>{"msg":"d","tunnel":"db"}` + "\n" + `<6>{"msg":"i","tunnel":"db","err":"a\nb"}` + "\n" +
+		{slogText, "<7>msg=d tunnel=db\n<6>msg=i tunnel=db err=\"a\\nb\"\n<4>msg=w tunnel=db\n<3>msg=e tunnel=db\n"},
+		{slogJSON, `<7>{"msg":"d","tunnel":"db"}` + "\n" + `<6>{"msg":"i","tunnel":"db","err":"a\nb"}` + "\n" +
 			`<4>{"msg":"w","tunnel":"db"}` + "\n" + `<3>{"msg":"e","tunnel":"db"}` + "\n"},
 	} {
 		var out bytes.Buffer
@@ -54,3 +54,6 @@ func TestJournalIsRecognisedByItsStream(t *testing.T) {
 		}
 	}
 }
+
+func slogText(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, o) }
+func slogJSON(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewJSONHandler(w, o) }
