@@ -3,6 +3,7 @@ package monitor
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -144,7 +145,8 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	if err := json.Unmarshal(text, &seconds); err != nil {
 		return err
 	}
-	*s = Seconds(seconds * float64(time.Second))
+	const most = float64(math.MaxInt64 - 1<<10) // what lies beyond has no defined value as an integer
+	*s = Seconds(max(-most, min(most, seconds*float64(time.Second))))
 	return nil
 }
 

@@ -267,7 +267,7 @@ func sparkline(rtts []Seconds) string {
 	for _, rtt := range rtts {
 		step := 0
 		if high > low {
-			step = int(7 * (rtt - low) / (high - low))
+			step = int(7 * (float64(rtt) - float64(low)) / (float64(high) - float64(low))) // another process says them: any numbers
 		}
 		line.WriteRune([]rune(bars)[step])
 	}
