@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install deb test ci tools lint bench bench-recovery chaos soak fuzz fuzz-ci clean
+.PHONY: all build install deb test testbinaries ci cross tools lint bench bench-recovery chaos soak fuzz fuzz-ci clean
 all: build
 
 build:
@@ -51,16 +51,26 @@ deb:
 	chmod -R u=rwX,go=rX dist/deb
 	dpkg-deb --root-owner-group --build dist/deb dist/tunneld_$(debversion)_$(debarch).deb
 
-# Installs what is missing where it may, then vet, gofmt and every test under the race detector. What was skipped is
-# listed with its reason at the end; with CI=true a skipped test is a failure. The integration tests are never taken from
-# the cache: it does not know that they depend on the program.
-test: tools lint
+# Installs what is missing where it may, then lint and every test under the race detector. What was skipped is listed with
+# its reason at the end; with CI=true a skipped test is a failure. The integration tests share binaries that are built once,
+# and are never taken from the cache: it does not know that they depend on the program.
+test: tools lint testbinaries
 	go build -o bin/testreport ./integration/testreport
-	{ go test -race -json -timeout 10m $$(go list ./... | grep -v /integration$$); \
-	  go test -race -json -timeout 10m -parallel 6 -count 1 ./integration; } 2>&1 | bin/testreport
+	{ go test -race -json -timeout 15m $$(go list ./... | grep -v /integration/); \
+	  TUNNELD_BINARIES=$(CURDIR)/bin/test go test -race -json -timeout 20m -p 2 -parallel 4 -count 1 ./integration/...; } 2>&1 | bin/testreport
+
+testbinaries:
+	go build -o bin/test/tunneld ./cmd/tunneld
+	go build -race -o bin/test/tunneld-race ./cmd/tunneld
 
 # What CI runs.
-ci: build test fuzz-ci
+ci: build cross test fuzz-ci
+
+# The platforms that are supported, beside this one.
+cross:
+	@for platform in linux/arm64 darwin/arm64 freebsd/amd64; do \
+	  echo "$$platform"; GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/tunneld || exit 1; \
+	done
 
 tools:
 	@sh integration/tools.sh
@@ -74,16 +84,16 @@ bench:
 
 # tunneld beside autossh + ssh through the same cuts: how fast each is back, and what its clients notice. Wants a quiet machine.
 bench-recovery: tools
-	TUNNELD_BENCH_RECOVERY=1 go test -count=1 -v -run '^TestComesBackFasterThanAutossh$$' ./integration
+	TUNNELD_BENCH_RECOVERY=1 go test -count=1 -v -run '^TestComesBackFasterThanAutossh$$' ./integration/recovery
 
 # Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
 chaos: tools
-	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 4 -v -run '^TestChaos' ./integration
+	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 4 -v -run '^TestChaos' ./integration/chaos
 
 # Several tunnels under steady load with a cut a minute, for SOAK_TIME: memory, goroutines and descriptors as a table and an
 # SVG in SOAK_DIR, and whether any of them grows.
 soak: tools
-	SOAK_TIME=$(SOAK_TIME) SOAK_DIR=$(SOAK_DIR) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./integration
+	SOAK_TIME=$(SOAK_TIME) SOAK_DIR=$(SOAK_DIR) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./integration/service
 
 # Every fuzz target whose name matches FUZZ, each for FUZZTIME, FUZZJOBS at a time on a core each.
 fuzz:
@@ -91,7 +101,7 @@ fuzz:
 
 # The short form for CI.
 fuzz-ci:
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s FUZZJOBS=4
 
 clean:
 	rm -rf bin dist

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"slices"
 	"strings"
 )
@@ -125,7 +126,7 @@ func isKeyPattern(name string) bool {
 		}
 	}
 	for _, known := range append(slices.Clone(keyTypes), "null") {
-		if matchList(known, name, false) != noMatch {
+		if sshpattern.MatchList(known, name, false) != sshpattern.NoMatch {
 			return true
 		}
 	}
@@ -189,7 +190,7 @@ func (a *algorithms) assemble(list string) (names []string, ok bool) {
 		return a.defaults, true
 	case list[0] == '-':
 		return slices.DeleteFunc(slices.Clone(a.defaults), func(name string) bool {
-			return matchList(name, list[1:], false) == positive
+			return sshpattern.MatchList(name, list[1:], false) == sshpattern.Positive
 		}), true
 	case list[0] == '+':
 		patterns = appendNew(a.defaults, untilEmpty(list[1:]))
@@ -210,7 +211,7 @@ func (a *algorithms) assemble(list string) (names []string, ok bool) {
 func (a *algorithms) matching(pattern string) []string {
 	var names []string
 	for _, name := range a.all {
-		if matchList(name, pattern, false) == positive {
+		if sshpattern.MatchList(name, pattern, false) == sshpattern.Positive {
 			names = append(names, name)
 		}
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"net"
 	"net/netip"
 	"strings"
@@ -114,7 +115,7 @@ func (r *resolver) followed(name, canonical string) string {
 	}
 	for _, rule := range r.doc.values("CanonicalizePermittedCNAMEs") {
 		from, to, _ := strings.Cut(rule, ":")
-		if matchList(name, from, true) == positive && matchList(canonical, to, true) == positive {
+		if sshpattern.MatchList(name, from, true) == sshpattern.Positive && sshpattern.MatchList(canonical, to, true) == sshpattern.Positive {
 			return canonical
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // maxDepth is how deep files may include each other (READCONF_MAX_DEPTH).
@@ -164,7 +165,7 @@ func (r *resolver) dispatch(l *line, word string, active *bool) *Error {
 	case ok:
 		l.keyword = known
 		return known.parse(l)
-	case matchList(l.written, r.doc.value("IgnoreUnknown"), true) == positive:
+	case sshpattern.MatchList(l.written, r.doc.value("IgnoreUnknown"), true) == sshpattern.Positive:
 		l.args = nil
 		if l.active {
 			r.doc.trace.ignored(l.source, word, "IgnoreUnknown")

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"net"
 	"net/netip"
 	"os"
@@ -272,8 +273,8 @@ func FuzzPattern(f *testing.F) {
 		}
 		began := worked(t)
 		named := matchName(text, pattern)
-		matched := matchPattern(text, pattern)
-		matchList(text, pattern, true)
+		matched := sshpattern.MatchPattern(text, pattern)
+		sshpattern.MatchList(text, pattern, true)
 		if took := worked(t) - began; took > time.Second {
 			t.Fatalf("comparing %q with %q took %v", text, pattern, took)
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"net/netip"
 	"strings"
 )
@@ -20,7 +21,7 @@ func (l *line) host(active *bool) *Error {
 			break
 		}
 		pattern, negated := strings.CutPrefix(word, "!")
-		if !matchPattern(l.r.host, pattern) {
+		if !sshpattern.MatchPattern(l.r.host, pattern) {
 			continue
 		}
 		if negated {
@@ -169,26 +170,26 @@ func (c *condition) compare(name, argument string) (held bool, actual string, er
 		if err != nil {
 			return false, "", c.fail("HostName %q: %v", r.doc.value("HostName"), err)
 		}
-		return matchHost(host, argument), "the host is " + host, nil
+		return sshpattern.MatchHost(host, argument), "the host is " + host, nil
 	case "originalhost":
-		return matchHost(r.alias, argument), "the host was given as " + r.alias, nil
+		return sshpattern.MatchHost(r.alias, argument), "the host was given as " + r.alias, nil
 	case "user":
 		user := r.remoteUser()
-		return matchList(user, argument, false) == positive, "the user is " + user, nil
+		return sshpattern.MatchList(user, argument, false) == sshpattern.Positive, "the user is " + user, nil
 	case "localuser":
-		return matchList(r.env.LocalUser, argument, false) == positive, "the local user is " + r.env.LocalUser, nil
+		return sshpattern.MatchList(r.env.LocalUser, argument, false) == sshpattern.Positive, "the local user is " + r.env.LocalUser, nil
 	case "exec":
 		return c.exec(argument)
 	case "tagged":
 		tag := r.doc.value("Tag")
-		return tag == argument || matchList(tag, argument, false) == positive, fmt.Sprintf("the tag is %q", tag), nil
+		return tag == argument || sshpattern.MatchList(tag, argument, false) == sshpattern.Positive, fmt.Sprintf("the tag is %q", tag), nil
 	case "command":
 		command := r.doc.value("RemoteCommand")
-		return command == argument || matchList(command, argument, false) == positive, fmt.Sprintf("the command is %q", command), nil
+		return command == argument || sshpattern.MatchList(command, argument, false) == sshpattern.Positive, fmt.Sprintf("the command is %q", command), nil
 	case "sessiontype": // a tunnel never opens a session
-		return matchList("none", lower(argument), false) == positive, "the session type is none", nil
+		return sshpattern.MatchList("none", lower(argument), false) == sshpattern.Positive, "the session type is none", nil
 	case "version":
-		return matchList(matchedVersion, argument, false) == positive, "the version is " + matchedVersion, nil
+		return sshpattern.MatchList(matchedVersion, argument, false) == sshpattern.Positive, "the version is " + matchedVersion, nil
 	case "localnetwork":
 		return c.localNetwork(argument)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"strings"
 )
 
@@ -135,4 +136,4 @@ func quoteWord(word string) string {
 	return escaped
 }
 
-func lower(text string) string { return toLower(text) }
+func lower(text string) string { return sshpattern.ToLower(text) }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"math"
 	"net"
 	"strconv"
@@ -108,7 +109,7 @@ func parseSendEnv(l *line) *Error {
 			continue
 		}
 		if pattern, ok := strings.CutPrefix(word, "-"); ok {
-			l.r.doc.remove("SendEnv", func(name string) bool { return matchPattern(name, pattern) })
+			l.r.doc.remove("SendEnv", func(name string) bool { return sshpattern.MatchPattern(name, pattern) })
 			continue
 		}
 		l.add("SendEnv", word)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"math"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestMatchPattern(t *testing.T) {
 		{"a.b.c", "*.c", true}, {"a.b.c", "a.*.b", false}, {"abc", "a**c", true}, {"abc", "ABC", false}, {"a*c", "a*c", true},
 		{"aXbXc", "a*b*c", true}, {"mississippi", "m*iss*pi", true}, {"mississippi", "m*iss*pz", false},
 	} {
-		equal(t, c.text+" ~ "+c.pattern, matchPattern(c.text, c.pattern), c.want)
+		equal(t, c.text+" ~ "+c.pattern, sshpattern.MatchPattern(c.text, c.pattern), c.want)
 	}
 }
 
@@ -80,7 +81,7 @@ func TestMatchPatternTakesNoExponentialTime(t *testing.T) {
 		text += "aaaaa"
 	}
 	done := make(chan bool, 1)
-	go func() { done <- matchPattern(text, pattern+"b") }()
+	go func() { done <- sshpattern.MatchPattern(text, pattern+"b") }()
 	select {
 	case matched := <-done:
 		equal(t, "matched", matched, false)
@@ -92,12 +93,12 @@ func TestMatchPatternTakesNoExponentialTime(t *testing.T) {
 func TestMatchList(t *testing.T) {
 	for _, c := range []struct {
 		text, list string
-		want       verdict
+		want       sshpattern.Verdict
 	}{
-		{"a", "a,b", positive}, {"b", "a,b", positive}, {"c", "a,b", noMatch}, {"a", "!a,*", negative}, {"a", "*,!a", negative},
-		{"b", "*,!a", positive}, {"a", "!b", noMatch}, {"a", "", noMatch}, {"", ",", positive}, {"a", "A", positive},
+		{"a", "a,b", sshpattern.Positive}, {"b", "a,b", sshpattern.Positive}, {"c", "a,b", sshpattern.NoMatch}, {"a", "!a,*", sshpattern.Negative}, {"a", "*,!a", sshpattern.Negative},
+		{"b", "*,!a", sshpattern.Positive}, {"a", "!b", sshpattern.NoMatch}, {"a", "", sshpattern.NoMatch}, {"", ",", sshpattern.Positive}, {"a", "A", sshpattern.Positive},
 	} {
-		equal(t, c.text+" ~ "+c.list, matchList(c.text, c.list, true), c.want)
+		equal(t, c.text+" ~ "+c.list, sshpattern.MatchList(c.text, c.list, true), c.want)
 	}
 }
 

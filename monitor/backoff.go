@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // Ended is how an attempt or a session came to its end: what Decide decides on.
@@ -49,9 +49,9 @@ type backoff struct {
 // wait. So is a handshake that found no common algorithm: nothing proves who said so before the host key is known, and
 // anybody on the path could end a tunnel for good.
 func (b *backoff) decide(e Ended) (time.Duration, error) {
-	permanent, phase := tunnel.IsPermanent(e.Err), tunnel.PhaseOf(e.Err)
+	permanent, phase := fault.IsPermanent(e.Err), fault.PhaseOf(e.Err)
 	switch {
-	case permanent && e.EverUp && (phase == tunnel.PhaseAuth || phase == tunnel.PhaseHandshake):
+	case permanent && e.EverUp && (phase == fault.PhaseAuth || phase == fault.PhaseHandshake):
 		return b.jitter(b.longest()), nil
 	case permanent:
 		return 0, e.Err
@@ -60,7 +60,7 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 	default:
 		b.failures, b.young = unsettled(b.failures, e.Lived), unsettled(b.young, e.Lived)
 	}
-	if e.Lived > 0 && phase != tunnel.PhaseForward {
+	if e.Lived > 0 && phase != fault.PhaseForward {
 		if b.young++; b.young <= forgiven {
 			b.failures = 0
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // What a browser makes of the page: the state of the tunnel, and no markup from what a server says.
@@ -20,7 +20,7 @@ func TestPageInABrowser(t *testing.T) {
 	f.forwards[0].LastError = hostile
 	f.connect = func(_ context.Context, n int) (*fakeSession, error) {
 		if n == 1 {
-			return nil, &tunnel.Error{Phase: tunnel.PhaseDial, Err: errors.New(hostile)}
+			return nil, &fault.Error{Phase: fault.PhaseDial, Err: errors.New(hostile)}
 		}
 		return newFakeSession(n), nil
 	}

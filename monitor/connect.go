@@ -141,12 +141,12 @@ func (l *lane) finish(r made, why string) (Session, error) {
 func (l *lane) announce(r made, why string, outage time.Duration) {
 	server := r.session.Server()
 	host := net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
-	attrs := []any{"state", Up, "host", host, "user", server.User, "took", round(r.took)}
+	attrs := []any{"state", Up, "host", host, "user", server.User, "took", Round(r.took)}
 	switch {
 	case why != "":
 		l.log.Info("replaced", append(attrs, "why", why)...)
 	case outage > 0:
-		l.log.Info("reconnected", append(attrs, "outage", round(outage))...)
+		l.log.Info("reconnected", append(attrs, "outage", Round(outage))...)
 	default:
 		l.log.Info("connected", attrs...)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // fakeTunnel makes fakeSessions by the rules of a test.
@@ -388,13 +389,13 @@ func (b *logBook) lines(words ...string) []string {
 
 // Errors as the tunnel gives them.
 func refusedDial() error {
-	return &tunnel.Error{Phase: tunnel.PhaseDial, Where: "bob@db.example:22", Err: errors.New("connection refused")}
+	return &fault.Error{Phase: fault.PhaseDial, Where: "bob@db.example:22", Err: errors.New("connection refused")}
 }
 
 func refusedKey() error {
-	return &tunnel.Error{Phase: tunnel.PhaseAuth, Permanent: true, Err: errors.New("refused publickey"), Hint: "ssh-add"}
+	return &fault.Error{Phase: fault.PhaseAuth, Permanent: true, Err: errors.New("refused publickey"), Hint: "ssh-add"}
 }
 
 func changedKey() error {
-	return &tunnel.Error{Phase: tunnel.PhaseHostKey, Permanent: true, Err: errors.New("host key changed"), Hint: "ssh-keygen -R"}
+	return &fault.Error{Phase: fault.PhaseHostKey, Permanent: true, Err: errors.New("host key changed"), Hint: "ssh-keygen -R"}
 }

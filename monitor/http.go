@@ -91,7 +91,7 @@ func stuck(monitors []*Monitor) []string {
 	var reasons []string
 	for _, m := range monitors {
 		if age := time.Since(m.Turned()); age > alive {
-			reasons = append(reasons, fmt.Sprintf("%s: the supervising loop stands still since %s", m.cfg.Name, round(age)))
+			reasons = append(reasons, fmt.Sprintf("%s: the supervising loop stands still since %s", m.cfg.Name, Round(age)))
 		}
 	}
 	return reasons

@@ -10,7 +10,7 @@ func (m *Monitor) Kick(reason string) { m.kick(kick{why: reason}) }
 // Woke says that the machine slept for so long. It is a kick after which a session has one ServerAliveInterval to answer,
 // because the server may have given it up long ago.
 func (m *Monitor) Woke(slept time.Duration) {
-	m.kick(kick{why: "slept " + round(slept).String(), strict: true})
+	m.kick(kick{why: "slept " + Round(slept).String(), strict: true})
 }
 
 type kick struct {

@@ -6,7 +6,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // lane holds one session after the other. Its fields belong to the goroutine that runs it, except rec and waiters, which
@@ -144,7 +144,7 @@ func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
 				return
 			}
 		case k := <-l.kick:
-			if !tunnel.IsPermanent(ended.Err) || tunnel.PhaseOf(ended.Err) == tunnel.PhaseHandshake {
+			if !fault.IsPermanent(ended.Err) || fault.PhaseOf(ended.Err) == fault.PhaseHandshake {
 				l.kicked = true
 				l.log.Info("trying now", "why", k.why)
 				return
@@ -161,16 +161,16 @@ func (l *lane) report(e Ended, wait time.Duration) {
 	if wait <= 0 {
 		next = Connecting
 	}
-	attrs := []any{"state", next, "err", e.Err, "phase", tunnel.PhaseOf(e.Err), "retry_in", round(wait)}
+	attrs := []any{"state", next, "err", e.Err, "phase", fault.PhaseOf(e.Err), "retry_in", Round(wait)}
 	event := "connection lost"
 	if e.Lived > 0 {
 		l.m.update(func(now time.Time) { l.m.failLocked(e.Err, now) })
-		attrs = append(attrs, "lived", round(e.Lived))
+		attrs = append(attrs, "lived", Round(e.Lived))
 	} else {
 		event = "connecting failed"
-		attrs = append(attrs, "attempt", l.attempts(), "took", round(e.Took))
+		attrs = append(attrs, "attempt", l.attempts(), "took", Round(e.Took))
 	}
-	if hint := tunnel.HintOf(e.Err); hint != "" {
+	if hint := fault.HintOf(e.Err); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
 	l.log.Warn(event, attrs...)
@@ -186,8 +186,8 @@ func (l *lane) fail(ctx context.Context, err error, end context.CancelCauseFunc)
 		end(&gone{err})
 		return false
 	}
-	attrs := []any{"err", err, "phase", tunnel.PhaseOf(err)}
-	if hint := tunnel.HintOf(err); hint != "" {
+	attrs := []any{"err", err, "phase", fault.PhaseOf(err)}
+	if hint := fault.HintOf(err); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
 	l.log.Error("lane failed", attrs...)

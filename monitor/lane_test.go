@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 func TestConnectsAndStops(t *testing.T) {
@@ -104,7 +104,7 @@ func TestRefusedForwardIsNotForgiven(t *testing.T) {
 		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
 			s := newFakeSession(n)
 			time.AfterFunc(2*time.Millisecond, func() {
-				s.CloseWith(&tunnel.Error{Phase: tunnel.PhaseForward, Err: errors.New("remote port forwarding failed")})
+				s.CloseWith(&fault.Error{Phase: fault.PhaseForward, Err: errors.New("remote port forwarding failed")})
 			})
 			return s, nil
 		}}

@@ -89,7 +89,7 @@ func (g gauges) counter(d *prometheus.Desc, value float64, labels ...string) {
 }
 
 func (g gauges) tunnel(s Status, now time.Time) {
-	g.gauge(metricUp, one(s.State.carries()))
+	g.gauge(metricUp, one(s.State.Carries()))
 	for _, state := range []State{Idle, Connecting, Up, Suspect, Waiting, Failed, Stopped} {
 		g.gauge(metricState, one(s.State == state), string(state))
 	}
@@ -97,7 +97,7 @@ func (g gauges) tunnel(s Status, now time.Time) {
 	var sessions int
 	var expires time.Time
 	for _, session := range s.Sessions {
-		if session.State.carries() && !session.Retiring {
+		if session.State.Carries() && !session.Retiring {
 			sessions++
 		}
 		expires = sooner(expires, session.Expires)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // ErrGaveUp is for Config.Decide to wrap where a limit that somebody set has been reached: exit code 1.
@@ -203,7 +203,7 @@ func (m *Monitor) settleLocked(now time.Time) {
 		m.counts.outage += now.Sub(m.downAt)
 		m.downAt = time.Time{}
 	}
-	if best.carries() && !m.everUp {
+	if best.Carries() && !m.everUp {
 		m.everUp = true
 		close(m.first)
 	}
@@ -232,8 +232,8 @@ func (m *Monitor) wasUp() bool {
 func (m *Monitor) failLocked(err error, now time.Time) {
 	m.failure = &Failure{
 		Time:  now,
-		Phase: tunnel.PhaseOf(err),
+		Phase: fault.PhaseOf(err),
 		Text:  foreign.Line(err.Error()),
-		Hint:  tunnel.HintOf(err),
+		Hint:  fault.HintOf(err),
 	}
 }

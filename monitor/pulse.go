@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 const (
@@ -154,9 +154,9 @@ func (p *pulse) dead(now time.Time) error {
 	case death.IsZero() || now.Before(death):
 		return nil
 	case why != "":
-		return lost("no answer for %s after a kick (%s)", round(now.Sub(p.kicked)), why)
+		return lost("no answer for %s after a kick (%s)", Round(now.Sub(p.kicked)), why)
 	default:
-		return lost("no byte for %s, %d keepalives missed", round(now.Sub(p.heard)), p.count)
+		return lost("no byte for %s, %d keepalives missed", Round(now.Sub(p.heard)), p.count)
 	}
 }
 
@@ -196,5 +196,5 @@ func (p *pulse) next(now time.Time) time.Time {
 }
 
 func lost(format string, args ...any) error {
-	return &tunnel.Error{Phase: tunnel.PhaseSession, Err: fmt.Errorf(format, args...)}
+	return &fault.Error{Phase: fault.PhaseSession, Err: fmt.Errorf(format, args...)}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // recentRTTs is how many round trips a status shows.
@@ -38,9 +38,9 @@ type record struct {
 
 func (r *record) enter(state State, why string, now time.Time) {
 	switch {
-	case state == Idle || state.carries():
+	case state == Idle || state.Carries():
 		r.lostAt = time.Time{}
-	case r.state.carries():
+	case r.state.Carries():
 		r.lostAt = now
 	}
 	if r.state != state {
@@ -50,7 +50,7 @@ func (r *record) enter(state State, why string, now time.Time) {
 	if state != Waiting {
 		r.retryAt = time.Time{}
 	}
-	if !state.carries() {
+	if !state.Carries() {
 		r.replacing = ""
 	}
 }
@@ -190,9 +190,9 @@ func connectKey(err error) outcome {
 	if err == nil {
 		return outcome{result: "ok"}
 	}
-	phase := tunnel.PhaseOf(err)
+	phase := fault.PhaseOf(err)
 	if phase == "" {
-		phase = tunnel.PhaseSession
+		phase = fault.PhaseSession
 	}
 	return outcome{result: "error", phase: string(phase)}
 }

@@ -126,7 +126,7 @@ func (w *watch) renewed(r made) Session {
 		wait = w.backoff.longest() // what a person has to mend may be mended meanwhile
 	}
 	w.asked, w.earliest = false, now.Add(wait) // who asked after the attempt had begun with other options is heard next
-	w.l.log.Warn("no new connection, the old one goes on", "why", w.why, "err", err, "retry_in", round(wait))
+	w.l.log.Warn("no new connection, the old one goes on", "why", w.why, "err", err, "retry_in", Round(wait))
 	return nil
 }
 

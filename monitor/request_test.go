@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // servedWithin checks that a person who asks has a new session within d.
@@ -183,7 +183,7 @@ func TestReconnectWhileItFallsAsleep(t *testing.T) {
 // Somebody on the path answers with a key exchange that has nothing in common with ours: anybody could.
 func TestHandshakeRefusedLaterIsRetriedSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nonsense := &tunnel.Error{Phase: tunnel.PhaseHandshake, Permanent: true, Err: errors.New("no common algorithm")}
+		nonsense := &fault.Error{Phase: fault.PhaseHandshake, Permanent: true, Err: errors.New("no common algorithm")}
 		f := &fakeTunnel{}
 		w := start(t, options(), f)
 		w.pass(time.Minute)

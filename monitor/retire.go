@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // retiree is a session that serves its open connections to their end.
@@ -35,7 +35,7 @@ func (l *lane) retire(ctx context.Context, s Session, p pulse, spare spare) {
 		})
 		err := m.tunnel.Retire(draining, s)
 		m.update(func(now time.Time) { m.partLocked(l, s, now) })
-		l.log.Info("old connection closed", "took", round(time.Since(begun)), "cut", err != nil)
+		l.log.Info("old connection closed", "took", Round(time.Since(begun)), "cut", err != nil)
 	})
 }
 
@@ -65,7 +65,7 @@ func (l *lane) guard(ctx, draining context.Context, s Session, p pulse, spare sp
 		now := time.Now()
 		p.hear(s.LastRead(), now)
 		if err := p.dead(now); err != nil {
-			l.log.Warn("connection lost", "err", err, "phase", tunnel.PhaseSession, "why", "it was being retired")
+			l.log.Warn("connection lost", "err", err, "phase", fault.PhaseSession, "why", "it was being retired")
 			s.CloseWith(err)
 			return
 		}

@@ -40,11 +40,11 @@ const (
 	Stopped    State = "stopped"    // ended because it was asked to
 )
 
-// carries tells whether new connections are served in this state.
-func (s State) carries() bool { return s == Up || s == Suspect }
+// Carries tells whether new connections are served in this state.
+func (s State) Carries() bool { return s == Up || s == Suspect }
 
 // lives tells whether a session is held or sought in this state.
-func (s State) lives() bool { return s.carries() || s == Connecting || s == Waiting }
+func (s State) lives() bool { return s.Carries() || s == Connecting || s == Waiting }
 
 // rank orders states from worst to best.
 func (s State) rank() int {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // ReportVersion is the version of the JSON shape of Report and of all within it. It changes when a field changes its
@@ -86,7 +87,7 @@ type Server struct {
 // Failure is an error that a person may want to read.
 type Failure struct {
 	Time  time.Time    `json:"time"`
-	Phase tunnel.Phase `json:"phase,omitempty"`
+	Phase fault.Phase  `json:"phase,omitempty"`
 	Text  foreign.Text `json:"text"`
 	Hint  string       `json:"hint,omitempty"` // what to do; empty: nothing is known
 }
@@ -177,7 +178,7 @@ func (s Status) Troubles() string {
 // forward has to listen, or to be in one of the states that are fine as well.
 func (s Status) Unready(fine ...tunnel.ForwardState) []string {
 	var reasons []string
-	if !s.State.carries() && !(s.State == Idle && s.Lazy) {
+	if !s.State.Carries() && !(s.State == Idle && s.Lazy) {
 		reasons = append(reasons, fmt.Sprintf("%s: %s", s.Name, s.State))
 	}
 	for _, f := range s.Forwards {

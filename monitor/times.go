@@ -18,8 +18,8 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// round takes the digits from d that nobody reads.
-func round(d time.Duration) time.Duration {
+// Round takes the digits from d that nobody reads.
+func Round(d time.Duration) time.Duration {
 	switch {
 	case d >= 10*time.Second:
 		return d.Round(time.Second)

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // peek is how often a session is looked at while a probe is on its way: any byte answers it.
@@ -34,7 +34,7 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			return lived, err
 		case w.homeless:
 			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
-			l.log.Warn("connection lost", "err", s.Err(), "phase", tunnel.PhaseSession, "lived", round(lived))
+			l.log.Warn("connection lost", "err", s.Err(), "phase", fault.PhaseSession, "lived", Round(lived))
 		default: // one that does not answer may only be late: TCP sends again what was lost, at longer and longer intervals
 			l.retire(ctx, s, w.pulse, w.spare(time.Now()))
 		}
@@ -179,7 +179,7 @@ func (w *watch) beat(a answer) error {
 		w.pulse.answered(time.Now())
 		w.confirm(sent)
 		w.l.m.answered(w.l, keepalive, a.rtt)
-		w.l.log.Debug("probe answered", "probe", keepalive, "rtt", round(a.rtt))
+		w.l.log.Debug("probe answered", "probe", keepalive, "rtt", Round(a.rtt))
 		return nil
 	case errors.Is(a.err, context.Canceled):
 		w.pulse.withdrawn()
@@ -203,7 +203,7 @@ func (w *watch) echoed(a answer) {
 	case a.err == nil:
 		w.l.m.echoWorks(w.l)
 		w.l.m.answered(w.l, echoProbe, a.rtt)
-		w.l.log.Debug("probe answered", "probe", echoProbe, "rtt", round(a.rtt))
+		w.l.log.Debug("probe answered", "probe", echoProbe, "rtt", Round(a.rtt))
 	}
 	if w.echo.answered(a.err) {
 		w.pathFailed(a.err)
@@ -289,7 +289,7 @@ func endOf(s Session) error {
 	switch {
 	case err == nil:
 		return lost("the server closed the connection")
-	case tunnel.PhaseOf(err) == "":
+	case fault.PhaseOf(err) == "":
 		return lost("%w", err)
 	}
 	return err

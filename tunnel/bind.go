@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // bindHosts gives the addresses that a local listener without or with a bind address takes, as OpenSSH's
@@ -153,13 +154,13 @@ func (e *cannotListen) Error() string {
 func (e *cannotListen) Unwrap() error { return e.err }
 
 // listenError says what can not be bound, where it was asked for, and what to do.
-func listenError(f config.Forward, address string, err error) *Error {
+func listenError(f config.Forward, address string, err error) *fault.Error {
 	var call *os.SyscallError
 	if errors.As(err, &call) {
 		err = call.Err
 	}
-	return &Error{
-		Phase:     PhaseListen,
+	return &fault.Error{
+		Phase:     fault.PhaseListen,
 		Permanent: true,
 		Where:     f.Source.String(),
 		Err:       &cannotListen{address, Spec(f), err},

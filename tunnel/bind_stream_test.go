@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 func bindAt(t *testing.T, path string, o config.Options) (net.Listener, error) {
@@ -63,7 +64,7 @@ func TestUnixListeners(t *testing.T) {
 			if !errors.Is(err, c.want) {
 				t.Fatalf("got %v, want %v", err, c.want)
 			}
-			if hint := HintOf(err); !strings.Contains(hint, c.hint) {
+			if hint := fault.HintOf(err); !strings.Contains(hint, c.hint) {
 				t.Errorf("hint %q, want %q in it", hint, c.hint)
 			}
 			if conn, dialErr := net.Dial("unix", path); err == nil && dialErr != nil {

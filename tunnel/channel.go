@@ -128,7 +128,7 @@ func (s *Session) openChannel(ctx context.Context, target, kind string, payload 
 	result := make(chan openResult, 1)
 	go func() {
 		defer s.opens.release(target)
-		ch, reqs, err := s.link.conn.OpenChannel(kind, payload)
+		ch, reqs, err := s.link.Conn.OpenChannel(kind, payload)
 		result <- openResult{ch, reqs, err}
 	}()
 	select {

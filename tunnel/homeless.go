@@ -9,10 +9,10 @@ import (
 // back, but until then nothing gets through. It is false where there is no such address, as behind a ProxyCommand.
 func (s *Session) Homeless() bool {
 	first := s.link
-	for first.via != nil {
-		first = first.via
+	for first.Via != nil {
+		first = first.Via
 	}
-	local, ok := first.wire.LocalAddr().(*net.TCPAddr)
+	local, ok := first.Wire.LocalAddr().(*net.TCPAddr)
 	if !ok || local.Port == 0 {
 		return false
 	}

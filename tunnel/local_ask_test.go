@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -72,7 +73,7 @@ func TestBusyLocalPortsThatEndTheStart(t *testing.T) {
 			if (err == nil) != c.good {
 				t.Errorf("got %v", err)
 			}
-			if !c.good && (PhaseOf(err) != PhaseListen || !IsPermanent(err) || !errors.Is(err, syscall.EADDRINUSE) || len(tun.Forwards()) > 0) {
+			if !c.good && (fault.PhaseOf(err) != fault.PhaseListen || !fault.IsPermanent(err) || !errors.Is(err, syscall.EADDRINUSE) || len(tun.Forwards()) > 0) {
 				t.Errorf("got %v and %v", err, tun.Forwards())
 			}
 		})
@@ -105,7 +106,7 @@ func TestForwardThatOneOfOursIsInTheWayOf(t *testing.T) {
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{first, second}})
 	tun.Join(p.session(config.Echo{}))
 	locals, _ := tun.forwards()
-	if hint := HintOf(locals[1].failing()); !strings.Contains(hint, Spec(first)+" of this process") {
+	if hint := fault.HintOf(locals[1].failing()); !strings.Contains(hint, Spec(first)+" of this process") {
 		t.Errorf("the hint is %q", hint)
 	}
 	if err := reload(t, tun, config.Options{}, second); err != nil {

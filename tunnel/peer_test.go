@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -48,14 +49,14 @@ func (p *peer) trySession(echo config.Echo) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newWire(conn)
+	w := sshconn.NewWire(conn)
 	sc, chans, reqs, err := ssh.NewClientConn(w, "peer:22", &ssh.ClientConfig{HostKeyCallback: ssh.InsecureIgnoreHostKey()})
 	if err != nil {
 		w.Close()
 		return nil, err
 	}
-	l := &link{conn: sc, chans: chans, reqs: reqs, wire: w, info: Server{Host: "peer"}}
-	l.guard()
+	l := &sshconn.Conn{Conn: sc, Chans: chans, Reqs: reqs, Wire: w, Info: sshconn.Server{Host: "peer"}}
+	l.Guard()
 	return newSession(p.t.Context(), l, echo, quiet()), nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // plan is how a tunnel gets from the forwards that it has to those of its options, in their order.
@@ -169,7 +170,7 @@ func (w *wish) strict() bool { return w.failed != nil && !w.failing }
 func (w *wish) tell() {
 	switch f := w.now; {
 	case w.failed != nil && !w.failing:
-		f.log.Warn("not listening yet, trying on", "err", w.failed, "hint", HintOf(w.failed), "retry_in", localSchedule[0])
+		f.log.Warn("not listening yet, trying on", "err", w.failed, "hint", fault.HintOf(w.failed), "retry_in", localSchedule[0])
 	case w.failed == nil && (w.old == nil || len(w.opened) > 0):
 		f.log.Info("listening", "listen", strings.Join(f.bound(), " "))
 	}

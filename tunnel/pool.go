@@ -99,7 +99,7 @@ func (p *pool) next() (asked <-chan struct{}) {
 		p.serving = nil
 		return nil
 	}
-	asked = s.link.wire.nextWrite()
+	asked = s.link.Wire.NextWrite()
 	p.queue[0].taken <- s.place() // under the lock: whoever gives up meanwhile finds it
 	p.queue = p.queue[1:]
 	return asked

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -136,10 +137,10 @@ func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
 	} {
 		for _, early := range []bool{false, true} { // before the channel is open
 			release := make(chan struct{})
-			w := newWire(idlePipe(t))
+			w := sshconn.NewWire(idlePipe(t))
 			chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
-			l := &link{conn: stuckConn{release: release, channel: !early}, wire: w, chans: chans, reqs: reqs}
-			l.guard()
+			l := &sshconn.Conn{Conn: stuckConn{release: release, channel: !early}, Wire: w, Chans: chans, Reqs: reqs}
+			l.Guard()
 			tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", HostSet: true, Port: 1})}})
 			s := newSession(t.Context(), l, config.Echo{Mode: config.EchoOff}, quiet())
 			tun.Join(s)

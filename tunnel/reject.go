@@ -3,6 +3,7 @@ package tunnel
 import (
 	"fmt"
 
+	"github.com/tunneld/tunneld/tunnel/fault"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -16,8 +17,8 @@ const (
 
 // hostile ends a session by a server that must be taken for one that means harm.
 func (s *Session) hostile(format string, args ...any) {
-	s.end(&Error{
-		Phase: PhaseSession,
+	s.end(&fault.Error{
+		Phase: fault.PhaseSession,
 		Err:   fmt.Errorf("the server "+format, args...),
 		Hint:  "no SSH server does that by itself: is it the one that you mean, and is it well?",
 	})

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -18,8 +19,8 @@ import (
 func TestRefusalsThatNobodyReadsAreBounded(t *testing.T) {
 	release := make(chan struct{})
 	chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
-	w := newWire(idlePipe(t))
-	s := newSession(t.Context(), &link{conn: stuckConn{release: release}, wire: w, chans: chans, reqs: reqs}, config.Echo{}, quiet())
+	w := sshconn.NewWire(idlePipe(t))
+	s := newSession(t.Context(), &sshconn.Conn{Conn: stuckConn{release: release}, Wire: w, Chans: chans, Reqs: reqs}, config.Echo{}, quiet())
 	before, most := runtime.NumGoroutine(), 0
 	opened := 0
 	for opened < 5*maxRejections && func() bool {

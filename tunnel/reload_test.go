@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -222,7 +223,7 @@ func TestReloadThatFailsPutsBackWhatItClosed(t *testing.T) {
 	tun.Join(p.session(config.Echo{}))
 	before := tun.Forwards()
 	err = reload(t, tun, config.Options{AddressFamily: config.IPv4}, localOn("*", port, far), localOn("*", inTheWay, far))
-	if !errors.Is(err, syscall.EADDRINUSE) || PhaseOf(err) != PhaseListen {
+	if !errors.Is(err, syscall.EADDRINUSE) || fault.PhaseOf(err) != fault.PhaseListen {
 		t.Fatalf("got %v", err)
 	}
 	for i, f := range tun.Forwards() {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // askSchedule says how long to wait before a refused port is asked for again; the last entry repeats. A port that an
@@ -198,8 +199,8 @@ func (f *remoteForward) stayOn(ctx context.Context, s *Session, l *remoteListen)
 // mayAskAgain is false where the session has ended, or ends because of ExitOnForwardFailure.
 func (f *remoteForward) mayAskAgain(s *Session, err error) bool {
 	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) {
-		s.end(&Error{
-			Phase: PhaseForward,
+		s.end(&fault.Error{
+			Phase: fault.PhaseForward,
 			Err:   f.failure(err),
 			Hint:  "ExitOnForwardFailure yes ends the connection when a port is refused; without it the other forwards live on",
 		})

@@ -13,6 +13,9 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/hostkey"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // errClosed ends a session that we closed ourselves.
@@ -21,7 +24,7 @@ var errClosed = errors.New("closed")
 // Session is one authenticated SSH connection. It lives from Connect until it is closed, retired or lost; nothing in it
 // refers to a local listener. Its goroutines end with it.
 type Session struct {
-	link     *link
+	link     *sshconn.Conn
 	log      *slog.Logger
 	began    time.Time
 	opens    *quota        // opens the server has not answered, by target
@@ -49,7 +52,7 @@ type Session struct {
 
 // newSession starts serving what the server sends on l. The session owns l from here on; the values of ctx are kept, its
 // end is not: the session outlives the attempt that made it.
-func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger) *Session {
+func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slog.Logger) *Session {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Session{
 		link:       l,
@@ -64,25 +67,25 @@ func newSession(ctx context.Context, l *link, echo config.Echo, log *slog.Logger
 		cancel:     cancel,
 	}
 	s.echo.way, s.proofs.patience = echo, muteTime
-	l.wire.onDead(s.wireDied)
+	l.Wire.OnDead(s.wireDied)
 	s.serving.Go(func() { s.serveChannels(ctx) })
 	s.serving.Go(s.serveRejections)
 	s.serving.Go(func() { s.serveRequests(ctx) })
-	s.serving.Go(func() { s.end(connectionLost(foreign.Error(l.conn.Wait()))) })
+	s.serving.Go(func() { s.end(connectionLost(foreign.Error(l.Conn.Wait()))) })
 	return s
 }
 
 // wireDied ends the session the moment the network does. Where the library closed the wire itself, because the server
 // said goodbye or broke the protocol, Wait knows the reason.
 func (s *Session) wireDied() {
-	if err := s.link.err(); !errors.Is(err, net.ErrClosed) {
+	if err := s.link.Err(); !errors.Is(err, net.ErrClosed) {
 		s.end(connectionLost(err))
 	}
 }
 
 // connectionLost names the end of a connection by the peer or the network.
 func connectionLost(err error) error {
-	return &Error{Phase: PhaseSession, Err: err}
+	return &fault.Error{Phase: fault.PhaseSession, Err: err}
 }
 
 // Done is closed when the session has ended, for whatever reason.
@@ -101,7 +104,7 @@ func (s *Session) Err() error {
 // Close ends the session at once: open connections are reset, pending opens fail. It does not wait for the peer and may
 // be called more than once.
 func (s *Session) Close() error {
-	s.end(&Error{Phase: PhaseSession, Err: errClosed})
+	s.end(&fault.Error{Phase: fault.PhaseSession, Err: errClosed})
 	return nil
 }
 
@@ -115,7 +118,7 @@ func (s *Session) end(err error) {
 		s.leave()
 		close(s.done)
 		s.cancel()
-		s.serving.Go(func() { s.link.close() }) // takes a moment, and end is called by the wire itself
+		s.serving.Go(func() { s.link.Close() }) // takes a moment, and end is called by the wire itself
 	})
 }
 
@@ -128,27 +131,27 @@ func (s *Session) broken() bool {
 	case <-s.done:
 		return true
 	default:
-		return s.link.wire.dead()
+		return s.link.Wire.Dead()
 	}
 }
 
 // Server tells whom we are connected to and what was negotiated.
-func (s *Session) Server() Server { return s.link.info }
+func (s *Session) Server() sshconn.Server { return s.link.Info }
 
 // Began is when the session was authenticated.
 func (s *Session) Began() time.Time { return s.began }
 
 // CertificateExpiry is when the user certificate that opened the session ends; zero where none was used or it has no end.
-func (s *Session) CertificateExpiry() time.Time { return s.link.info.CertExpiry }
+func (s *Session) CertificateExpiry() time.Time { return s.link.Info.CertExpiry }
 
 // StaleKeys says in words why the session ought to be replaced by one with new keys; empty: it need not be.
-func (s *Session) StaleKeys() string { return s.link.staleKeys() }
+func (s *Session) StaleKeys() string { return s.link.StaleKeys() }
 
 // LastRead is when the last byte arrived from the server. Any byte is a sign of life.
-func (s *Session) LastRead() time.Time { return s.link.wire.lastRead() }
+func (s *Session) LastRead() time.Time { return s.link.Wire.LastRead() }
 
 // Counts gives the bytes read from and written to the network.
-func (s *Session) Counts() (in, out uint64) { return s.link.wire.counts() }
+func (s *Session) Counts() (in, out uint64) { return s.link.Wire.Counts() }
 
 // Carried gives the bytes that connections have brought and taken. It stands still while none of them moves.
 func (s *Session) Carried() uint64 { return s.carried.Load() }
@@ -182,7 +185,7 @@ func (s *Session) request(ctx context.Context, name string, payload []byte) (boo
 func (s *Session) send(name string, payload []byte) <-chan requestResult {
 	result := make(chan requestResult, 1)
 	go func() {
-		ok, reply, err := s.link.conn.SendRequest(name, true, payload)
+		ok, reply, err := s.link.Conn.SendRequest(name, true, payload)
 		if err == nil {
 			s.proofs.answered.Store(true)
 		}
@@ -210,8 +213,8 @@ func (s *Session) answer(ctx context.Context, result <-chan requestResult) (bool
 // is also the answer to the server's own keepalives.
 func (s *Session) serveRequests(ctx context.Context) {
 	learned := false
-	for r := range s.link.reqs {
-		if r.Type == hostKeysRequest && !learned {
+	for r := range s.link.Reqs {
+		if r.Type == hostkey.Announcement && !learned {
 			learned = true // a server says so once; ssh listens to the first as well
 			s.serving.Go(func() { s.learnHostKeys(ctx, r.Payload) })
 		}
@@ -226,14 +229,14 @@ func (s *Session) serveRequests(ctx context.Context) {
 func (s *Session) serveChannels(ctx context.Context) {
 	for {
 		select {
-		case c, ok := <-s.link.chans:
+		case c, ok := <-s.link.Chans:
 			if !ok {
 				return
 			}
 			s.serveChannel(ctx, c)
 		case settled := <-s.settling:
-			for range len(s.link.chans) { // the library has put them there before it took the answer that settle follows
-				if c, ok := <-s.link.chans; ok {
+			for range len(s.link.Chans) { // the library has put them there before it took the answer that settle follows
+				if c, ok := <-s.link.Chans; ok {
 					s.serveChannel(ctx, c)
 				}
 			}
@@ -287,17 +290,17 @@ const learnHostKeysTime = 30 * time.Second
 
 // learnHostKeys passes the keys of hostkeys-00@openssh.com on (OpenSSH PROTOCOL §2.5).
 func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
-	if s.link.hostKeys == nil {
+	if s.link.HostKeys == nil {
 		return
 	}
-	keys, err := announcedKeys(payload)
+	keys, err := hostkey.AnnouncedKeys(payload)
 	if err != nil {
 		s.log.Debug("host keys not learned", "err", err)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, learnHostKeysTime)
 	defer cancel()
-	if err := s.link.hostKeys.update(ctx, s.link.conn, keys); err != nil {
+	if err := s.link.HostKeys.Update(ctx, s.link.Conn, keys); err != nil {
 		s.log.Debug("host keys not learned", "err", err)
 	}
 }

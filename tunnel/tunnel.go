@@ -18,11 +18,12 @@ import (
 	"sync/atomic"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // Tunnel is a set of forwards and the sessions that carry them.
 type Tunnel struct {
-	dialer  *Dialer
+	dialer  *sshconn.Dialer
 	log     *slog.Logger
 	options atomic.Pointer[config.Options]
 	pool    pool
@@ -43,7 +44,7 @@ type Tunnel struct {
 }
 
 // New gives a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
-func New(o *config.Options, d *Dialer, log *slog.Logger) *Tunnel {
+func New(o *config.Options, d *sshconn.Dialer, log *slog.Logger) *Tunnel {
 	t := &Tunnel{dialer: d, log: log, wanted: make(chan struct{}, 1), limits: NewLimits()}
 	t.options.Store(o)
 	return t
@@ -69,7 +70,7 @@ func (t *Tunnel) noteChange() {
 // succeeded or failed, at most for the connect timeout, or until ctx is done. The session carries nothing before Join;
 // the caller closes it.
 func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
-	l, err := t.dialer.dial(ctx, t.options.Load())
+	l, err := t.dialer.Dial(ctx, t.options.Load())
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -322,7 +323,7 @@ func TestExitOnForwardFailureEndsTheSession(t *testing.T) {
 	s := p.session(config.Echo{})
 	tun.Join(s)
 	<-s.Done()
-	if PhaseOf(s.Err()) != PhaseForward || IsPermanent(s.Err()) {
+	if fault.PhaseOf(s.Err()) != fault.PhaseForward || fault.IsPermanent(s.Err()) {
 		t.Errorf("ended with %v", s.Err())
 	}
 }
@@ -357,7 +358,7 @@ func TestPortInUseIsPermanent(t *testing.T) {
 	forwards := []config.Forward{localTo(config.Endpoint{Host: "x", Port: 1}), {Kind: config.Dynamic, Listen: taken}}
 	tun := New(&config.Options{ExitOnForwardFailure: true, Forwards: forwards}, nil, quiet())
 	err = tun.Listen(t.Context(), nil)
-	if PhaseOf(err) != PhaseListen || !IsPermanent(err) || HintOf(err) == "" || !errors.Is(err, syscall.EADDRINUSE) {
+	if fault.PhaseOf(err) != fault.PhaseListen || !fault.IsPermanent(err) || fault.HintOf(err) == "" || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Fatalf("got %v", err)
 	}
 }
@@ -411,7 +412,7 @@ func TestReloadChangesOnlyWhatDiffers(t *testing.T) {
 			t.Errorf("%s: got %q", at.Path, got)
 		}
 	}
-	if err := tun.Reload(t.Context(), &config.Options{Forwards: []config.Forward{{Kind: config.Local, Listen: config.Endpoint{Path: t.TempDir()}}}}); PhaseOf(err) != PhaseListen {
+	if err := tun.Reload(t.Context(), &config.Options{Forwards: []config.Forward{{Kind: config.Local, Listen: config.Endpoint{Path: t.TempDir()}}}}); fault.PhaseOf(err) != fault.PhaseListen {
 		t.Errorf("a listener that can not be bound: %v", err)
 	}
 	if len(tun.Forwards()) != 3 {

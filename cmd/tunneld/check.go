@@ -14,8 +14,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // Limits on what a check waits for, beyond ConnectTimeout.
@@ -71,7 +75,7 @@ func (c *checker) step(name string, took time.Duration, detail string, err error
 		verdict, detail = "FAIL", err.Error()
 		c.failures = append(c.failures, err)
 	}
-	fmt.Fprintf(c.out, "%-4s  %-15s %9s  %s\n", verdict, name, millis(took), oneLine(detail))
+	fmt.Fprintf(c.out, "%-4s  %-15s %9s  %s\n", verdict, name, millis(took), systemd.OneLine(detail))
 	if hint := hintOf(err); err != nil && hint != "" {
 		fmt.Fprintf(c.out, "      hint: %s\n", hint)
 	}
@@ -100,7 +104,7 @@ func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error 
 		return c.verdict()
 	}
 	held := heldForwards(ctx, o.Alias)
-	dialer := newDialer(newAsker(), c.log, true)
+	dialer := newDialer(prompt.New(), c.log, true)
 	dialer.Trace = c.trace(o)
 
 	asked := *o // the -R forwards that are to be asked for
@@ -152,9 +156,9 @@ func (c *checker) config(ctx context.Context, flags *sshFlags, alias string) *co
 }
 
 // trace prints what the dialer does; the host where it is not the destination.
-func (c *checker) trace(o *config.Options) func(tunnel.Step) {
+func (c *checker) trace(o *config.Options) func(sshconn.Step) {
 	destination := fmt.Sprintf("%s@%s", o.User, o.Address())
-	return func(s tunnel.Step) {
+	return func(s sshconn.Step) {
 		detail := s.Detail
 		if s.Host != destination && s.Err == nil {
 			detail += " (at " + s.Host + ")"
@@ -267,9 +271,9 @@ func (c *checker) remoteAnswer(f tunnel.ForwardStatus, took time.Duration) {
 	var err error
 	switch f.State {
 	case tunnel.ForwardAsking:
-		err = &tunnel.Error{Phase: tunnel.PhaseForward, Err: fmt.Errorf("-R %s: the server does not answer", f.Spec)}
+		err = &fault.Error{Phase: fault.PhaseForward, Err: fmt.Errorf("-R %s: the server does not answer", f.Spec)}
 	case tunnel.ForwardFailed, tunnel.ForwardStandby:
-		err = &tunnel.Error{Phase: tunnel.PhaseForward, Err: fmt.Errorf("-R %s: %s", f.Spec, f.LastError),
+		err = &fault.Error{Phase: fault.PhaseForward, Err: fmt.Errorf("-R %s: %s", f.Spec, f.LastError),
 			Hint: "another connection may hold the port, or sshd_config(5) AllowTcpForwarding, PermitListen or GatewayPorts forbid it; `tunneld up` asks again until it is granted"}
 	}
 	c.step("forward R", took, fmt.Sprintf("-R %s is granted, bound to %v", f.Spec, f.Bound), err)

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/demo"
 )
 
 func demoCommand() *cobra.Command {
@@ -19,7 +20,7 @@ nothing of yours. It ends by itself.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			if err := runDemo(ctx, cmd.OutOrStdout(), keep); err != nil {
+			if err := demo.Run(ctx, cmd.OutOrStdout(), keep); err != nil {
 				return &exitError{code: exitGaveUp, err: err}
 			}
 			return nil

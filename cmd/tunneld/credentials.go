@@ -6,14 +6,15 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/auth"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // newCredentials gives an empty memory for secrets that knows where the environment keeps the agent and systemd's
 // credentials. ask may be nil. alone: the process was started for one host, which the credential "password" is then for.
-func newCredentials(ask tunnel.Asker, log *slog.Logger, alone bool) *tunnel.Credentials {
+func newCredentials(ask sshconn.Asker, log *slog.Logger, alone bool) *auth.Credentials {
 	given := credentialFiles{getenv: os.LookupEnv, alone: alone}
-	c := tunnel.NewCredentials(ask, log)
+	c := auth.NewCredentials(ask, log)
 	c.Getenv, c.GivenPassphrase, c.GivenPassword = os.LookupEnv, given.passphrase, given.password
 	return c
 }

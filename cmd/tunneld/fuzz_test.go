@@ -16,6 +16,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -148,7 +149,7 @@ func FuzzNotify(f *testing.F) {
 	f.Add("x\nMAINPID=1\r\nREADY=1")
 	f.Add("\x1b[2J\u2028\x85\xff")
 	f.Fuzz(func(t *testing.T, text string) {
-		line := oneLine(text)
+		line := systemd.OneLine(text)
 		if strings.ContainsAny(line, "\n\r\x00") || !utf8.ValidString(line) {
 			t.Errorf("%q became %q", text, line)
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"golang.org/x/term"
 )
 
@@ -31,8 +32,8 @@ func (f *logFlags) logger(w io.Writer, verbose int) (*slog.Logger, error) {
 		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--log-format %q: allowed are text and json", f.format)}
 	}
 	options := slog.HandlerOptions{Level: level}
-	if onJournal(w, os.Getenv) {
-		return slog.New(limitLog(newJournalHandler(w, options, handler))), nil
+	if systemd.OnJournal(w, os.Getenv) {
+		return slog.New(limitLog(systemd.NewJournalHandler(w, options, handler))), nil
 	}
 	if file, ok := w.(*os.File); ok && f.format == "" && term.IsTerminal(int(file.Fd())) {
 		return slog.New(limitLog(newTerminalHandler(w, level, os.Getenv("NO_COLOR") == ""))), nil

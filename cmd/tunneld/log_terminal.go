@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -91,12 +92,12 @@ func (t *terminal) paint(color, text string) string {
 
 // levelName gives three letters and a color.
 func levelName(level slog.Level) (name, color string) {
-	switch priorityOf(level) {
-	case priorityError:
+	switch systemd.PriorityOf(level) {
+	case systemd.PriorityError:
 		return "ERR", redColor
-	case priorityWarning:
+	case systemd.PriorityWarning:
 		return "WRN", yellowColor
-	case priorityInfo:
+	case systemd.PriorityInfo:
 		return "INF", greenColor
 	}
 	return "DBG", ""

@@ -11,19 +11,21 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
-	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/monitor/netmon"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // process is a running `tunneld up`: its tunnels, and what starts and stops them.
 type process struct {
 	log     *slog.Logger
 	plan    func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
-	ask     tunnel.Asker                                // nil: nobody can be asked
+	ask     sshconn.Asker                               // nil: nobody can be asked
 	doors   doors                                       // set before run
 	limits  *tunnel.Limits                              // of all tunnels together
-	service *service
+	service *systemd.Service
 	ended   chan struct{} // of one element: a tunnel has ended
 	changed chan struct{} // of one element: a tunnel's state has changed
 
@@ -39,10 +41,10 @@ type process struct {
 	over    bool       // every tunnel has ended, and none may begin
 }
 
-func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask tunnel.Asker) *process {
+func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
 		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(),
-		service: newService(log),
+		service: systemd.NewService(log),
 		ended:   make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
 	}
@@ -68,14 +70,14 @@ func (p *process) run(ctx context.Context) error {
 	// Two contexts: the first asks the tunnels to stop, which takes them as long as they drain; the second cuts them off.
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	p.sockets = inheritedSockets(p.log)
+	p.sockets = systemd.InheritedSockets(p.log)
 	if err := p.beginFirst(ctx, running, plans); err != nil {
 		return err
 	}
-	p.service.ready(p.summary())
+	p.service.Ready(p.summary())
 	reload := func() ([]outcome, error) { return p.reload(ctx, running) }
 	p.doors.serve(p, reload)
-	p.tasks.Go(func() { monitor.Watch(running, p.log, p) })
+	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
 	var asked stopRequest
 	err = p.loop(running, signals, &asked, stop, func() { reload() })
 	if err != errSecondSignal {
@@ -133,7 +135,7 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 
 // loop reacts to what happens until every tunnel has ended.
 func (p *process) loop(running context.Context, signals <-chan os.Signal, asked *stopRequest, stop, reload func()) error {
-	watchdog, cancel := p.service.watchdog()
+	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
 	for {
 		select {
@@ -142,9 +144,9 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 				return p.failures()
 			}
 		case <-p.changed:
-			p.service.status(p.summary())
+			p.service.Status(p.summary())
 		case <-watchdog:
-			p.service.feed(p.turned())
+			p.service.Feed(p.turned())
 		case s := <-signals:
 			switch {
 			case isStop(s) && asked.again(time.Now()):
@@ -158,7 +160,7 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 				p.reconnect(running)
 			default:
 				p.log.Info("stopping", "signal", s.String())
-				p.service.stopping()
+				p.service.Stopping()
 				p.sockets.Close()
 				stop()
 			}

@@ -32,8 +32,8 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	if running.Err() != nil {
 		return nil, p.tooLate()
 	}
-	p.service.reloading()
-	defer func() { p.service.ready(p.summary()) }()
+	p.service.Reloading()
+	defer func() { p.service.Ready(p.summary()) }()
 	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
 	if running.Err() != nil {
 		return nil, p.tooLate()

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 )
 
 // Exit codes. They are a contract: systemd's RestartPreventExitStatus and people's scripts rely on them.
@@ -30,8 +31,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil && !began { // a word or a flag that the command line can not have
 		err = asUsage(err)
 	}
-	if onJournal(stderr, os.Getenv) {
-		stderr = priorityWriter{stderr, priorityError}
+	if systemd.OnJournal(stderr, os.Getenv) {
+		stderr = systemd.PriorityWriter{W: stderr, Priority: systemd.PriorityError}
 	}
 	return say(stderr, err)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // runner is one tunnel of the process.
@@ -29,7 +30,7 @@ type runner struct {
 
 // newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. changed is called at
 // each change of its state, and must not block.
-func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, limits *tunnel.Limits, changed func()) *runner {
+func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tunnel.Limits, changed func()) *runner {
 	with := log.With("tunnel", plan.name)
 	dialer := newDialer(ask, with, plan.alone)
 	r := &runner{
@@ -45,8 +46,8 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask tunnel.Asker, limits *tunn
 }
 
 // newDialer makes connections as this process's environment says. ask may be nil. alone: see newCredentials.
-func newDialer(ask tunnel.Asker, log *slog.Logger, alone bool) *tunnel.Dialer {
-	return &tunnel.Dialer{Credentials: newCredentials(ask, log, alone), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
+func newDialer(ask sshconn.Asker, log *slog.Logger, alone bool) *sshconn.Dialer {
+	return &sshconn.Dialer{Credentials: newCredentials(ask, log, alone), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
 }
 
 // note looks whether the first attempt is over.

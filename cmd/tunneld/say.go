@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/config"
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // How tunneld talks to people. Every failure is one line that says what, where and why, and if there is something to do
@@ -79,7 +79,7 @@ func hintOf(err error) string {
 	if errors.As(err, &exit) && exit.hint != "" {
 		return exit.hint
 	}
-	return tunnel.HintOf(err)
+	return fault.HintOf(err)
 }
 
 // complaint gives the attributes of err for the log, with what can be done about it.
@@ -105,11 +105,11 @@ func exitCode(err error) int {
 	if errors.As(err, &lookup) {
 		return exitGaveUp
 	}
-	switch tunnel.PhaseOf(err) {
-	case tunnel.PhaseConfig, tunnel.PhaseListen:
+	switch fault.PhaseOf(err) {
+	case fault.PhaseConfig, fault.PhaseListen:
 		return exitUsage
-	case tunnel.PhaseHandshake, tunnel.PhaseHostKey, tunnel.PhaseAuth:
-		if tunnel.IsPermanent(err) {
+	case fault.PhaseHandshake, fault.PhaseHostKey, fault.PhaseAuth:
+		if fault.IsPermanent(err) {
 			return exitRefused
 		}
 		return exitGaveUp

@@ -75,7 +75,7 @@ func printJSON(w io.Writer, report monitor.Report) error {
 
 func printTable(w io.Writer, report monitor.Report) error {
 	width, color := terminalOf(w)
-	return monitor.Table(w, report, width, color)
+	return Table(w, report, width, color)
 }
 
 // terminalOf gives the width of the terminal behind w, and whether it is one that shows colors; 0 and false: it is none.
@@ -138,7 +138,7 @@ func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlac
 		text.WriteByte('\n')
 	}
 	width, color := terminalOf(out)
-	if err := monitor.Table(&text, report, width, color); err != nil {
+	if err := Table(&text, report, width, color); err != nil {
 		return err
 	}
 	shown := text.String()

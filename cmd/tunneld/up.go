@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 )
@@ -93,7 +94,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	}
 	defer reapOrphans(log)()
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
-	p := newProcess(log, read, newAsker())
+	p := newProcess(log, read, prompt.New())
 	p.doors = doors{control: true, listen: flags.listen, pidFile: flags.pidFile}
 	return p.run(cmd.Context())
 }

@@ -1,0 +1,164 @@
+package prompt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/tunneld/tunneld/tunnel/auth"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
+)
+
+// New gives whom this process can ask: the person at the terminal or behind SSH_ASKPASS; nil: nobody.
+func New() sshconn.Asker {
+	if p := newPerson(os.LookupEnv, os.Environ()); p.reachable() {
+		return p
+	}
+	return nil
+}
+
+// maxAnswer is the most that is read of an answer, in bytes (readpass.c).
+const maxAnswer = 1024
+
+// person is a tunnel.Asker: a program in the place of a person where SSH_ASKPASS and SSH_ASKPASS_REQUIRE say so, otherwise
+// whoever sits at the terminal. It decides as read_passphrase of OpenSSH's readpass.c.
+type person struct {
+	askpass string   // the program
+	allowed bool     // it may be used
+	wanted  bool     // it is used even where there is a terminal
+	environ []string // of the program
+	tty     string   // path of the terminal
+
+	turn chan struct{} // held by the question that is before the person
+}
+
+// newPerson reads the settings; environ is passed on to the askpass program.
+func newPerson(getenv func(string) (string, bool), environ []string) *person {
+	set := func(name string) string {
+		value, _ := getenv(name)
+		return value
+	}
+	p := &person{askpass: set("SSH_ASKPASS"), environ: environ, tty: "/dev/tty", turn: make(chan struct{}, 1)}
+	if p.askpass == "" {
+		p.askpass = "ssh-askpass"
+	}
+	p.allowed = set("DISPLAY") != "" || set("WAYLAND_DISPLAY") != ""
+	switch strings.ToLower(set("SSH_ASKPASS_REQUIRE")) {
+	case "force":
+		p.wanted, p.allowed = true, true
+	case "prefer":
+		p.wanted = p.allowed
+	case "never":
+		p.allowed = false
+	}
+	return p
+}
+
+// reachable tells whether there is a terminal or a program at all. A service has neither, and then nothing that would need
+// a person is begun.
+func (p *person) reachable() bool {
+	if p.allowed {
+		if _, err := exec.LookPath(p.askpass); err == nil {
+			return true
+		}
+	}
+	tty, err := openTerminal(p.tty)
+	if err != nil {
+		return false
+	}
+	tty.Close()
+	return true
+}
+
+// Secret asks for one line without echo.
+func (p *person) Secret(ctx context.Context, prompt string) (string, error) {
+	return p.question(ctx, prompt, false)
+}
+
+// Confirm asks until the answer is yes or no.
+func (p *person) Confirm(ctx context.Context, prompt string) (bool, error) {
+	prompt += " (yes/no)? "
+	for {
+		answer, err := p.question(ctx, prompt, true)
+		if err != nil {
+			return false, err
+		}
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "yes":
+			return true, nil
+		case "no", "":
+			return false, nil
+		}
+		prompt = "Please type 'yes' or 'no': "
+	}
+}
+
+// question puts one question, when its turn has come.
+func (p *person) question(ctx context.Context, prompt string, echo bool) (string, error) {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if !p.wanted {
+		tty, err := openTerminal(p.tty)
+		if err == nil {
+			defer tty.Close()
+			return readLine(ctx, tty, prompt, echo)
+		}
+	}
+	if !p.allowed {
+		return "", auth.ErrNobody
+	}
+	return p.runAskpass(ctx, prompt)
+}
+
+// runAskpass lets the program ask. Its failure is a person's refusal to answer.
+func (p *person) runAskpass(ctx context.Context, prompt string) (string, error) {
+	if _, err := exec.LookPath(p.askpass); err != nil {
+		return "", auth.ErrNobody
+	}
+	output := &limitedBuffer{left: maxAnswer}
+	command := exec.CommandContext(ctx, p.askpass, prompt)
+	command.Env = p.environ
+	command.Stdout, command.Stderr = output, os.Stderr
+	command.WaitDelay = time.Second
+	err := command.Run()
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return firstLine(output.data.Bytes()), nil
+}
+
+// firstLine gives what stands before the first line end.
+func firstLine(data []byte) string {
+	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
+		data = data[:i]
+	}
+	return string(data)
+}
+
+// limitedBuffer keeps the first bytes that are written to it and drops the rest.
+type limitedBuffer struct {
+	data bytes.Buffer
+	left int
+}
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	n := min(len(p), b.left)
+	b.data.Write(p[:n])
+	b.left -= n
+	return len(p), nil
+}

@@ -1,0 +1,96 @@
+package prompt
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/tunneld/tunneld/tunnel/auth"
+)
+
+// program writes an askpass program.
+func askpassProgram(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "askpass")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// lookup is os.LookupEnv on a map.
+func lookup(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, ok := variables[name]
+		return value, ok
+	}
+}
+
+func TestAskpassIsUsedAsByOpenSSH(t *testing.T) {
+	program := askpassProgram(t, `printf '%s\r\nmore' "$1"`)
+	for name, test := range map[string]struct {
+		variables map[string]string
+		used      bool // where there is no terminal
+		wanted    bool // where there is one
+	}{
+		"no display":               {map[string]string{}, false, false},
+		"display":                  {map[string]string{"DISPLAY": ":0"}, true, false},
+		"wayland":                  {map[string]string{"WAYLAND_DISPLAY": "w"}, true, false},
+		"force without display":    {map[string]string{"SSH_ASKPASS_REQUIRE": "FORCE"}, true, true},
+		"prefer without display":   {map[string]string{"SSH_ASKPASS_REQUIRE": "prefer"}, false, false},
+		"prefer with display":      {map[string]string{"SSH_ASKPASS_REQUIRE": "prefer", "DISPLAY": ":0"}, true, true},
+		"never":                    {map[string]string{"SSH_ASKPASS_REQUIRE": "never", "DISPLAY": ":0"}, false, false},
+		"something else, no harm":  {map[string]string{"SSH_ASKPASS_REQUIRE": "maybe", "DISPLAY": ":0"}, true, false},
+		"empty display is no help": {map[string]string{"DISPLAY": ""}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.variables["SSH_ASKPASS"] = program
+			p := newPerson(lookup(test.variables), nil)
+			p.tty = filepath.Join(t.TempDir(), "none")
+			if p.reachable() != test.used || p.wanted != test.wanted {
+				t.Errorf("reachable %v wanted %v", p.reachable(), p.wanted)
+			}
+			answer, err := p.Secret(t.Context(), "the prompt")
+			switch {
+			case test.used && (answer != "the prompt" || err != nil):
+				t.Errorf("answer %q, %v", answer, err)
+			case !test.used && !errors.Is(err, auth.ErrNobody):
+				t.Errorf("answer %q, %v; want nobody", answer, err)
+			}
+		})
+	}
+}
+
+func TestAskpassThatFails(t *testing.T) {
+	force := map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": askpassProgram(t, "echo no; exit 1")}
+	if answer, err := newPerson(lookup(force), nil).Secret(t.Context(), ""); answer != "" || err != nil {
+		t.Errorf("refused: %q, %v", answer, err)
+	}
+	force["SSH_ASKPASS"] = filepath.Join(t.TempDir(), "missing")
+	if _, err := newPerson(lookup(force), nil).Secret(t.Context(), ""); !errors.Is(err, auth.ErrNobody) {
+		t.Errorf("missing program: %v", err)
+	}
+	force["SSH_ASKPASS"] = askpassProgram(t, "exec sleep 100")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := newPerson(lookup(force), nil).Secret(ctx, ""); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+func TestConfirm(t *testing.T) {
+	for answer, want := range map[string]bool{"yes": true, " YES ": true, "no": false, "": false} {
+		program := askpassProgram(t, "echo '"+answer+"'")
+		p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
+		if got, err := p.Confirm(t.Context(), "sure"); got != want || err != nil {
+			t.Errorf("%q: %v, %v", answer, got, err)
+		}
+	}
+	program := askpassProgram(t, `case "$1" in Please*) echo yes;; "sure (yes/no)? ") echo perhaps;; *) echo no;; esac`)
+	p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
+	if got, err := p.Confirm(t.Context(), "sure"); !got || err != nil {
+		t.Errorf("asked again: %v, %v", got, err)
+	}
+}

@@ -1,0 +1,90 @@
+package systemd
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/activation"
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// Service tells the service manager how we are (sd_notify(3)). Without one, nothing happens.
+type Service struct {
+	log      *slog.Logger
+	interval time.Duration // of the watchdog; 0: there is none
+}
+
+func NewService(log *slog.Logger) *Service {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		log.Warn("no watchdog", "err", err)
+	}
+	return &Service{log: log, interval: interval}
+}
+
+// Ready says that the local listeners are bound: clients are served or held from now on. A server that is down at boot must
+// not fail the unit.
+func (s *Service) Ready(status string) { s.tell("READY=1\nSTATUS=" + OneLine(status)) }
+
+// Status says in one line how the tunnels are.
+func (s *Service) Status(text string) { s.tell("STATUS=" + OneLine(text)) }
+
+// Reloading says that the configuration is being read anew, until ready. Type=notify-reload wants the time with it.
+func (s *Service) Reloading() {
+	s.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic().Microseconds()))
+}
+
+// Stopping says that the process is about to end.
+func (s *Service) Stopping() {
+	s.tell("STOPPING=1\nSTATUS=stopping: open connections go on for TunneldDrain at most")
+}
+
+// stuckAfter is how old the last turn of a tunnel's loop may be for the watchdog to be fed.
+const stuckAfter = 10 * time.Second
+
+// Watchdog gives the moments at which feed is to be called; none come where nobody waits for that. cancel ends it.
+func (s *Service) Watchdog() (moments <-chan time.Time, cancel func()) {
+	if s.interval == 0 {
+		return nil, func() {}
+	}
+	ticker := time.NewTicker(s.interval / 3)
+	return ticker.C, ticker.Stop
+}
+
+// Feed says that we are alive, if every tunnel's loop has turned lately.
+func (s *Service) Feed(turned time.Time) {
+	if age := time.Since(turned); age > stuckAfter {
+		s.log.Error("a supervising loop stands still, the watchdog is not fed", "took", age.Round(time.Second))
+		return
+	}
+	s.tell("WATCHDOG=1")
+}
+
+func (s *Service) tell(state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		s.log.Debug("service manager not told", "err", err)
+	}
+}
+
+// OneLine keeps a text that came from a server from being read as further assignments.
+func OneLine(text string) string { return foreign.Own(text).String() }
+
+// InheritedSockets gives the listening sockets that the service manager opened for us (sd_listen_fds(3)), if any.
+func InheritedSockets(log *slog.Logger) *tunnel.Sockets {
+	var listeners []net.Listener
+	for _, file := range activation.Files(true) {
+		listener, err := net.FileListener(file)
+		if err != nil {
+			log.Warn("inherited descriptor is not a listening socket and is not used", "socket", file.Name(), "err", err)
+		} else {
+			listeners = append(listeners, listener)
+		}
+		file.Close()
+	}
+	return tunnel.NewSockets(listeners)
+}

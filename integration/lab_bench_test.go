@@ -1,8 +1,0 @@
-package integration
-
-import "slices"
-
-func median(of []float64) float64 {
-	sorted := slices.Sorted(slices.Values(of))
-	return sorted[len(sorted)/2]
-}

@@ -1,0 +1,227 @@
+package service
+
+import (
+	"fmt"
+	"github.com/tunneld/tunneld/integration/lab"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// The .deb is made from a clean checkout, installed into an empty root, used, upgraded and removed without a trace.
+func TestDebianPackage(t *testing.T) {
+	t.Parallel()
+	lab.NeedRoot(t, "dpkg installs files")
+	lab.Need(t, "make", "dpkg", "dpkg-deb", "gzip")
+	built := debianPackage(t)
+	source := filepath.Dir(built)
+	root := emptyRoot(t)
+	dpkg := func(words ...string) {
+		t.Helper()
+		shell(t, source, append([]string{"dpkg", "--root=" + root, "--force-script-chrootless", "--path-include=*"}, words...)...)
+	}
+	dpkg("--install", built)
+	dpkg("--install", built) // as an upgrade does
+	dpkg("--verify", "tunneld")
+	for _, file := range []string{
+		"bin/tunneld", "share/man/man1/tunneld.1.gz", "lib/systemd/system/tunneld@.service", "lib/systemd/user/tunneld@.service",
+		"share/bash-completion/completions/tunneld", "share/fish/vendor_completions.d/tunneld.fish", "share/zsh/vendor-completions/_tunneld",
+		"share/doc/tunneld/copyright",
+	} {
+		if info, err := os.Stat(filepath.Join(root, "usr", file)); err != nil || info.Size() == 0 || info.Mode().Perm()&0o022 != 0 {
+			t.Errorf("%s: %v, %v", file, info, err)
+		}
+	}
+	if out := shell(t, source, root+"/usr/bin/tunneld", "version"); !strings.HasPrefix(out, "tunneld v1.2.3 ") {
+		t.Errorf("version: %s", out)
+	}
+	if out := shell(t, source, "gzip", "-dc", root+"/usr/share/man/man1/tunneld.1.gz"); !strings.Contains(out, `.TH "TUNNELD" "1"`) {
+		t.Errorf("the manual page begins with %.60q", out)
+	}
+	shell(t, source, "bash", "-n", root+"/usr/share/bash-completion/completions/tunneld")
+
+	stays, goes := usedUnits(t, root)
+	dpkg("--remove", "tunneld")
+	if left := packedFiles(t, root); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	if missing := absent(root, append(stays, goes...)); len(missing) > 0 {
+		t.Errorf("gone before the purge: %q", missing)
+	}
+	dpkg("--purge", "tunneld")
+	if missing := absent(root, stays); len(missing) > 0 {
+		t.Errorf("the purge took what is the administrator's: %q", missing)
+	}
+	if missing := absent(root, goes); len(missing) != len(goes) {
+		t.Errorf("the purge left some of %q, only these are gone: %q", goes, missing)
+	}
+}
+
+// builtPackage makes the .deb of version 1.2.3 from a clean checkout, once; empty where there is no checkout by git.
+var builtPackage = sync.OnceValues(func() (string, error) {
+	source, err := lab.Checkout(filepath.Join(lab.Shared, "package"))
+	if source == "" || err != nil {
+		return "", err
+	}
+	build := exec.Command("make", "deb", "VERSION=v1.2.3")
+	build.Dir = source
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("make deb: %w\n%s", err, out)
+	}
+	packages, _ := filepath.Glob(source + "/dist/tunneld_1.2.3_*.deb")
+	if len(packages) != 1 {
+		return "", fmt.Errorf("packages: %v", packages)
+	}
+	return packages[0], nil
+})
+
+// debianPackage gives the path of the .deb.
+func debianPackage(t testing.TB) string {
+	t.Helper()
+	path, err := builtPackage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if path == "" {
+		t.Skip("needs a checkout by git: the package is made in a copy of it")
+	}
+	return path
+}
+
+// usedUnits writes what is there once tunnels have run: what an administrator has written, and what systemd made.
+func usedUnits(t testing.TB, root string) (stays, goes []string) {
+	t.Helper()
+	file := func(path string) {
+		mkdir(t, filepath.Dir(filepath.Join(root, path)))
+		lab.WriteFile(t, filepath.Join(root, path), "")
+	}
+	link := func(to, path string) {
+		mkdir(t, filepath.Dir(filepath.Join(root, path)))
+		if err := os.Symlink(to, filepath.Join(root, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stays = []string{
+		"var/lib/private/tunneld/.ssh/id_ed25519", "var/lib/tunneld", "var/lib/tunneld@bobs/id_rsa",
+		"etc/systemd/system/tunneld@bobs.service.d/run-as.conf", "etc/systemd/system/multi-user.target.wants/cron.service",
+		"etc/systemd/system/multi-user.target.wants/tunneld@own.service",
+	}
+	goes = []string{
+		"etc/systemd/system/multi-user.target.wants/tunneld@db.service", "etc/systemd/system/sockets.target.wants/tunneld@db.socket",
+		"etc/systemd/system/sockets.target.wants", "etc/systemd/user/default.target.wants/tunneld@db.service",
+		"run/tunneld", "run/private/tunneld", "run/tunneld@bobs", "var/lib/tunneld@empty",
+	}
+	for _, path := range append(stays[:1:1], stays[2], stays[3], "run/private/tunneld/db.sock", "run/tunneld@bobs/bobs.sock") {
+		file(path)
+	}
+	mkdir(t, filepath.Join(root, goes[7]))
+	link("private/tunneld", stays[1])
+	link("private/tunneld", goes[4])
+	link("/lib/systemd/system/cron.service", stays[4])
+	link("/etc/systemd/system/tunneld@.service", stays[5]) // by `tunneld unit`
+	link("/lib/systemd/system/tunneld@.service", goes[0])
+	link("/usr/lib/systemd/system/tunneld@.socket", goes[1])
+	link("/usr/lib/systemd/user/tunneld@.service", goes[3])
+	return stays, goes
+}
+
+// absent gives those paths below root where nothing is.
+func absent(root string, paths []string) (missing []string) {
+	for _, path := range paths {
+		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
+			missing = append(missing, path)
+		}
+	}
+	return missing
+}
+
+// make install puts the same under another prefix, and the unit names the program there.
+func TestMakeInstall(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "make", "gzip")
+	source := lab.CleanCheckout(t)
+	if source == ".." {
+		t.Skip("needs a checkout by git: it is built in a copy of it")
+	}
+	root := t.TempDir()
+	shell(t, source, "make", "install", "DESTDIR="+root, "PREFIX=/opt/tunneld")
+	unit, err := os.ReadFile(root + "/opt/tunneld/lib/systemd/system/tunneld@.service")
+	if err != nil || !strings.Contains(string(unit), "ExecStart=/opt/tunneld/bin/tunneld up %i") {
+		t.Errorf("the unit: %v\n%s", err, unit)
+	}
+	if _, err := os.Stat(root + "/opt/tunneld/share/man/man1/tunneld.1.gz"); err != nil {
+		t.Error(err)
+	}
+	if entries, _ := os.ReadDir(root); len(entries) != 1 {
+		t.Errorf("installed outside of the prefix: %v", entries)
+	}
+}
+
+// packageGoes installs the package on a systemd that runs, and takes it away again.
+func (s *service) packageGoes(t *testing.T) {
+	lab.Need(t, "make", "dpkg-deb", "gzip")
+	copyFile(t, debianPackage(t), filepath.Join(s.Dir, "upper", "tunneld.deb"), 0o644)
+	s.Do("sh", "-c", "systemctl disable --now tunneld@hello tunneld@web.socket; systemctl stop 'tunneld@*'; rm /etc/systemd/system/tunneld@.service /etc/systemd/system/tunneld@.socket")
+	s.Do("dpkg", "--install", "/tunneld.deb")
+	s.Do("systemctl", "enable", "--now", "tunneld@hello", "tunneld@web.socket", "tunneld@bobs")
+	lab.Check(t, s.Echoes(helloAddress))
+	lab.Check(t, s.Echoes(bobAddress))
+	lab.Check(t, s.Echoes(socketAddress))
+
+	out := s.Do("dpkg", "--purge", "tunneld")
+	if !strings.Contains(out, "/var/lib/private/tunneld has keys") {
+		t.Errorf("the purge says nothing of the keys that stay: %s", out)
+	}
+	if out := s.Do("sh", "-c", "find /etc/systemd -name 'tunneld@*' -type l; ls -d /run/tunneld* /run/private/tunneld* /var/lib/tunneld@* 2>&1 || :"); strings.Contains(out, "\n/") || strings.HasPrefix(out, "/") {
+		t.Errorf("left behind: %s", out)
+	}
+	if out := s.Do("systemctl", "list-units", "--all", "--plain", "--no-legend", "tunneld@*"); out != "" {
+		t.Errorf("systemd still knows %s", out)
+	}
+	s.Do("test", "-s", "/var/lib/tunneld/.ssh/id_ed25519")
+}
+
+// shell runs a command in dir and gives its output.
+func shell(t testing.TB, dir string, words ...string) string {
+	t.Helper()
+	cmd := exec.Command(words[0], words[1:]...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(words, " "), err, out)
+	}
+	return string(out)
+}
+
+// emptyRoot gives a directory in which dpkg has installed nothing yet.
+func emptyRoot(t testing.TB) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"info", "updates", "triggers"} {
+		if err := os.MkdirAll(filepath.Join(root, "var/lib/dpkg", dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lab.WriteFile(t, filepath.Join(root, "var/lib/dpkg/status"), "")
+	return root
+}
+
+// packedFiles gives the files below root that are not dpkg's own.
+func packedFiles(t testing.TB, root string) []string {
+	t.Helper()
+	var list []string
+	err := filepath.WalkDir(filepath.Join(root, "usr"), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			list = append(list, path)
+		}
+		return err
+	})
+	if err != nil && !os.IsNotExist(err) {
+		t.Fatal(err)
+	}
+	return list
+}

@@ -1,0 +1,55 @@
+package netmon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Kicker is told what may have changed the way to a server: a *Monitor, or something that passes it on to several.
+type Kicker interface {
+	Kick(reason string)       // the network has changed
+	Woke(slept time.Duration) // the machine has slept
+}
+
+const (
+	wakeEvery = time.Second     // how often the clocks are compared
+	wakeJump  = 2 * time.Second // a jump this long is sleep; shorter ones are clocks being set, or our own slowness
+)
+
+// Watch tells k of sleep and of network changes until ctx ends. One is enough for a process. Where the system can not tell
+// of network changes it watches for sleep alone. It waits for what it started.
+func Watch(ctx context.Context, log *slog.Logger, k Kicker) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := watchNetwork(ctx, func() { k.Kick("network changed") }); err != nil && ctx.Err() == nil {
+			log.Warn("network changes are not noticed", "err", err)
+		}
+	}()
+	watchSleep(ctx, asleep, func(slept time.Duration) {
+		log.Info("machine woke", "took", slept.Round(time.Millisecond))
+		k.Woke(slept)
+	})
+	<-done
+}
+
+// watchSleep compares a clock that goes on while the machine sleeps with one that does not, until ctx ends. ahead gives by
+// how much the first is ahead of the second.
+func watchSleep(ctx context.Context, ahead func() time.Duration, woke func(slept time.Duration)) {
+	ticker := time.NewTicker(wakeEvery)
+	defer ticker.Stop()
+	last := ahead()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			now := ahead()
+			if slept := now - last; slept >= wakeJump {
+				woke(slept)
+			}
+			last = now
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
+)
+
+// How long an agent may take. Signing may need a touch or a "yes" from a person; sshd gives them two minutes as well
+// (LoginGraceTime).
+const (
+	agentTimeout     = 5 * time.Second
+	agentSignTimeout = 2 * time.Minute
+)
+
+// agentConnection is one conversation with an ssh-agent. It serves one authentication and is dialled anew for the next,
+// because x/crypto's client is dead for good once its agent went away (agent/client.go, pipeline.shutdown), and because
+// an agent that was started again listens on the same path.
+type agentConnection struct {
+	path   string
+	conn   net.Conn
+	client agent.ExtendedAgent
+}
+
+// agentKey is a key that an agent holds.
+type agentKey struct {
+	public  ssh.PublicKey
+	comment foreign.Text
+}
+
+// agentPath gives the path of the agent's socket, or "" where no agent is to be used. environment may be nil.
+func agentPath(o *config.Options, environment func(string) (string, bool)) string {
+	look := func(name string) string {
+		if environment == nil {
+			return ""
+		}
+		value, _ := environment(name)
+		return value
+	}
+	switch {
+	case o.IdentityAgent == "none":
+		return ""
+	case o.IdentityAgent == "" || o.IdentityAgent == "SSH_AUTH_SOCK":
+		return look("SSH_AUTH_SOCK")
+	case strings.HasPrefix(o.IdentityAgent, "$") && !strings.HasPrefix(o.IdentityAgent, "${"):
+		return look(o.IdentityAgent[1:])
+	}
+	return o.IdentityAgent
+}
+
+// dialAgent connects to the agent at path. The caller closes the result.
+func dialAgent(ctx context.Context, path string) (*agentConnection, error) {
+	dialer := net.Dialer{Timeout: agentTimeout}
+	conn, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return &agentConnection{path: path, conn: conn, client: agent.NewClient(conn)}, nil
+}
+
+// keys lists what the agent holds, in its order. Keys of types that x/crypto does not know are left out.
+func (g *agentConnection) keys(ctx context.Context) ([]agentKey, error) {
+	var listed []*agent.Key
+	err := g.within(ctx, agentTimeout, func() (err error) {
+		listed, err = g.client.List()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var keys []agentKey
+	for _, k := range listed {
+		public, err := ssh.ParsePublicKey(k.Blob)
+		if err != nil {
+			continue
+		}
+		keys = append(keys, agentKey{public: public, comment: foreign.Line(k.Comment)})
+	}
+	return keys, nil
+}
+
+// sign has the agent sign data with the private half of key. It may wait for a person at the agent.
+func (g *agentConnection) sign(ctx context.Context, key ssh.PublicKey, data []byte, algorithm string) (*ssh.Signature, error) {
+	var flags agent.SignatureFlags
+	switch algorithm {
+	case ssh.KeyAlgoRSASHA256:
+		flags = agent.SignatureFlagRsaSha256
+	case ssh.KeyAlgoRSASHA512:
+		flags = agent.SignatureFlagRsaSha512
+	}
+	var signature *ssh.Signature
+	err := g.within(ctx, agentSignTimeout, func() (err error) {
+		signature, err = g.client.SignWithFlags(key, data, flags)
+		return err
+	})
+	return signature, err
+}
+
+// within runs call and closes the connection when it takes longer than limit or ctx ends: the agent's API knows no
+// deadlines, and a mute agent would otherwise block for ever.
+func (g *agentConnection) within(ctx context.Context, limit time.Duration, call func() error) error {
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	stop := context.AfterFunc(bounded, func() { g.conn.Close() })
+	defer stop()
+	err := call()
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(bounded.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("no answer within %s", limit)
+	}
+	return foreign.Error(err)
+}
+
+// close ends the conversation.
+func (g *agentConnection) close() { g.conn.Close() }

@@ -1,0 +1,125 @@
+package auth
+
+import (
+	"crypto/sha256"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Credentials is what a tunnel has learned about proving who it is: decrypted keys, passphrases and passwords. It lives as
+// long as the Tunnel, so that only the first connection may need a person, and serves all its sessions and jump hosts.
+// It is safe for concurrent use.
+type Credentials struct {
+	// Getenv looks up SSH_AUTH_SOCK and the $VAR of IdentityAgent, as os.LookupEnv. It may be set before first use; nil:
+	// only an IdentityAgent that is a path is found.
+	Getenv func(string) (string, bool)
+
+	// GivenPassphrase gives the path of the file with the passphrase for keys of the host of this alias where it has no
+	// TunneldPassphraseFile, for example a credential of systemd; empty: there is none. It may be set before first use.
+	GivenPassphrase func(alias string) string
+
+	// GivenPassword is the same for TunneldPasswordFile. destination: the host is where the tunnel leads, and not a jump
+	// host on the way. It may be set before first use.
+	GivenPassword func(alias string, destination bool) string
+
+	ask    Asker
+	log    *slog.Logger
+	asking chan struct{} // held by the one who puts a question to a person
+
+	mu      sync.Mutex                 // guards all following fields
+	keys    map[string]openedKey       // keys that needed a passphrase, by path
+	answers map[string]string          // passwords and answers to prompts, by user, server and prompt
+	said    map[[sha256.Size]byte]bool // warnings that have been given and need no repeating
+}
+
+// NewCredentials makes an empty memory. ask may be nil: then nobody is asked.
+func NewCredentials(ask Asker, log *slog.Logger) *Credentials {
+	return &Credentials{
+		ask:     ask,
+		log:     log,
+		asking:  make(chan struct{}, 1),
+		keys:    map[string]openedKey{},
+		answers: map[string]string{},
+		said:    map[[sha256.Size]byte]bool{},
+	}
+}
+
+// opened gives the decrypted key of path unless its file changed since; nil: not known.
+func (c *Credentials) opened(path string, info fs.FileInfo) ssh.Signer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key, ok := c.keys[path]
+	if !ok || !key.modified.Equal(info.ModTime()) || key.size != info.Size() {
+		return nil
+	}
+	return key.signer
+}
+
+// passphrase gives what last opened the key of path.
+func (c *Credentials) passphrase(path string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key, ok := c.keys[path]
+	return key.passphrase, ok
+}
+
+// remember keeps the key of path, whose file is as info says, and gives it back.
+func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer, passphrase string) ssh.Signer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.keys[path] = openedKey{signer: signer, passphrase: passphrase, modified: info.ModTime(), size: info.Size()}
+	return signer
+}
+
+// maxSaid bounds what is remembered of warnings: a banner may be another one each time.
+const maxSaid = 1000
+
+// firstTime tells whether what has not been said before.
+func (c *Credentials) firstTime(what string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.said) >= maxSaid {
+		clear(c.said)
+	}
+	sum := sha256.Sum256([]byte(what)) // it may be long
+	first := !c.said[sum]
+	c.said[sum] = true
+	return first
+}
+
+// answer gives what was remembered under key.
+func (c *Credentials) answer(key string) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text, ok := c.answers[key]
+	return text, ok
+}
+
+func (c *Credentials) rememberAnswer(key, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[key] = text
+}
+
+// forget drops a remembered answer that the server refused.
+func (c *Credentials) forget(key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.answers, key)
+}
+
+// hasAnswers tells whether anything is remembered under a key that begins with prefix.
+func (c *Credentials) hasAnswers(prefix string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key := range c.answers {
+		if strings.HasPrefix(key, prefix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,175 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/fault"
+)
+
+// Reasons of SSH_MSG_DISCONNECT that say no (RFC 4253 §11.1). sshd uses "protocol error" for too many tries.
+const (
+	disconnectProtocolError   = 2
+	disconnectNoMoreMethods   = 14
+	disconnectIllegalUserName = 15
+)
+
+// maxNamed is the number of keys that a message names.
+const maxNamed = 8
+
+// manyKeys is the number of refused keys from which on a server's limit on tries is the likely cause of a hang-up.
+const manyKeys = 3
+
+// Failure turns what ssh.NewClientConn returned into an *Error. It is permanent only where the server refused and neither the
+// agent nor the network had a part in it.
+func (a *Attempt) Failure(err error) error {
+	where := a.options.User + "@" + a.options.Address()
+	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
+		err = inner // the words say less than ours
+	}
+	result := &fault.Error{Phase: fault.PhaseAuth, Where: where}
+	number, text, disconnected := disconnectReason(err)
+	switch {
+	case a.ctx.Err() != nil:
+		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
+	case errors.Is(err, errRefused), saysNo(err):
+		result.Err = fmt.Errorf("%w %s", errRefused, a.story())
+		result.Permanent = a.agentFault() == nil
+		result.Hint = a.hint()
+	case disconnected && number == disconnectProtocolError && a.refusals() > 0:
+		result.Err = fmt.Errorf("%w %s: %s", errRefused, a.story(), text)
+		result.Permanent = true
+		result.Hint = a.tooManyHint()
+	case disconnected && (number == disconnectNoMoreMethods || number == disconnectIllegalUserName):
+		result.Err = fmt.Errorf("%w %s: %s", errRefused, a.story(), text)
+		result.Permanent = true
+		result.Hint = a.hint()
+	case disconnected:
+		result.Err = fmt.Errorf("server hung up during authentication: %s", text)
+	case errors.Is(err, ErrConnectionLost):
+		result.Err = fmt.Errorf("%w during authentication", err)
+	case errors.Is(err, errBroken):
+		result.Err = fmt.Errorf("%w during authentication", err)
+	case a.Dropped:
+		result.Err = fmt.Errorf("connection lost during authentication: %w", err)
+	default:
+		result.Err = fmt.Errorf("%w during authentication: %w", errBroken, err)
+	}
+	if result.Hint == "" && !result.Permanent && a.refusals() >= manyKeys {
+		result.Hint = a.tooManyHint()
+	}
+	return result
+}
+
+// disconnectReason reads the reason out of an error that stands for SSH_MSG_DISCONNECT. Its type is not exported
+// (messages.go; golang/go#39259), so this is decided by text, as saysNo is and nothing else.
+func disconnectReason(err error) (number int, text string, ok bool) {
+	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
+		rest, found := strings.CutPrefix(inner.Error(), "ssh: disconnect, reason ")
+		if !found {
+			continue
+		}
+		digits, quoted, _ := strings.Cut(rest, ": ")
+		number, err := strconv.Atoi(digits)
+		if err != nil {
+			return 0, "", false
+		}
+		if text, err = strconv.Unquote(quoted); err != nil {
+			text = quoted
+		}
+		return number, foreign.Line(text).String(), true
+	}
+	return 0, "", false
+}
+
+// refusals counts the tries that the server has refused.
+func (a *Attempt) refusals() int {
+	count := len(a.used)
+	for _, offer := range a.offers {
+		if offer.sent {
+			count++
+		}
+	}
+	return count
+}
+
+// agentFault gives the agent's failure where that may be why nothing fitted: it could not be asked although a key of
+// its own could have been needed, or it did not sign with a key that the server had accepted.
+func (a *Attempt) agentFault() error {
+	for _, offer := range a.offers {
+		if errors.Is(offer.err, errAgent) {
+			return offer.err
+		}
+	}
+	if a.agentErr == nil || a.ownKeyOffered() {
+		return nil
+	}
+	return a.agentErr
+}
+
+// ownKeyOffered tells whether an identity file that somebody wrote was offered and has its private half at hand.
+func (a *Attempt) ownKeyOffered() bool {
+	return slices.ContainsFunc(a.offers, func(o *offer) bool {
+		return o.sent && o.err == nil && o.candidate.explicit && !strings.HasSuffix(o.candidate.path, ".pub")
+	})
+}
+
+// story tells what was tried: "publickey (offered 2 keys: …) and password; the server allows publickey,password".
+func (a *Attempt) story() string {
+	var parts []string
+	if keys := a.offered(); len(keys) > 0 {
+		number := count(len(keys), "key")
+		if len(keys) > maxNamed {
+			keys = append(keys[:maxNamed], fmt.Sprintf("and %d more", len(keys)-maxNamed))
+		}
+		parts = append(parts, fmt.Sprintf("publickey (offered %s: %s)", number, strings.Join(keys, ", ")))
+	} else if slices.Contains(a.allowed, "publickey") && a.options.PubkeyAuthentication && slices.Contains(a.preferred(), "publickey") {
+		parts = append(parts, "publickey (no key to offer)")
+	}
+	methods := slices.Compact(slices.Sorted(slices.Values(a.used)))
+	parts = append(parts, methods...)
+	text := strings.Join(parts, " and ")
+	if text == "" {
+		text = "login"
+	}
+	text += "; the server allows " + foreign.Line(strings.Join(a.allowed, ",")).String()
+	if len(a.skipped) > 0 {
+		skipped := slices.Clone(a.skipped)
+		slices.Sort(skipped)
+		text += "; not offered: " + strings.Join(slices.Compact(skipped), ", ")
+	}
+	if a.agentErr != nil {
+		text += "; agent not asked: " + a.agentErr.Error()
+	}
+	return text
+}
+
+// offered names each key that the server saw, with what went wrong where it would have taken the key.
+func (a *Attempt) offered() []string {
+	var keys []string
+	for _, offer := range a.offers {
+		text := offer.candidate.String()
+		switch {
+		case !offer.sent, offer.unannounced != "" && !offer.signed && offer.err == nil:
+			text += " (no signature algorithm in common)"
+		case offer.err != nil:
+			text += " (accepted, but " + offer.err.Error() + ")"
+		}
+		if !slices.Contains(keys, text) {
+			keys = append(keys, text)
+		}
+	}
+	return keys
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return strconv.Itoa(n) + " " + what + "s"
+}

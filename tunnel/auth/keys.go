@@ -1,0 +1,274 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/sshkey"
+)
+
+// candidate is a key that may be offered (OpenSSH's struct identity).
+type candidate struct {
+	name     string        // the file, or the agent's comment
+	path     string        // the file with the private half; for an agent's own key empty
+	explicit bool          // somebody wrote the file's name
+	agent    bool          // the agent holds the private half
+	public   ssh.PublicKey // nil: not known until the private half is read
+	signer   ssh.Signer    // the private half, where it had to be read to learn the public one
+	tried    bool
+}
+
+// String names the key as OpenSSH's format_identity: name, type, fingerprint, and where the private half is.
+func (k *candidate) String() string {
+	text := k.name
+	if text == "" {
+		text = "(no comment)"
+	}
+	if k.public != nil {
+		text += " " + sshkey.TypeOf(k.public) + " " + ssh.FingerprintSHA256(sshkey.Plain(k.public))
+	}
+	if k.agent {
+		text += " agent"
+	}
+	return text
+}
+
+// prepare lists the keys in the order of OpenSSH's pubkey_prepare (sshconnect2.c): certificates of CertificateFile,
+// keys of the agent that an IdentityFile names, other keys of the agent unless IdentitiesOnly, then the files that are
+// left.
+func (a *Attempt) prepare() {
+	keys := a.certificates()
+	files := a.identities()
+	var others []*candidate
+	for _, held := range a.agentKeys() {
+		if !a.fits(held.comment.String(), held.public, false) {
+			continue
+		}
+		if i := indexOfKey(files, held.public); i >= 0 {
+			files[i].agent = true
+			keys = append(keys, files[i])
+			files = append(files[:i:i], files[i+1:]...)
+		} else if !a.options.IdentitiesOnly {
+			others = append(others, &candidate{name: held.comment.String(), agent: true, public: held.public})
+		}
+	}
+	keys = append(keys, others...)
+	for _, file := range files {
+		if file.public != nil && sshkey.IsHardware(file.public) {
+			a.skip(file.name, "its private half is in a token, and only an agent can use it: ssh-add "+file.path, file.explicit)
+			continue
+		}
+		keys = append(keys, file)
+	}
+	a.keys = keys
+	for _, key := range keys {
+		a.log.Debug("will offer", "key", key.String(), "explicit", key.explicit)
+	}
+}
+
+func indexOfKey(keys []*candidate, public ssh.PublicKey) int {
+	for i, key := range keys {
+		if sshkey.Same(key.public, public) {
+			return i
+		}
+	}
+	return -1
+}
+
+// certificates reads the files of CertificateFile.
+func (a *Attempt) certificates() []*candidate {
+	var keys []*candidate
+	for _, path := range a.options.CertificateFile {
+		certificate, err := readCertificate(path)
+		if err != nil {
+			a.skip(path, reason(err), true)
+			continue
+		}
+		if a.fits(path, certificate, true) {
+			keys = append(keys, &candidate{name: path, path: path, explicit: true, public: certificate})
+		}
+	}
+	return keys
+}
+
+// identities reads the public halves of IdentityFile, each followed by the certificate beside it unless CertificateFile
+// is in use (load_public_identity_files of OpenSSH's ssh.c).
+func (a *Attempt) identities() []*candidate {
+	var keys []*candidate
+	for _, file := range a.options.IdentityFile {
+		if strings.EqualFold(file.Path, "none") {
+			continue
+		}
+		key := &candidate{name: file.Path, path: file.Path, explicit: file.Explicit}
+		if public, err := readPublicHalf(file.Path); err == nil {
+			key.public = public
+		}
+		if key.public == nil || a.fits(file.Path, key.public, file.Explicit) {
+			keys = append(keys, key)
+		}
+		if len(a.options.CertificateFile) > 0 {
+			continue
+		}
+		certificate, err := readCertificate(file.Path + "-cert")
+		if err == nil && a.fits(file.Path+"-cert.pub", certificate, true) {
+			keys = append(keys, &candidate{
+				name: file.Path + "-cert.pub", path: file.Path, explicit: file.Explicit, public: certificate,
+			})
+		}
+	}
+	return keys
+}
+
+// agentKeys lists what the agent holds. An agent that is gone, mute or of no use costs its keys, not the attempt.
+func (a *Attempt) agentKeys() []agentKey {
+	path := agentPath(a.options, a.credentials.Getenv)
+	if path == "" {
+		return nil
+	}
+	connection, err := dialAgent(a.ctx, path)
+	if err == nil {
+		a.agent = connection
+		var keys []agentKey
+		if keys, err = connection.keys(a.ctx); err == nil {
+			a.log.Debug("agent asked", "agent", path, "keys", len(keys))
+			return keys
+		}
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	a.agentErr = foreign.Error(err)
+	a.log.Warn("going on without the agent", "agent", foreign.Own(path), "err", foreign.Error(err))
+	return nil
+}
+
+// fits tells whether a key may be offered at all: RequiredRSASize, PubkeyAcceptedAlgorithms, and for a certificate that
+// it is one for users and good now.
+func (a *Attempt) fits(name string, public ssh.PublicKey, explicit bool) bool {
+	why := a.unfit(public)
+	if why != "" {
+		a.skip(name, why, explicit)
+	}
+	return why == ""
+}
+
+func (a *Attempt) unfit(public ssh.PublicKey) string {
+	if bits := sshkey.RsaBits(public); bits > 0 && bits < a.options.RequiredRSASize {
+		return fmt.Sprintf("RSA key of %d bits, RequiredRSASize is %d", bits, a.options.RequiredRSASize)
+	}
+	if len(sshkey.SignatureAlgorithms(public, a.options.PubkeyAcceptedAlgorithms)) == 0 {
+		return public.Type() + " is not in PubkeyAcceptedAlgorithms"
+	}
+	certificate, ok := public.(*ssh.Certificate)
+	if !ok {
+		return ""
+	}
+	now := time.Now()
+	switch {
+	case certificate.CertType != ssh.UserCert:
+		return "not a user certificate"
+	case now.Before(certTime(certificate.ValidAfter)):
+		return "certificate not valid before " + certTime(certificate.ValidAfter).Format(time.RFC3339)
+	case certificate.ValidBefore != ssh.CertTimeInfinity && !now.Before(certTime(certificate.ValidBefore)):
+		return "certificate expired " + certTime(certificate.ValidBefore).Format(time.RFC3339)
+	}
+	return ""
+}
+
+// certTime reads a time of a certificate (PROTOCOL.certkeys: seconds since 1970).
+func certTime(seconds uint64) time.Time {
+	return time.Unix(int64(min(seconds, 1<<40)), 0)
+}
+
+// skip notes a key that is not offered and why: a part of the message should the attempt fail and, where somebody asked
+// for the key, a warning the first time.
+func (a *Attempt) skip(name, why string, explicit bool) {
+	a.skipped = append(a.skipped, name+": "+why)
+	level := slog.LevelDebug
+	if explicit && a.credentials.firstTime("skip "+name+why) {
+		level = slog.LevelWarn
+	}
+	a.log.Log(a.ctx, level, "key not offered", "key", name, "why", why)
+}
+
+// publicKey offers the next key, or nothing when all have been offered.
+func (a *Attempt) publicKey() (ssh.AuthMethod, error) {
+	if !a.prepared {
+		a.prepared = true
+		a.prepare()
+	}
+	if a.again != nil {
+		a.current = a.again
+		return a.offerCurrent(), nil
+	}
+	for range a.keys {
+		key := a.keys[0]
+		if key.tried {
+			break
+		}
+		key.tried = true
+		a.keys = append(a.keys[1:len(a.keys):len(a.keys)], key)
+		if a.offerable(key) {
+			a.current = newOffer(a, key)
+			a.offers = append(a.offers, a.current)
+			return a.offerCurrent(), nil
+		}
+		if err := a.ctx.Err(); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+func (a *Attempt) offerCurrent() ssh.AuthMethod {
+	a.response = new(response)
+	return a.response.publicKey(a.current)
+}
+
+// offerable makes sure that the public half is known and that the server has not refused it in this round.
+func (a *Attempt) offerable(key *candidate) bool {
+	if key.public == nil {
+		signer, err := a.private(key.path)
+		if err != nil {
+			a.skipFile(key, err)
+			return false
+		}
+		if !a.fits(key.name, signer.PublicKey(), key.explicit) {
+			return false
+		}
+		key.signer, key.public = signer, signer.PublicKey()
+	}
+	for _, earlier := range a.offers {
+		if earlier.refused && !earlier.settled && sshkey.Same(earlier.candidate.public, key.public) {
+			return false
+		}
+	}
+	return true
+}
+
+// skipFile notes why an identity file is of no use. Default files need not exist.
+func (a *Attempt) skipFile(key *candidate, err error) {
+	if errors.Is(err, errMissingKey) && !key.explicit {
+		return
+	}
+	a.failures = append(a.failures, keyFailure{key.path, err})
+	a.skip(key.name, reason(err), key.explicit)
+}
+
+// reason is err without the path that the message names already.
+func reason(err error) string {
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return errMissingKey.Error()
+	case errors.As(err, &path):
+		return path.Err.Error()
+	}
+	return foreign.Error(err).Error()
+}

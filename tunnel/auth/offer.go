@@ -1,0 +1,154 @@
+package auth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/sshkey"
+)
+
+// offer is one key before the server, and what became of it. x/crypto sees it as a signer: the private half is not touched
+// before the server says that it would take the key.
+type offer struct {
+	authentication *Attempt
+	candidate      *candidate
+	algorithms     []string
+
+	unannounced string // put before the server although it announces no signature that the key can make; empty: it does
+
+	sent    bool  // the server has been asked about the key
+	signed  bool  // the server would take it, and got a signature
+	err     error // the server would take it, and there is no signature
+	refused bool  // by the server
+	settled bool  // the refusal or success belongs to a round that is over (partial success)
+}
+
+func newOffer(a *Attempt, key *candidate) *offer {
+	return &offer{
+		authentication: a,
+		candidate:      key,
+		algorithms:     sshkey.SignatureAlgorithms(key.public, a.options.PubkeyAcceptedAlgorithms),
+	}
+}
+
+// askedKey notes when x/crypto puts the key into a packet, which it does not where the server can not verify any of the
+// key's signatures.
+type askedKey struct {
+	ssh.PublicKey
+	offer *offer
+}
+
+func (k askedKey) Marshal() []byte {
+	if !k.offer.sent {
+		k.offer.sent = true
+		k.offer.authentication.log.Debug("offering public key", "key", k.offer.candidate.String())
+	}
+	return k.PublicKey.Marshal()
+}
+
+// Type is the one under which the library looks for a signature that both sides know.
+func (k askedKey) Type() string { return cmp.Or(k.offer.unannounced, k.PublicKey.Type()) }
+
+// insist has the key offered once more after the library did not even ask about it, because the server announces no signature
+// that the key can make (server-sig-algs, RFC 8308 §3.1). Servers that announce too little take it all the same: those whose
+// Match User allows more than they allow everybody, which they tell in the middle of authentication (ext-info-in-auth of
+// OpenSSH's PROTOCOL §1.13, which the library does not know), and OpenSSH 7.4. It is false where that has been tried.
+func (o *offer) insist() bool {
+	if o.sent || o.unannounced != "" || sshkey.RsaBits(o.candidate.public) == 0 || o.algorithms[0] == ssh.KeyAlgoRSA {
+		return false
+	}
+	o.unannounced = o.algorithms[0]
+	if _, ok := o.candidate.public.(*ssh.Certificate); ok {
+		o.unannounced += sshkey.CertificateSuffix
+	}
+	return true
+}
+
+// PublicKey is for ssh.Signer.
+func (o *offer) PublicKey() ssh.PublicKey { return askedKey{o.candidate.public, o} }
+
+// Algorithms is for ssh.MultiAlgorithmSigner: what PubkeyAcceptedAlgorithms allows, in its order.
+func (o *offer) Algorithms() []string { return o.algorithms }
+
+// Sign is for ssh.Signer.
+func (o *offer) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return o.SignWithAlgorithm(rand, data, o.algorithms[0])
+}
+
+// SignWithAlgorithm is for ssh.AlgorithmSigner. It is called when the server has accepted the public key.
+func (o *offer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	a := o.authentication
+	a.log.Debug("server accepts key", "key", o.candidate.String(), "algorithm", algorithm)
+	signature, err := a.sign(o.candidate, rand, data, algorithm)
+	if err == nil && signature.Format != algorithm {
+		err = fmt.Errorf("signature of type %s where %s was asked for", foreign.Line(signature.Format), algorithm)
+	}
+	o.signed, o.err = err == nil, err
+	if a.ctx.Err() != nil {
+		return nil, context.Cause(a.ctx)
+	}
+	if err != nil { // x/crypto drops it and asks for the next method (client_auth.go, clientAuthenticate)
+		a.log.Warn("key not used", "key", o.candidate.String(), "err", err)
+		return nil, err
+	}
+	return signature, nil
+}
+
+// errAgent marks the failures that are the agent's.
+var errAgent = errors.New("agent")
+
+// sign makes a signature with the private half of key, wherever it is.
+func (a *Attempt) sign(key *candidate, rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
+	holder := a.holder(key)
+	if holder.agent {
+		a.human(true)
+		defer a.human(false)
+		signature, err := a.agent.sign(a.ctx, holder.public, data, algorithm)
+		if err != nil {
+			return nil, fmt.Errorf("the %w does not sign: %w", errAgent, err)
+		}
+		return signature, nil
+	}
+	signer := holder.signer
+	if signer == nil {
+		var err error
+		if signer, err = a.private(holder.path); err != nil {
+			return nil, err
+		}
+	}
+	if !sshkey.Same(signer.PublicKey(), sshkey.Plain(key.public)) {
+		return nil, fmt.Errorf("private key %s does not belong to the public key beside it", holder.path)
+	}
+	if able, ok := signer.(ssh.AlgorithmSigner); ok {
+		return able.SignWithAlgorithm(rand, data, algorithm)
+	}
+	return signer.Sign(rand, data)
+}
+
+// holder finds the key whose private half signs for key: for a certificate the plain key of the same kind, from the
+// agent or a file, or the identity file of the same name (sign_and_send_pubkey of OpenSSH's sshconnect2.c).
+func (a *Attempt) holder(key *candidate) *candidate {
+	certificate, ok := key.public.(*ssh.Certificate)
+	if !ok {
+		return key
+	}
+	for _, other := range a.keys {
+		if sshkey.Same(other.public, certificate.Key) {
+			return other
+		}
+	}
+	if !key.agent {
+		for _, other := range a.keys {
+			if other.public == nil && other.path == key.path {
+				return other
+			}
+		}
+	}
+	return key
+}

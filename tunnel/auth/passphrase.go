@@ -1,0 +1,174 @@
+package auth
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// The reasons why a private key could not be had, for the message and the hint at the end of an attempt.
+var (
+	errNoPassphrase    = errors.New("no passphrase")
+	errWrongPassphrase = errors.New("wrong passphrase")
+	errMissingKey      = errors.New("no such file")
+)
+
+// openedKey is a private key that needed a passphrase, kept so that no reconnect needs a person.
+type openedKey struct {
+	signer     ssh.Signer
+	passphrase string // tried first when the file is replaced
+	modified   time.Time
+	size       int64
+}
+
+// private reads the private key at path. An encrypted key is decrypted with what is remembered, with the configured
+// files, or by asking, in this order; once opened it stays in memory until its file changes.
+func (a *Attempt) private(path string) (ssh.Signer, error) {
+	data, info, err := readKeyFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errMissingKey
+	}
+	if err == nil {
+		err = checkPrivate(info)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !isEncrypted(data) {
+		return ssh.ParsePrivateKey(data)
+	}
+	if signer := a.credentials.opened(path, info); signer != nil {
+		return signer, nil
+	}
+	return a.unlock(path, data, info)
+}
+
+// isEncrypted tells whether a private key needs a passphrase.
+func isEncrypted(data []byte) bool {
+	if block, _ := pem.Decode(data); block != nil && block.Type == encryptedPKCS8 {
+		return true
+	}
+	var missing *ssh.PassphraseMissingError
+	_, err := ssh.ParsePrivateKey(data)
+	return errors.As(err, &missing)
+}
+
+// unlock decrypts the key of path, whose file holds data.
+func (a *Attempt) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
+	if passphrase, ok := a.credentials.passphrase(path); ok {
+		if signer, err := decrypt(data, passphrase); err == nil {
+			return a.credentials.remember(path, info, signer, passphrase), nil
+		}
+	}
+	result := fmt.Errorf("encrypted, and there is %w", errNoPassphrase)
+	if file, passphrase, err := a.storedPassphrase(); err != nil {
+		a.log.Warn("passphrase file not read", "err", err)
+		result = fmt.Errorf("encrypted, and there is %w: %w", errNoPassphrase, err)
+	} else if file != "" {
+		signer, err := decrypt(data, passphrase)
+		if err == nil {
+			return a.credentials.remember(path, info, signer, passphrase), nil
+		}
+		result = fmt.Errorf("%w in %s", err, file)
+		a.log.Warn("key not opened", "key", path, "err", result)
+	}
+	signer, err := a.askPassphrase(path, data, info)
+	if errors.Is(err, ErrNobody) {
+		return nil, result
+	}
+	return signer, err
+}
+
+// askPassphrase asks a person until the key opens, as load_identity_file of OpenSSH's sshconnect2.c: at most
+// NumberOfPasswordPrompts times, and an empty answer gives up.
+func (a *Attempt) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
+	free, err := a.question()
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	// Another session of the tunnel may have asked for the same key in the meantime.
+	if signer := a.credentials.opened(path, info); signer != nil {
+		return signer, nil
+	}
+	err = errNoPassphrase
+	for range max(1, a.options.NumberOfPasswordPrompts) {
+		passphrase, askErr := a.credentials.ask.Secret(a.ctx, fmt.Sprintf("Enter passphrase for key '%.100s': ", path))
+		if askErr != nil {
+			return nil, askErr
+		}
+		if passphrase == "" {
+			return nil, errNoPassphrase
+		}
+		signer, decryptErr := decrypt(data, passphrase)
+		if decryptErr == nil {
+			return a.credentials.remember(path, info, signer, passphrase), nil
+		}
+		if err = decryptErr; !errors.Is(err, errWrongPassphrase) {
+			break
+		}
+		a.log.Warn("wrong passphrase", "key", path)
+	}
+	return nil, err
+}
+
+// decrypt parses an encrypted private key.
+func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
+	if block, _ := pem.Decode(data); block != nil && block.Type == encryptedPKCS8 {
+		return decryptPKCS8(block.Bytes, passphrase)
+	}
+	signer, err := ssh.ParsePrivateKeyWithPassphrase(data, []byte(passphrase))
+	if errors.Is(err, x509.IncorrectPasswordError) {
+		return nil, errWrongPassphrase
+	}
+	return signer, err
+}
+
+// storedPassphrase reads the first line of the file that holds the passphrase of this host's keys. file is empty where none
+// is configured. What it gives opens keys, and never goes into a packet: see storedPassword for what may.
+func (a *Attempt) storedPassphrase() (file, passphrase string, err error) {
+	file = a.passphraseFile()
+	if file == "" {
+		return "", "", nil
+	}
+	a.warnReadable(file)
+	passphrase, err = readSecretFile(a.ctx, file)
+	return file, passphrase, err
+}
+
+// passphraseFile is TunneldPassphraseFile, or else the file that was given to the process.
+func (a *Attempt) passphraseFile() string {
+	if a.options.PassphraseFile != "" || a.credentials.GivenPassphrase == nil {
+		return a.options.PassphraseFile
+	}
+	return a.credentials.GivenPassphrase(a.options.Alias)
+}
+
+// question waits for the turn to ask a person; free ends it. Time until then is a person's, not the network's.
+// ErrNobody: BatchMode, or there is no Asker.
+func (a *Attempt) question() (free func(), err error) {
+	if a.options.BatchMode || a.credentials.ask == nil {
+		return nil, ErrNobody
+	}
+	a.human(true)
+	select {
+	case a.credentials.asking <- struct{}{}:
+		return func() { <-a.credentials.asking; a.human(false) }, nil
+	case <-a.ctx.Done():
+		a.human(false)
+		return nil, context.Cause(a.ctx)
+	}
+}
+
+// human tells the dialer that a person is being waited for, so that its deadline stands still.
+func (a *Attempt) human(waiting bool) {
+	if a.OnHuman != nil {
+		a.OnHuman(waiting)
+	}
+}

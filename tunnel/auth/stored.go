@@ -1,0 +1,112 @@
+package auth
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// storedPassword is what became in this attempt of the password that stands in a file.
+//
+// The one secret that travels without a person is bound by these rules: it was named as a password, for this hop; the host
+// key was known, or has been written down and is from now on, and was not merely taken; it goes out in answer to a request
+// for a password, or to the only question of a server that takes passwords in no other way; and not again once it was
+// refused. What is named as a passphrase, of whatever hop, goes to no server at all (see storedPassphrase).
+type storedPassword struct {
+	sent    []string // methods by which it has been sent
+	refused bool     // by the server
+	failed  bool     // the file could not be read; it was said
+}
+
+// storedPassword gives the password of this hop to be sent by method, or "".
+func (a *Attempt) storedPassword(method string) string {
+	if !a.mayStore(method) {
+		return ""
+	}
+	s := &a.answering.stored
+	file := a.passwordFile()
+	a.warnReadable(file)
+	secret, err := readSecretFile(a.ctx, file)
+	if err != nil {
+		s.failed = true
+		a.log.Warn("password file not read", "err", err)
+		return ""
+	}
+	s.sent = append(s.sent, method)
+	a.answering.given = append(a.answering.given, storedAnswer)
+	a.log.Debug("sending the password of a file", "file", file, "method", method)
+	return secret
+}
+
+// storedAnswer stands for the stored password among answering.given.
+const storedAnswer = "stored"
+
+// mayStore tells whether the stored password may be sent by method now.
+func (a *Attempt) mayStore(method string) bool {
+	s := &a.answering.stored
+	if s.failed || s.refused || a.passwordFile() == "" || !a.knownHost() {
+		return false
+	}
+	if method == "password" {
+		return !slices.Contains(s.sent, method)
+	}
+	// A hidden question behind a password that was taken is for something else, such as a code.
+	return len(s.sent) == 0 && !a.takesPasswords()
+}
+
+// takesPasswords tells whether the server asks for passwords in the plain way, and we may answer.
+func (a *Attempt) takesPasswords() bool {
+	return a.options.PasswordAuthentication && slices.Contains(a.allowed, "password") &&
+		slices.Contains(a.preferred(), "password") && !a.exhausted["password"]
+}
+
+// order is preferred, but that a password which stands ready goes before questions of the server, which may be for
+// something else.
+func (a *Attempt) order() []string {
+	methods := a.preferred()
+	asked, plain := slices.Index(methods, "keyboard-interactive"), slices.Index(methods, "password")
+	if asked < 0 || plain < asked || !a.takesPasswords() || !a.mayStore("password") {
+		return methods
+	}
+	methods = slices.Delete(slices.Clone(methods), plain, plain+1)
+	return slices.Insert(methods, asked, "password")
+}
+
+// passwordFile is TunneldPasswordFile, or else the file that was given to the process for this host; empty: none.
+func (a *Attempt) passwordFile() string {
+	if a.options.PasswordFile != "" || a.credentials.GivenPassword == nil {
+		return a.options.PasswordFile
+	}
+	return a.credentials.GivenPassword(a.options.Alias, a.Destination)
+}
+
+// knownHost tells whether the server is certainly the one that was meant, and says once what that costs if not.
+func (a *Attempt) knownHost() bool {
+	if a.Known != nil && a.Known() {
+		return true
+	}
+	if !a.withheld {
+		a.withheld = true
+		a.log.Warn("password not sent: the server is not certainly the one that was meant", "file", a.passwordFile(), "hint", withheldHint)
+	}
+	return false
+}
+
+const withheldHint = "put its host key into known_hosts: a password of a file is sent to known hosts alone"
+
+// secretHint is for those whose secret stays here; empty: there is none.
+func (a *Attempt) secretHint() string {
+	server := a.options.User + "@" + cmp.Or(a.options.Alias, a.options.HostName)
+	passphrase := a.passphraseFile()
+	switch {
+	case a.withheld:
+		return withheldHint
+	case a.answering.stored.refused:
+		return fmt.Sprintf("check the password of %s in %s", server, a.passwordFile())
+	case a.passwordFile() == "" && passphrase != "":
+		return fmt.Sprintf("%s is taken for the passphrase of a key, which no server is sent; if it is the password of %s, "+
+			"name it with TunneldPasswordFile in the Host block of %s instead, or call systemd's credential password.%s",
+			passphrase, server, cmp.Or(a.options.Alias, a.options.HostName), cmp.Or(a.options.Alias, a.options.HostName))
+	}
+	return ""
+}

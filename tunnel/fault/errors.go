@@ -1,0 +1,101 @@
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
+)
+
+// Phase is the step of a tunnel's life that failed. Decisions are made by phase and type, never by text.
+type Phase string
+
+// The phases, in the order in which a tunnel goes through them.
+const (
+	PhaseConfig    Phase = "config"         // parse, unknown keyword, nothing to forward
+	PhaseListen    Phase = "listen"         // a local listener can not be bound
+	PhaseDial      Phase = "dial"           // DNS, TCP, ProxyCommand, jump host
+	PhaseHandshake Phase = "handshake"      // version exchange and key exchange
+	PhaseHostKey   Phase = "host key"       // unknown, changed or revoked host key
+	PhaseAuth      Phase = "authentication" // the server or the agent refuses
+	PhaseForward   Phase = "forward"        // the server refuses a remote listener
+	PhaseSession   Phase = "session"        // an established connection is lost
+)
+
+// Error is the end of an attempt or of a session.
+type Error struct {
+	Phase     Phase
+	Permanent bool   // trying again without a change by a person is no use
+	Where     string // the peer or object, for example "bob@10.0.0.1:22"; may be empty
+	Err       error
+	Hint      string // what a person can type or change; may be empty
+}
+
+// Error is on one line: names of files and hosts in it are as somebody wrote them into a configuration.
+func (e *Error) Error() string {
+	if e.Where == "" {
+		return foreign.Own(e.Err.Error()).String()
+	}
+	return foreign.Own(fmt.Sprintf("%s: %v", e.Where, e.Err)).String()
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// PhaseOf gives the phase of err: PhaseConfig for a *config.Error, empty where err carries none.
+func PhaseOf(err error) Phase {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Phase
+	}
+	var c *config.Error
+	if errors.As(err, &c) {
+		return PhaseConfig
+	}
+	return ""
+}
+
+// IsPermanent tells whether trying again without a change by a person is no use.
+func IsPermanent(err error) bool {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Permanent
+	}
+	return PhaseOf(err) == PhaseConfig
+}
+
+// HintOf gives the advice that goes with err, or "".
+func HintOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) && e.Hint != "" {
+		return foreign.Own(e.Hint).String()
+	}
+	var c *config.Error
+	if errors.As(err, &c) {
+		return c.Hint
+	}
+	return ""
+}
+
+// PlainError is an error in other words.
+type PlainError struct {
+	Text string
+	Err  error
+}
+
+func (e *PlainError) Error() string { return e.Text }
+
+func (e *PlainError) Unwrap() error { return e.Err }
+
+// ShellQuote makes a word safe to paste into a shell. ~ stays outside of the quotes, where the shell expands it.
+func ShellQuote(word string) string {
+	plain := func(r rune) bool {
+		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-~", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,10 @@
+package hostkey
+
+import "context"
+
+// Asker has a person confirm something.
+type Asker interface {
+	// Confirm shows prompt, a question without its question mark, and how to answer, and reports whether the answer was yes.
+	// An error says that there is nobody to ask.
+	Confirm(ctx context.Context, prompt string) (bool, error)
+}

@@ -1,0 +1,164 @@
+package hostkey
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshkey"
+)
+
+// What a person reads when a host key is refused: both fingerprints where there are two, the line that is to blame, and
+// what to type.
+
+// revokedError is a key that is marked @revoked.
+type revokedError struct{ text string }
+
+func (e *revokedError) Error() string { return e.text }
+
+// describeKey gives type and fingerprint, as ssh-keygen -l prints it, of the key without its certificate.
+func describeKey(key ssh.PublicKey) string {
+	key = sshkey.Plain(key)
+	return key.Type() + " " + ssh.FingerprintSHA256(key)
+}
+
+// where names the server in errors.
+func (h *Keys) where() string { return h.options.Peer() }
+
+func (h *Keys) refuse(err error, hint string) *fault.Error {
+	return &fault.Error{Phase: fault.PhaseHostKey, Permanent: true, Where: h.where(), Err: err, Hint: hint}
+}
+
+// interrupted is an end that says nothing about the key.
+func (h *Keys) interrupted(err error) *fault.Error {
+	return &fault.Error{Phase: fault.PhaseHostKey, Where: h.where(), Err: err}
+}
+
+func (h *Keys) refuseRevoked(c *shownKey, known *knownHost) error {
+	text := fmt.Sprintf("host key %s is marked @revoked at %s", describeKey(c.key), known.source())
+	return h.refuse(&revokedError{text}, "the key was given up, perhaps stolen: let the server's keeper make a new one")
+}
+
+func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
+	err := fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
+		c.host, describeKey(c.key), known.source(), describeKey(known.key))
+	return h.refuse(err, "somebody may stand in between; if the key was changed on purpose: "+removal(c.host, known))
+}
+
+// refuseAddress is the end that CheckHostIP sets.
+func (h *Keys) refuseAddress(c *shownKey, known *knownHost) error {
+	err := fmt.Errorf("host key %s differs from %s that %s holds for the address %s",
+		describeKey(c.key), describeKey(known.key), known.source(), c.address)
+	return h.refuse(err, "if the address was given to another server: "+removal(c.address, known))
+}
+
+// removal says how to get rid of a line.
+func removal(name string, known *knownHost) string {
+	switch {
+	case known.command:
+		return "mend what KnownHostsCommand prints"
+	case strings.ContainsAny(known.hosts, "*?!"):
+		return fmt.Sprintf("edit %s", known.source()) // ssh-keygen -R leaves patterns alone
+	}
+	return fmt.Sprintf("ssh-keygen -R %s -f %s", fault.ShellQuote(name), fault.ShellQuote(known.file))
+}
+
+// refuseCertificate is for a certificate that is not accepted, where HostKeyAlgorithms permits no plain key in its place.
+func (h *Keys) refuseCertificate(c *shownKey, why error) error {
+	if err := h.unread(); err != nil {
+		return h.refuseUnread(c.key, err)
+	}
+	return h.refuse(fmt.Errorf("host certificate of %s not accepted, and HostKeyAlgorithms permits no plain key of its type: %w", describeKey(c.key), why),
+		"add the authority to known_hosts, with @cert-authority; or let HostKeyAlgorithms permit plain keys, too")
+}
+
+func (h *Keys) refuseUnknown(c *shownKey) error {
+	err := fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))
+	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.acquaintance())
+}
+
+// acquaintance says how to make the server known. ssh-keyscan knows neither jump hosts nor aliases of keys.
+func (h *Keys) acquaintance() string {
+	const orAccept = ", or set StrictHostKeyChecking accept-new"
+	user := withoutNone(h.options.UserKnownHostsFile)
+	port := ""
+	if h.options.Port != 22 {
+		port = fmt.Sprintf("-p %d ", h.options.Port)
+	}
+	once := "once: ssh " + port + fault.ShellQuote(h.options.Alias)
+	if h.options.Via != nil || h.options.ProxyCommand != "" || h.options.HostKeyAlias != "" || len(user) == 0 {
+		return once + orAccept
+	}
+	return fmt.Sprintf("%s, or: ssh-keyscan %s%s >> %s%s", once, port, fault.ShellQuote(h.options.HostName), fault.ShellQuote(user[0]), orAccept)
+}
+
+// refuseUnrecordable is a new host that can not be remembered, so that every server would be a new one. ssh refuses it too.
+func (h *Keys) refuseUnrecordable(c *shownKey) error {
+	text := "no host key is known for %s, and UserKnownHostsFile none leaves no place to remember %s"
+	hint := "set UserKnownHostsFile to a file"
+	if len(withoutNone(h.options.UserKnownHostsFile)) > 0 {
+		text = "no host key is known for %s, whose name can not be written to a file of known hosts beside %s"
+		hint = "set HostKeyAlias to a plain name"
+	}
+	return h.refuse(fmt.Errorf(text, c.host, describeKey(c.key)), hint)
+}
+
+// newKeyPrompt is the question of StrictHostKeyChecking ask, in the words that people know from ssh.
+func (h *Keys) newKeyPrompt(c *shownKey) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "The authenticity of host '%s", c.host)
+	if c.remote != nil {
+		fmt.Fprintf(&b, " (%s)", c.remote)
+	}
+	fmt.Fprintf(&b, "' can't be established.\nThe key fingerprint is %s.\n", describeKey(c.key))
+	if names := h.otherNames(c); len(names) > 0 {
+		b.WriteString("This host key is known by these other names:\n")
+		for _, name := range names {
+			b.WriteString("    " + name + "\n")
+		}
+	} else {
+		b.WriteString("This key is not known by any other names.\n")
+	}
+	b.WriteString("Are you sure you want to continue connecting")
+	return b.String()
+}
+
+// maxOtherNames is how many other names of a key a question shows.
+const maxOtherNames = 8
+
+// otherNames gives the lines that hold the key under other names.
+func (h *Keys) otherNames(c *shownKey) []string {
+	var names []string
+	for i := range h.files {
+		for n, text := range h.files[i].lines {
+			line, ok := parseKnownHostsLine(text)
+			if !ok || line.marker != markNone || matchNames(line.hosts, c.host) {
+				continue
+			}
+			if key, err := parseKeyText(line.key); err != nil || !sshkey.Same(key, c.key) {
+				continue
+			}
+			if len(names) == maxOtherNames {
+				return append(names, "and more")
+			}
+			if strings.HasPrefix(line.hosts, hashMagic) {
+				line.hosts = "[hashed name]"
+			}
+			names = append(names, fmt.Sprintf("%s:%d: %s", h.files[i].path, n+1, foreign.Line(line.hosts)))
+		}
+	}
+	return names
+}
+
+// addressPrompt is the question of CheckHostIP under StrictHostKeyChecking ask.
+func (h *Keys) addressPrompt(c *shownKey, byHost, byAddress *knownHost) string {
+	text := fmt.Sprintf("Warning: the host key of '%s' differs from the key for the IP address '%s'\nOffending key for IP in %s\n",
+		c.host, c.address, byAddress.source())
+	if byHost != nil {
+		text += "Matching host key in " + byHost.source() + "\n"
+	}
+	return text + "Are you sure you want to continue connecting"
+}

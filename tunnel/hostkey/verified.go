@@ -1,0 +1,188 @@
+package hostkey
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshkey"
+)
+
+// A daemon reads the files of known hosts at each reconnect, for years: on a network file system that is away, while an
+// editor writes them anew, or with no descriptor left. ssh reads them once in a life. Hence two departures from it:
+//
+//   - A key that this process has found good is good for the same destination under the same settings, unless a file that can
+//     be read says otherwise: holds another key for the name, or revokes this one.
+//   - Where a file can not be read for a moment, a key that is in no other is refused for now, and not for good, and is not
+//     taken for a new one.
+
+// VerifiedKeys are the host keys that this process has found good, by destination. The zero value has none and is ready; nil
+// has none and keeps none.
+type VerifiedKeys struct {
+	mu    sync.Mutex // guards hosts and all in them
+	hosts map[string]*verifiedHost
+}
+
+// verifiedHost is one destination under one set of settings.
+type verifiedHost struct {
+	keys  []verifiedKey
+	files []string // of known hosts, that could be read then
+}
+
+// verifiedKey is a key that was good for itself, or because an authority has certified it.
+type verifiedKey struct {
+	key       ssh.PublicKey // without its certificate
+	authority ssh.PublicKey // nil: for itself
+}
+
+// maxVerified is how many keys of one destination are kept; a server has one for each algorithm.
+const maxVerified = 16
+
+// destinationOf names what a verified key is good for: the server, the way to it, and every setting that had a part in the
+// judgement.
+func destinationOf(o *config.Options) string {
+	var way []string
+	for via := o.Via; via != nil; via = via.Via {
+		way = append(way, via.Peer(), via.HostKeyAlias)
+	}
+	return fmt.Sprintf("%q %d %q %q %q / %q %q %q %q / %q %q %q %v %v", o.HostName, o.Port, o.HostKeyAlias, way, o.ProxyCommand,
+		o.StrictHostKeyChecking, o.UserKnownHostsFile, o.GlobalKnownHostsFile, o.KnownHostsCommand,
+		o.HostKeyAlgorithms, o.CASignatureAlgorithms, o.RevokedHostKeys, o.RequiredRSASize, o.CheckHostIP)
+}
+
+// of gives what is kept for a destination; it is a copy.
+func (v *VerifiedKeys) of(o *config.Options) verifiedHost {
+	if v == nil {
+		return verifiedHost{}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	host := v.hosts[destinationOf(o)]
+	if host == nil {
+		return verifiedHost{}
+	}
+	return verifiedHost{slices.Clone(host.keys), slices.Clone(host.files)}
+}
+
+// add keeps a key, and which files could be read when it was found good.
+func (v *VerifiedKeys) add(o *config.Options, key verifiedKey, files []string) {
+	if v == nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.hosts == nil {
+		v.hosts = make(map[string]*verifiedHost)
+	}
+	destination := destinationOf(o)
+	host := v.hosts[destination]
+	if host == nil {
+		host = &verifiedHost{}
+		v.hosts[destination] = host
+	}
+	for _, file := range files {
+		if !slices.Contains(host.files, file) {
+			host.files = append(host.files, file)
+		}
+	}
+	if !host.has(key) {
+		host.keys = append(host.keys[max(0, len(host.keys)-maxVerified+1):], key)
+	}
+}
+
+func (h verifiedHost) has(key verifiedKey) bool {
+	return slices.ContainsFunc(h.keys, func(k verifiedKey) bool {
+		return sshkey.Same(k.key, key.key) && (k.authority == nil) == (key.authority == nil) &&
+			(k.authority == nil || sshkey.Same(k.authority, key.authority))
+	})
+}
+
+// first moves the algorithms of keys that were good before to the front, for when no file says which are known.
+func (h verifiedHost) first(algorithms []string) []string {
+	var front, rest []string
+	for _, name := range algorithms {
+		fits := slices.ContainsFunc(h.keys, func(k verifiedKey) bool {
+			return plainKeyType(name) == plainKeyType(k.key.Type()) && isCertificateType(name) == (k.authority != nil)
+		})
+		if fits {
+			front = append(front, name)
+		} else {
+			rest = append(rest, name)
+		}
+	}
+	return append(front, rest...)
+}
+
+// remember keeps a key that was found good.
+func (h *Keys) remember(key, authority ssh.PublicKey) {
+	var read []string
+	for i := range h.files {
+		if h.files[i].err == nil {
+			read = append(read, h.files[i].path)
+		}
+	}
+	h.verified.add(h.options, verifiedKey{sshkey.Plain(key), authority}, read)
+}
+
+// goodBefore tells whether this process has found the key good, and says so: the files no longer do.
+func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
+	if !h.before.has(verifiedKey{sshkey.Plain(key), authority}) {
+		return false
+	}
+	why := "no file of known hosts holds it any more"
+	if err := h.unread(); err != nil {
+		why = err.Error()
+	}
+	h.log.Warn("host key taken for the one that was good before", "key", describeKey(key), "why", why)
+	return true
+}
+
+// unread gives why the files of known hosts do not say all that they may say in a moment; nil: they do. A file that never
+// was there, or that this process may not read, says nothing and will not; one that could be read before will again.
+func (h *Keys) unread() error {
+	var all []error
+	var texts []string
+	for i := range h.files {
+		f := &h.files[i]
+		if f.err != nil && (momentary(f.err) || slices.Contains(h.before.files, f.path)) {
+			all = append(all, f.err)
+			texts = append(texts, fmt.Sprintf("%s can not be read: %v", f.path, fileReason(f.err)))
+		}
+	}
+	if all == nil {
+		return nil
+	}
+	return &fault.PlainError{Text: strings.Join(texts, "; "), Err: errors.Join(all...)}
+}
+
+// refuseUnread refuses a key for now, because of what unread says.
+func (h *Keys) refuseUnread(key ssh.PublicKey, err error) error {
+	return h.interrupted(fmt.Errorf("host key %s can not be checked now: %w", describeKey(key), err))
+}
+
+// momentary tells a failure to read a file that may pass by itself from one that stands in the file system.
+func momentary(err error) bool {
+	for _, lasting := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.EISDIR, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
+		if errors.Is(err, lasting) {
+			return false
+		}
+	}
+	return true
+}
+
+// fileReason is the cause without the path, which the message names already.
+func fileReason(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}

@@ -1,0 +1,70 @@
+package sshconn
+
+import (
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/hostkey"
+)
+
+// Server is the other end of a connection, as it turned out to be.
+type Server struct {
+	User        string
+	Host        string       // HostName as configured
+	Port        int          //
+	Address     string       // IP:port that was reached; empty behind a ProxyCommand or a jump host
+	Version     foreign.Text // as the server says it, for example "SSH-2.0-OpenSSH_9.2"
+	Kex         string       // negotiated algorithms, as RFC 4253 names them
+	Cipher      string       //
+	MAC         string       // empty where the cipher brings its own
+	HostKey     string       // algorithm of the host key
+	Fingerprint string       // of the host key, "SHA256:…" as ssh-keygen -l prints it
+	Via         []string     // user@host:port of the jump hosts, the first to be connected to first; or "proxy command"
+	CertExpiry  time.Time    // when the user certificate that was accepted ends; zero: none, or it has no end
+}
+
+// Conn is one authenticated SSH connection: what a session is made of. Whoever gets one from Dialer.dial must serve chans
+// and reqs until they are closed, and call close.
+type Conn struct {
+	Conn     ssh.Conn
+	Chans    <-chan ssh.NewChannel
+	Reqs     <-chan *ssh.Request
+	Wire     *wire
+	Via      *Conn         // the jump host this connection goes through; nil: none
+	proxy    *proxyProcess // the ProxyCommand it goes through; nil: none
+	HostKeys *hostkey.Keys // as read for this connection; for its update
+	Info     Server
+	keys     keyAge
+
+	destination bool // it leads to where the tunnel ends, and not to a jump host
+}
+
+// Close ends the connection: the wire, then the jump hosts and the ProxyCommand under it. It may be called more than once
+// and from several goroutines. It does not wait for the SSH library, nor longer than flushTime for each hop and
+// proxyGrace for a ProxyCommand that does not want to end.
+func (l *Conn) Close() error {
+	l.Wire.Close()
+	if l.Via != nil {
+		l.Via.Close()
+	}
+	if l.proxy != nil {
+		l.proxy.stop()
+	}
+	return nil
+}
+
+// Err tells why the connection ended, in words for people, nil while it is alive. It is the first error met on the wire;
+// a disconnect message of the server is only known to conn.Wait.
+func (l *Conn) Err() error { return lost(l.Wire.err()) }
+
+// Guard makes the death of the wire known to the SSH library's writers before its reader learns of it: the write fails,
+// and the library refuses every later one. Without it an OpenChannel that comes between the library's clearing of its
+// channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever.
+func (l *Conn) Guard() {
+	l.Wire.OnDead(func() { l.Conn.SendRequest("wire-is-dead@tunneld", false, nil) })
+}
+
+// name gives user@host:port.
+func (s Server) name() string { return where(s.User, s.Host, s.Port) }

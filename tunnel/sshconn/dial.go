@@ -1,0 +1,178 @@
+package sshconn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/auth"
+	"github.com/tunneld/tunneld/tunnel/hostkey"
+)
+
+// DefaultConnectTimeout bounds an attempt where ConnectTimeout is not set. ssh waits for as long as the kernel does, two
+// minutes and more for each address, and for ever in the key exchange.
+const DefaultConnectTimeout = 30 * time.Second
+
+// clientVersion is how we introduce ourselves (RFC 4253 §4.2).
+const clientVersion = "SSH-2.0-tunneld"
+
+// Step is one thing that was done on the way to a connection, for `tunneld check`.
+type Step struct {
+	Name   string        // "dns", "tcp", "proxy command", "jump", "key exchange", "host key" or "authentication"
+	Host   string        // user@host:port of the hop
+	Took   time.Duration //
+	Detail string        // one line; may be empty
+	Err    error         // nil: it went well
+}
+
+// Dialer makes connections. Its fields are set before the first use and not changed afterwards; several goroutines may
+// Dial at the same time.
+type Dialer struct {
+	Credentials *auth.Credentials // shared by all hops
+	Ask         Asker             // for host keys; nil: nobody can be asked
+	Log         *slog.Logger
+	Trace       func(Step) // called as each step ends, from the goroutine that dials; nil: nobody wants to know
+	Shell       string     // runs ProxyCommand, as $SHELL does for ssh(1); empty: /bin/sh
+
+	verified hostkey.VerifiedKeys // host keys that were good before
+
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: net.DefaultResolver.LookupNetIP
+}
+
+// Dial makes one attempt at an authenticated connection, through all jump hosts. ConnectTimeout of the destination is
+// the one deadline over name look-up, TCP, key exchanges and authentications; the time that a person takes to answer does
+// not count. What an unsuccessful attempt opened is closed when it returns. Its errors are *Error, or ctx's own.
+func (d *Dialer) Dial(ctx context.Context, o *config.Options) (*Conn, error) {
+	ctx, limit := withDeadline(ctx, o.ConnectTimeout)
+	defer limit.stop()
+	return d.hop(ctx, limit, o, true)
+}
+
+// hop connects to one host, after the jump hosts before it. destination: it is the last one.
+func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options, destination bool) (*Conn, error) {
+	log := d.Log.With("host", o.Address(), "user", o.User)
+	settings, err := algorithms(o, log)
+	if err != nil {
+		return nil, err
+	}
+	l := &Conn{Info: Server{User: o.User, Host: o.HostName, Port: o.Port}, destination: destination}
+	conn, err := d.reach(ctx, limit, o, l, log)
+	if err != nil {
+		return nil, err
+	}
+	l.Wire = NewWire(conn)
+	l.Wire.most.Store(loginSize)
+	if l.Via != nil {
+		l.Via.Wire.OnDead(func() { l.Wire.fail(fmt.Errorf("jump host %s: %w", l.Via.Info.name(), l.Via.Wire.err())) })
+	}
+	l.keys.askedFor(o)
+	if err := d.login(ctx, limit, o, l, settings, log); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// reach makes the byte stream to the server: a TCP connection, a ProxyCommand, or a channel of the jump host.
+func (d *Dialer) reach(ctx context.Context, limit *deadline, o *config.Options, l *Conn, log *slog.Logger) (net.Conn, error) {
+	switch {
+	case o.Via != nil:
+		via, err := d.hop(ctx, limit, o.Via, false)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := d.throughJump(ctx, o, via)
+		if err != nil {
+			via.Close()
+			return nil, err
+		}
+		l.Via, l.Info.Via = via, append(via.Info.Via, via.Info.name())
+		return conn, nil
+	case o.ProxyCommand != "":
+		proxy, err := d.throughProxy(o, log)
+		if err != nil {
+			return nil, err
+		}
+		l.proxy, l.Info.Via = proxy, []string{"proxy command"}
+		return proxy, nil
+	}
+	conn, err := d.dialTCP(ctx, o, log)
+	if err != nil {
+		return nil, err
+	}
+	l.Info.Address = conn.RemoteAddr().String()
+	return conn, nil
+}
+
+// login exchanges keys over the wire of l, checks the host key, authenticates, and fills in the rest of l.
+func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, l *Conn, settings ssh.Config, log *slog.Logger) error {
+	hostKeys, err := hostkey.Read(ctx, o, &d.verified, limit.exempt(d.Ask), log)
+	if err != nil {
+		return err
+	}
+	auth, err := d.Credentials.Begin(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer auth.Close()
+	auth.OnHuman, auth.Dead = limit.human, l.Wire.Dead
+	auth.Known, auth.Destination = hostKeys.Known, l.destination
+
+	h := &handshake{dialer: d, options: o, link: l, auth: auth, log: log, begun: time.Now()}
+	client := &ssh.ClientConfig{
+		Config:            settings,
+		User:              o.User,
+		ClientVersion:     clientVersion,
+		HostKeyAlgorithms: hostKeys.Algorithms(),
+		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
+			return h.hostKey(ctx, hostKeys, key)
+		},
+	}
+	auth.Configure(client)
+
+	stop := context.AfterFunc(ctx, func() { l.Wire.fail(context.Cause(ctx)) })
+	conn, chans, reqs, err := ssh.NewClientConn(l.Wire, o.Address(), client)
+	if !stop() && err == nil { // the deadline passed at the last moment
+		err = context.Cause(ctx)
+	}
+	if err = h.end(ctx, err); err != nil {
+		return err
+	}
+	l.Wire.most.Store(0)
+	l.Conn, l.Chans, l.Reqs, l.HostKeys = conn, chans, reqs, hostKeys
+	l.Info.CertExpiry = auth.CertExpiry()
+	l.describe(log)
+	l.Guard()
+	return nil
+}
+
+// describe notes what was agreed upon.
+func (l *Conn) describe(log *slog.Logger) {
+	l.Info.Version = foreign.Line(string(l.Conn.ServerVersion()))
+	if c, ok := l.Conn.(ssh.AlgorithmsConnMetadata); ok {
+		a := c.Algorithms()
+		l.Info.Kex, l.Info.HostKey = a.KeyExchange, a.HostKey
+		l.Info.Cipher, l.Info.MAC = a.Write.Cipher, a.Write.MAC
+	}
+	log.Debug("authenticated", "address", l.Info.Address, "version", l.Info.Version, "kex", l.Info.Kex,
+		"cipher", l.Info.Cipher, "mac", l.Info.MAC, "host_key", l.Info.HostKey, "fingerprint", l.Info.Fingerprint)
+}
+
+func (d *Dialer) trace(name, host string, begun time.Time, detail string, err error) {
+	if d.Trace != nil {
+		d.Trace(Step{Name: name, Host: host, Took: time.Since(begun), Detail: detail, Err: err})
+	}
+}
+
+// where gives user@host:port.
+func where(user, host string, port int) string {
+	return user + "@" + net.JoinHostPort(host, strconv.Itoa(port))
+}

@@ -1,0 +1,338 @@
+package sshconn
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	wireReadSize  = 256 << 10 // largest read buffer; one read then empties most of a receive buffer
+	wireReadFirst = 16 << 10  // read buffer of a connection that was never busy
+	quickAckSize  = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
+	wireBatch     = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
+
+	flushTime    = 100 * time.Millisecond // what Close gives to bytes that are still queued
+	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
+	greetingSize = 512                    // bytes of the server's first words that are kept for error messages
+	loginSize    = 1 << 20                // bytes that a server may send until it has let us in; a real one needs some 10 KiB
+)
+
+// errTooTalkative ends the wire to a server that sends and sends, and lets nobody in.
+var errTooTalkative = errors.New("the server has sent more than a mebibyte, and has not let us in")
+
+// batches holds write buffers that no wire fills or writes at the moment: a quiet connection has none.
+var batches = sync.Pool{New: func() any { return new([wireBatch]byte) }}
+
+// wire is the net.Conn under the SSH transport. It exists because x/crypto/ssh v0.58.0
+//
+//   - reads and writes through buffers of 4 KiB, two system calls for each 32 KiB packet and direction (transport.go:216).
+//     The wire reads into a large buffer, and a goroutine of its own writes whatever has gathered while the last write
+//     was under way. A lone packet is written at once; a slow peer stops the writers at 512 KiB.
+//   - swallows the first write error and never ends the connection for one (handshake.go:629). Here every error, of
+//     reading or writing, closes the socket, and the first one is what the connection ended with.
+//   - can leave OpenChannel hanging for ever when the connection dies at the same time (mux.go:218, handshake.go:242).
+//     Therefore the wire is dead, and the onDead functions have run, before the library sees the error of its Read:
+//     whatever is written from then on fails at once.
+//
+// Read is for one goroutine at a time, everything else for any number. Close must be called, also on a dead wire.
+type wire struct {
+	conn    net.Conn // socket, pipes of a ProxyCommand, or channel through a jump host; its Close must unblock its Write
+	started time.Time
+
+	buf    []byte // only Read touches these three
+	unread []byte // the part of buf that was not handed out
+	filled bool   // the last read filled buf
+	ackNow func() // has the kernel acknowledge what was read
+
+	received, sent atomic.Uint64
+	most           atomic.Uint64 // bytes that may be received, after which the wire dies; 0: any number
+	heard          atomic.Int64  // when bytes last arrived, since started
+
+	isDead  atomic.Bool
+	gone    chan struct{} // closed when the wire is dead and the onDead functions have run
+	written chan struct{} // closed when the writer has ended
+
+	mu       sync.Mutex    // guards all following
+	queue    []byte        // not yet taken by the writer; a slice of a batch, nil when empty
+	work     sync.Cond     // queue or closing or cause changed
+	room     sync.Cond     // the writer took the queue, or cause changed
+	closing  bool          // Close was called: no more writes, the writer ends when the queue is empty
+	cause    error         // why it died; nil: alive
+	mourners []func()      // onDead
+	writing  chan struct{} // closed and forgotten at the next Write or death; nil: nobody wants to know
+	greeting []byte        // the first bytes received, up to greetingSize
+}
+
+// NewWire takes over conn and starts the writer.
+func NewWire(conn net.Conn) *wire {
+	w := &wire{
+		conn:    conn,
+		started: time.Now(),
+		ackNow:  quickAcker(conn),
+		buf:     make([]byte, wireReadFirst),
+		gone:    make(chan struct{}),
+		written: make(chan struct{}),
+	}
+	w.work.L, w.room.L = &w.mu, &w.mu
+	go w.writeBatches()
+	return w
+}
+
+// Read implements net.Conn. Its error is the first one that the wire met in either direction.
+func (w *wire) Read(p []byte) (int, error) {
+	if len(w.unread) == 0 && len(p) > 0 {
+		n, err := w.fill()
+		if err != nil {
+			w.fail(err)
+			<-w.gone
+			return 0, w.err()
+		}
+		w.unread = w.buf[:n]
+	}
+	n := copy(p, w.unread)
+	w.unread = w.unread[n:]
+	return n, nil
+}
+
+// fill reads once into buf. A peer that had enough to fill it gets a larger one for the next time.
+func (w *wire) fill() (int, error) {
+	if w.filled && len(w.buf) < wireReadSize {
+		w.buf = make([]byte, min(4*len(w.buf), wireReadSize))
+	}
+	for {
+		n, err := w.conn.Read(w.buf)
+		if n > 0 {
+			w.heard.Store(int64(time.Since(w.started)))
+			total := w.received.Add(uint64(n))
+			if total-uint64(n) < greetingSize {
+				w.remember(w.buf[:n])
+			}
+			if most := w.most.Load(); most > 0 && total > most {
+				return 0, errTooTalkative
+			}
+			w.filled = n == len(w.buf)
+			if n < quickAckSize {
+				w.ackNow()
+			}
+			return n, nil // an error that came with bytes comes again
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (w *wire) remember(p []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.greeting = append(w.greeting, p[:min(len(p), greetingSize-len(w.greeting))]...)
+}
+
+// Write implements net.Conn: it queues p and returns. It blocks while 512 KiB are on their way.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for queued := 0; queued < len(p); {
+		for len(w.queue) == wireBatch && w.cause == nil && !w.closing {
+			w.room.Wait()
+		}
+		switch {
+		case w.cause != nil:
+			return queued, w.cause
+		case w.closing:
+			return queued, net.ErrClosed
+		case w.queue == nil:
+			w.queue = batches.Get().(*[wireBatch]byte)[:0]
+		}
+		w.tellWritingLocked()
+		n := min(len(p)-queued, wireBatch-len(w.queue))
+		w.queue = append(w.queue, p[queued:queued+n]...)
+		queued += n
+		w.work.Signal()
+	}
+	return len(p), nil
+}
+
+// NextWrite gives a channel that is closed when something is written, or when the wire dies.
+func (w *wire) NextWrite() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.writing == nil {
+		w.writing = make(chan struct{})
+	}
+	told := w.writing
+	if w.cause != nil {
+		w.tellWritingLocked()
+	}
+	return told
+}
+
+func (w *wire) tellWritingLocked() {
+	if w.writing != nil {
+		close(w.writing)
+		w.writing = nil
+	}
+}
+
+// writeBatches is the writer: it writes what has gathered, in one system call, until the wire is closed or dead.
+func (w *wire) writeBatches() {
+	defer close(w.written)
+	for {
+		batch := w.takeBatch()
+		if batch == nil {
+			break
+		}
+		n, err := w.conn.Write(batch)
+		w.sent.Add(uint64(n))
+		batches.Put((*[wireBatch]byte)(batch[:wireBatch]))
+		if err != nil {
+			w.fail(err)
+			return
+		}
+	}
+	w.fail(net.ErrClosed)
+}
+
+// takeBatch waits for bytes and takes them all. It gives nil when there is nothing more to write.
+func (w *wire) takeBatch() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.queue == nil && w.cause == nil && !w.closing {
+		w.work.Wait()
+	}
+	if w.cause != nil {
+		return nil
+	}
+	batch := w.queue
+	w.queue = nil
+	w.room.Broadcast()
+	return batch
+}
+
+// Close implements net.Conn. What is queued is still written, for at most flushTime; then the socket is closed. It
+// returns when the writer has ended, or is about to because its socket is closed.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	w.closing = true
+	w.work.Broadcast()
+	w.room.Broadcast()
+	w.mu.Unlock()
+
+	late := time.NewTimer(flushTime)
+	defer late.Stop()
+	select {
+	case <-w.written:
+	case <-late.C:
+		w.fail(net.ErrClosed)
+		<-w.gone
+	}
+	return nil
+}
+
+// fail makes the wire dead: err becomes its cause unless it has one, the socket is closed, the onDead functions run. The
+// first call does it all; later calls return at once, perhaps before it is done.
+func (w *wire) fail(err error) {
+	w.mu.Lock()
+	if w.cause != nil {
+		w.mu.Unlock()
+		return
+	}
+	w.cause = err
+	mourners := w.mourners
+	w.mourners = nil
+	w.isDead.Store(true)
+	w.tellWritingLocked()
+	w.work.Broadcast()
+	w.room.Broadcast()
+	w.mu.Unlock()
+
+	w.conn.Close()
+	w.mourn(mourners)
+	close(w.gone)
+}
+
+// mourn runs the onDead functions, but does not wait for them for ever: while keys are being renewed the library may
+// block them until its Read has returned (handshake.go:604).
+func (w *wire) mourn(mourners []func()) {
+	if len(mourners) == 0 {
+		return
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for _, f := range mourners {
+			f()
+		}
+	}()
+	late := time.NewTimer(dyingTime)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+	}
+}
+
+// OnDead has f called once when the wire dies, before the SSH library learns of it; at once where it is dead already.
+// f must be quick. Functions run in the order in which they were given.
+func (w *wire) OnDead(f func()) {
+	w.mu.Lock()
+	if w.cause == nil {
+		w.mourners = append(w.mourners, f)
+		w.mu.Unlock()
+		return
+	}
+	w.mu.Unlock()
+	f()
+}
+
+// Dead tells whether the wire has met its end: whatever is written from now on fails.
+func (w *wire) Dead() bool { return w.isDead.Load() }
+
+// err tells why the wire is dead: io.EOF where the peer closed it, net.ErrClosed where we did, nil where it is alive.
+func (w *wire) err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.cause
+}
+
+// LastRead tells when bytes last arrived, or when the wire was made if none did. It carries a monotonic reading.
+func (w *wire) LastRead() time.Time { return w.started.Add(time.Duration(w.heard.Load())) }
+
+// Counts gives the bytes received and sent, as they are on the socket: encrypted, with the SSH protocol's own.
+func (w *wire) Counts() (in, out uint64) { return w.received.Load(), w.sent.Load() }
+
+// firstWords gives the first bytes that the server sent, at most greetingSize.
+func (w *wire) firstWords() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]byte(nil), w.greeting...)
+}
+
+// LocalAddr implements net.Conn. It is always a *net.TCPAddr, the zero one where there is no TCP connection.
+func (w *wire) LocalAddr() net.Addr { return tcpAddr(w.conn.LocalAddr()) }
+
+// RemoteAddr implements net.Conn. It is always a *net.TCPAddr, the zero one where there is no TCP connection.
+func (w *wire) RemoteAddr() net.Addr { return tcpAddr(w.conn.RemoteAddr()) }
+
+func tcpAddr(a net.Addr) net.Addr {
+	if t, ok := a.(*net.TCPAddr); ok && t != nil {
+		return t
+	}
+	return &net.TCPAddr{IP: net.IPv4zero}
+}
+
+// SetDeadline implements net.Conn. A deadline that passes kills the wire, as every error does. SetWriteDeadline bounds
+// the writer, not Write.
+func (w *wire) SetDeadline(t time.Time) error { return w.conn.SetDeadline(t) }
+
+// SetReadDeadline implements net.Conn; see SetDeadline.
+func (w *wire) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }
+
+// SetWriteDeadline implements net.Conn; see SetDeadline.
+func (w *wire) SetWriteDeadline(t time.Time) error { return w.conn.SetWriteDeadline(t) }
+
+var _ io.ReadWriteCloser = (*wire)(nil)
