@@ -132,8 +132,8 @@ func readPID(file *os.File) (number int, ok bool) {
 	if len(text) == 0 {
 		return 0, n < maxPIDFile
 	}
-	number, err := strconv.Atoi(string(text))
-	return number, err == nil && number > 0 && n < maxPIDFile
+	value, err := strconv.ParseUint(string(text), 10, 63) // digits alone: a note that says +1 is somebody's
+	return int(value), err == nil && value > 0 && n < maxPIDFile
 }
 
 // lives tells whether there is a process of that number (kill(2) with signal 0).
