@@ -70,7 +70,7 @@ func untilDone(try func() error) (err error) {
 // A planned reconnect hands a remote port over: it is free for no longer than a request takes to get there.
 func TestReconnectHandsRemotePortsOver(t *testing.T) {
 	t.Parallel()
-	const oneWay = 250 * time.Millisecond // large beside what a busy machine adds
+	const oneWay = 500 * time.Millisecond // large beside what a busy machine adds
 	l := lab.New(t, "TunneldEcho off")
 	r := lab.RemoteRoute(t, lab.StartTarget(t, lab.Echo).Address())
 	l.Relay.SetDelay(oneWay)

@@ -168,7 +168,7 @@ func CleanCheckout(t testing.TB) string {
 	}
 	if dir == "" {
 		t.Log("no version control; the tree is taken as it is")
-		return ".."
+		return "../.."
 	}
 	return dir
 }
@@ -182,7 +182,7 @@ func Checkout(dir string) (string, error) {
 		return "", nil
 	}
 	for name := range bytes.SplitSeq(bytes.TrimSuffix(names, []byte{0}), []byte{0}) {
-		data, err := os.ReadFile(filepath.Join("..", string(name)))
+		data, err := os.ReadFile(filepath.Join("..", "..", string(name)))
 		if errors.Is(err, os.ErrNotExist) {
 			continue // removed, and not yet committed
 		}

@@ -27,8 +27,10 @@ type gatewayChannel struct {
 	ended  bool       // the client has sent its EOF
 	sent   bool       // our EOF
 	taken  bool       // the client's EOF has been passed on
-	closed bool       // our CLOSE is sent
 	over   bool       // the client has closed, or the connection has ended
+
+	sending sync.Mutex // guards the following, and is held while something is sent: nothing may follow a CLOSE
+	closed  bool       // our CLOSE is sent
 }
 
 func newGatewayChannel(c *gatewayConn, own uint32, conn *net.TCPConn) *gatewayChannel {
@@ -85,10 +87,10 @@ func (ch *gatewayChannel) fromConn() {
 			ch.mu.Lock()
 			ch.window -= int64(n)
 			ch.mu.Unlock()
-			ch.c.Send(MsgChannelData, ch.theirs, piece[:n])
+			ch.say(MsgChannelData, piece[:n])
 		}
 		if err == io.EOF {
-			ch.c.Send(msgChannelEOF, ch.theirs)
+			ch.say(msgChannelEOF)
 			ch.done(&ch.sent)
 			return
 		}
@@ -121,7 +123,7 @@ func (ch *gatewayChannel) intoConn() {
 		if _, err := ch.conn.Write(data); err != nil {
 			break
 		}
-		ch.c.Send(MsgWindowAdjust, ch.theirs, uint32(len(data)))
+		ch.say(MsgWindowAdjust, uint32(len(data)))
 	}
 	ch.done(&ch.taken)
 }
@@ -154,13 +156,18 @@ func (ch *gatewayChannel) done(direction *bool) {
 }
 
 func (ch *gatewayChannel) sayClose() {
-	ch.mu.Lock()
-	say := !ch.closed
-	ch.closed = true
-	ch.mu.Unlock()
-	if say {
-		ch.c.Send(msgChannelClose, ch.theirs)
+	ch.say(msgChannelClose)
+}
+
+// say sends a message for this channel, unless our CLOSE was sent (RFC 4254 §5.3).
+func (ch *gatewayChannel) say(kind byte, rest ...any) {
+	ch.sending.Lock()
+	defer ch.sending.Unlock()
+	if ch.closed {
+		return
 	}
+	ch.closed = kind == msgChannelClose
+	ch.c.Send(append([]any{kind, ch.theirs}, rest...)...)
 }
 
 // abort resets the connection, and ends both directions.

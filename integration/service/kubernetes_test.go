@@ -92,7 +92,7 @@ type probe struct {
 // manifests reads a file of deploy/kubernetes.
 func manifests(t testing.TB, name string) []manifest {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "deploy", "kubernetes", name))
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "kubernetes", name))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func metricNames(expression string) []string {
 // deployed reads a file of deploy/.
 func deployed(t *testing.T, path string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "deploy", path))
+	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", path))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func alertExpressions(t *testing.T) []string {
 func TestAlertsByPromtool(t *testing.T) {
 	t.Parallel()
 	lab.Need(t, "promtool")
-	directory := filepath.Join("..", "deploy", "prometheus")
+	directory := filepath.Join("..", "..", "deploy", "prometheus")
 	run := func(words ...string) {
 		t.Helper()
 		check := exec.Command("promtool", words...)

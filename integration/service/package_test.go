@@ -144,7 +144,7 @@ func TestMakeInstall(t *testing.T) {
 	t.Parallel()
 	lab.Need(t, "make", "gzip")
 	source := lab.CleanCheckout(t)
-	if source == ".." {
+	if source == "../.." {
 		t.Skip("needs a checkout by git: it is built in a copy of it")
 	}
 	root := t.TempDir()
