@@ -17,7 +17,7 @@ const maxHeld = 4096
 
 // turnTime is what a held connection is given to ask its session for a channel before the next one's turn comes. It takes
 // a fraction of that; a client that has gone meanwhile takes all of it.
-const turnTime = 50 * time.Millisecond
+const turnTime = 200 * time.Millisecond
 
 var (
 	errNoSession   = downError("the tunnel is down")
