@@ -61,9 +61,11 @@ func (l *Conn) Err() error { return lost(l.Wire.err()) }
 
 // Guard makes the death of the wire known to the SSH library's writers before its reader learns of it: the write fails,
 // and the library refuses every later one. Without it an OpenChannel that comes between the library's clearing of its
-// channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever.
+// channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever. What this can not prevent is
+// released after the end.
 func (l *Conn) Guard() {
 	l.Wire.OnDead(func() { l.Conn.SendRequest("wire-is-dead@tunneld", false, nil) })
+	go l.release()
 }
 
 // name gives user@host:port.

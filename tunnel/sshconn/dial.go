@@ -137,6 +137,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 		},
 	}
 	auth.Configure(client)
+	h.follow(client)
 
 	stop := context.AfterFunc(ctx, func() { l.Wire.fail(context.Cause(ctx)) })
 	conn, chans, reqs, err := ssh.NewClientConn(l.Wire, o.Address(), client)

@@ -31,6 +31,16 @@ type handshake struct {
 	begun   time.Time // of the step that runs now
 	trusted bool      // the host key was good, so that authentication runs
 	refused error     // what the check of the host key said; nil: nothing against it, or not checked
+	library any       // the connection that the library is making; nil until authentication
+}
+
+// follow keeps the library's connection for the case that the handshake fails.
+func (h *handshake) follow(client *ssh.ClientConfig) {
+	next := client.AuthCallback
+	client.AuthCallback = func(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+		h.library = ctx.Metadata
+		return next(ctx)
+	}
 }
 
 // hostKey is the end of the key exchange and the beginning of authentication.
@@ -61,6 +71,9 @@ func (h *handshake) end(ctx context.Context, err error) error {
 			return over
 		}
 		return h.refused
+	}
+	if err != nil && h.library != nil {
+		go discardPackets(h.library) // the reader may wait for one to take what came after the end; ends with the wire
 	}
 	err = h.explain(ctx, err)
 	if h.trusted {

@@ -21,9 +21,10 @@ type stranger struct {
 	serve    func(net.Conn)
 	wg       sync.WaitGroup
 
-	mu   sync.Mutex // guards all following
-	ends []func()   // end the connections there were
-	said bytes.Buffer
+	mu    sync.Mutex // guards all following
+	ends  []func()   // end the connections there were
+	conns []net.Conn // that damage has not damaged
+	said  bytes.Buffer
 }
 
 // startPeer listens until the test ends. serve may return before the connection's end; it is closed with the test.
@@ -62,6 +63,9 @@ func (p *stranger) accept() {
 			conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
 		})
+		p.mu.Lock()
+		p.conns = append(p.conns, conn)
+		p.mu.Unlock()
 		p.wg.Go(func() { p.serve(conn) })
 	}
 }
@@ -81,6 +85,16 @@ func (p *stranger) cut() {
 	for _, end := range ends {
 		end()
 	}
+}
+
+// damage writes to every connection there is what no key has encrypted, and leaves it open.
+func (p *stranger) damage() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.conns {
+		conn.Write(bytes.Repeat([]byte{0xff}, 64))
+	}
+	p.conns = nil
 }
 
 func (p *stranger) port() int { return p.listener.Addr().(*net.TCPAddr).Port }
