@@ -14,7 +14,7 @@ type algorithms struct {
 	valid    func(name string) bool // a name that a list may hold, beyond all
 }
 
-// known tells whether a list may hold name.
+// known reports whether a list may hold name.
 func (a *algorithms) known(name string) bool {
 	return containsExact(a.all, name) || a.valid != nil && a.valid(name)
 }
@@ -159,7 +159,7 @@ func withoutSign(list string) string {
 	return list
 }
 
-// check gives the first name of a list that is not known. As OpenSSH it stops at an empty name, and refuses an empty list.
+// check returns the first name of a list that is not known. As OpenSSH it stops at an empty name, and refuses an empty list.
 func (a *algorithms) check(list string) (wrong string, ok bool) {
 	if list == "" {
 		return list, false
@@ -181,7 +181,7 @@ func untilEmpty(list string) []string {
 	return names
 }
 
-// assemble gives the names that a configured list stands for; the default where it is empty. It is not ok where none is
+// assemble returns the names that a configured list stands for; the default where it is empty. It is not ok where none is
 // left or a pattern is negated.
 func (a *algorithms) assemble(list string) (names []string, ok bool) {
 	var patterns []string

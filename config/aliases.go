@@ -68,7 +68,7 @@ func (a *aliases) line(text string, user bool, depth int) {
 	case "include":
 		for _, name := range words {
 			for _, path := range a.included(name, user) {
-				_ = a.read(path, user, depth+1) // what can not be read has no names
+				_ = a.read(path, user, depth+1) // what cannot be read has no names
 			}
 		}
 	}

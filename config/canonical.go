@@ -63,7 +63,7 @@ func (r *resolver) canonicalName(host string) (string, error) {
 	return r.followed(host, canonical), nil
 }
 
-// direct tells whether we resolve the name ourselves, and not a proxy.
+// direct reports whether we resolve the name ourselves, and not a proxy.
 func (r *resolver) direct() bool {
 	command := r.doc.value("ProxyCommand")
 	return (command == "" || lower(command) == "none") && !r.doc.has("ProxyJump")
@@ -107,7 +107,7 @@ func (r *resolver) followsCNAMEs() bool {
 	return len(rules) > 0 && !(len(rules) == 1 && lower(rules[0]) == "none:")
 }
 
-// followed gives the canonical name if a rule of CanonicalizePermittedCNAMEs lets it replace name.
+// followed returns the canonical name if a rule of CanonicalizePermittedCNAMEs lets it replace name.
 func (r *resolver) followed(name, canonical string) string {
 	off := r.doc.is("CanonicalizeHostname", "false") || !r.direct() && !r.doc.is("CanonicalizeHostname", "always")
 	if canonical == "" || canonical == name || off || !r.followsCNAMEs() {
@@ -122,7 +122,7 @@ func (r *resolver) followed(name, canonical string) string {
 	return name
 }
 
-// lookUp resolves a name and gives its canonical name, without the final dot; empty where there is none or it is no name.
+// lookUp resolves a name and returns its canonical name, without the final dot; empty where there is none or it is no name.
 func (r *resolver) lookUp(name string) (string, error) {
 	network := map[string]string{"inet": "ip4", "inet6": "ip6"}[r.doc.value("AddressFamily")]
 	if network == "" {
@@ -154,7 +154,7 @@ func (r *resolver) lookUp(name string) (string, error) {
 // alias (dnsclient_unix.go, goLookupIPCNAMEOrder).
 const maxAliases = 10
 
-// looksNumeric tells whether a name can only be an address.
+// looksNumeric reports whether a name can only be an address.
 func looksNumeric(name string) bool {
 	return strings.ContainsAny(name, "%:") || strings.Trim(name, "0123456789.") == ""
 }

@@ -35,7 +35,7 @@ func newPerson(t *testing.T) *person {
 	return p
 }
 
-// write puts a file below the home directory and gives its path.
+// write puts a file below the home directory and returns its path.
 func (p *person) write(name, text string) string {
 	p.t.Helper()
 	path := filepath.Join(p.environment.Home, name)
@@ -67,7 +67,7 @@ func (p *person) mustResolve(destination string, flags ...Flag) *Options {
 	return o
 }
 
-// printed gives the lines of Print.
+// printed returns the lines of Print.
 func printed(t *testing.T, o *Options) []string {
 	t.Helper()
 	var out bytes.Buffer

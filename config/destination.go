@@ -41,8 +41,8 @@ func (r *resolver) readDestination() {
 	}
 }
 
-// place is a host with an optional user and port, as a destination or a jump host.
-type place struct {
+// hostSpec is a host with an optional user and port, as a destination or a jump host.
+type hostSpec struct {
 	user    string
 	userSet bool
 	host    string
@@ -50,35 +50,35 @@ type place struct {
 }
 
 // parseURI reads an ssh:// URI; isURI is false for all other texts.
-func parseURI(text string) (p place, isURI, ok bool) {
+func parseURI(text string) (p hostSpec, isURI, ok bool) {
 	text, isURI = strings.CutPrefix(text, "ssh://")
 	if !isURI {
-		return place{}, false, false
+		return hostSpec{}, false, false
 	}
 	if user, rest, at := strings.Cut(text, "@"); at {
 		user, _, _ = strings.Cut(user, ";") // connection parameters
 		if user == "" {
-			return place{}, true, false
+			return hostSpec{}, true, false
 		}
 		if p.user, ok = percentDecoded(user); !ok {
-			return place{}, true, false
+			return hostSpec{}, true, false
 		}
 		p.userSet, text = true, rest
 	}
 	host, rest, slash, ok := uriHost(text)
 	if !ok || domainProblem(withoutBrackets(host)) != "" {
-		return place{}, true, false
+		return hostSpec{}, true, false
 	}
 	p.host = strings.TrimSuffix(withoutBrackets(host), ".")
 	if rest == "" {
 		return p, true, true
 	}
 	if slash {
-		return place{}, true, false // a path is not allowed
+		return hostSpec{}, true, false // a path is not allowed
 	}
 	port, path, _ := strings.Cut(rest, "/")
 	if p.port, ok = portNumber(port); !ok || p.port == 0 || path != "" {
-		return place{}, true, false
+		return hostSpec{}, true, false
 	}
 	return p, true, true
 }
@@ -126,23 +126,23 @@ func percentDecoded(text string) (string, bool) {
 }
 
 // parsePlace reads [user@]host[:port].
-func parsePlace(text string) (p place, ok bool) {
+func parsePlace(text string) (p hostSpec, ok bool) {
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		if at == 0 {
-			return place{}, false
+			return hostSpec{}, false
 		}
 		p.user, p.userSet, text = text[:at], true, text[at+1:]
 	}
 	host, port, _, ok := splitHostPort(text)
 	if !ok || host == "" {
-		return place{}, false
+		return hostSpec{}, false
 	}
 	if p.host = withoutBrackets(host); p.host == "" { // ssh would go to no jump host at all
-		return place{}, false
+		return hostSpec{}, false
 	}
 	if port != "" {
 		if p.port, ok = portNumber(port); !ok || p.port == 0 {
-			return place{}, false
+			return hostSpec{}, false
 		}
 	}
 	return p, true

@@ -33,7 +33,7 @@ func anyHost() *ssh_config.Pattern {
 	return pattern
 }
 
-// Source tells where the effective value of keyword came from, the first one where it has several; File is "default" where
+// Source returns where the effective value of keyword came from, the first one where it has several; File is "default" where
 // nobody set it. Case does not matter.
 func (d *document) Source(keyword string) Source {
 	for _, node := range d.nodes() {
@@ -52,7 +52,7 @@ const (
 
 func (d *document) nodes() []ssh_config.Node { return d.config.Hosts[0].Nodes }
 
-// value gives the first value of keyword, empty where it is unset.
+// value returns the first value of keyword, empty where it is unset.
 func (d *document) value(keyword string) string {
 	value, err := d.config.Get(everyone, keyword)
 	if err != nil { // only for kinds of node that a document never holds
@@ -61,7 +61,7 @@ func (d *document) value(keyword string) string {
 	return value
 }
 
-// values gives every value of keyword in the order obtained.
+// values returns every value of keyword in the order obtained.
 func (d *document) values(keyword string) []string {
 	all, err := d.config.GetAll(everyone, keyword)
 	if err != nil {
@@ -72,7 +72,7 @@ func (d *document) values(keyword string) []string {
 
 func (d *document) has(keyword string) bool { return len(d.values(keyword)) > 0 }
 
-// is tells whether the first value of keyword is one of words.
+// is reports whether the first value of keyword is one of words.
 func (d *document) is(keyword string, words ...string) bool {
 	value := d.value(keyword)
 	for _, word := range words {

@@ -38,21 +38,21 @@ func (c *condition) exec(argument string) (bool, string, *Error) {
 	if err != nil {
 		failure := c.fail("exec %q: %v", command, err)
 		if errors.Is(err, fs.ErrNotExist) {
-			failure.Hint = "an image without a shell can not run commands: say the same by Match host or Match user"
+			failure.Hint = "an image without a shell cannot run commands: say the same by Match host or Match user"
 		}
 		return false, "", failure
 	}
 	return status == 0, fmt.Sprintf("exit status %d", status), nil
 }
 
-// shell runs a command as ssh does: by $SHELL, without input, its output thrown away. It gives the exit status.
+// shell runs a command as ssh does: by $SHELL, without input, its output thrown away. It returns the exit status.
 func (r *resolver) shell(command string) (int, error) {
 	shell, ok := r.env.Getenv("SHELL")
 	if !ok {
 		shell = "/bin/sh"
 	}
 	if err := unix.Access(shell, unix.X_OK); err != nil {
-		return 0, fmt.Errorf("the shell %q can not be run: %w", shell, err)
+		return 0, fmt.Errorf("the shell %q cannot be run: %w", shell, err)
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, execLimit)
 	defer cancel()
@@ -71,7 +71,7 @@ func (r *resolver) shell(command string) (int, error) {
 	return 0, err
 }
 
-// hasAddressIn tells whether an interface of this machine that is up has an address in network; loopback does not count.
+// hasAddressIn reports whether an interface of this machine that is up has an address in network; loopback does not count.
 func (r *resolver) hasAddressIn(network netip.Prefix) bool {
 	interfaces, err := net.Interfaces()
 	if err != nil {

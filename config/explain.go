@@ -18,7 +18,7 @@ func (o *Options) Explain(w io.Writer) error {
 	e.way()
 	e.table("settings", settings(o))
 	e.forwards()
-	e.own()
+	e.tunneldKeywords()
 	for hop := o.Via; hop != nil; hop = hop.Via {
 		e.table("settings of the jump host "+foreign.Own(hop.Alias).String(), append(settings(hop), secrets(hop)...))
 	}
@@ -130,7 +130,7 @@ func (e *explanation) forwards() {
 	}
 }
 
-func (e *explanation) own() {
+func (e *explanation) tunneldKeywords() {
 	var rows [][]string
 	for _, s := range Settings() {
 		rows = append(rows, []string{s.Keyword, e.o.value(s.Keyword), e.o.Source(s.Keyword).String()})
@@ -166,7 +166,7 @@ func (e *explanation) withoutEffect() {
 	e.table("options without effect", rows)
 }
 
-// isEffective tells whether the second pass read again what the first pass took.
+// isEffective reports whether the second pass read again what the first pass took.
 func (e *explanation) isEffective(u unused) bool {
 	for _, entry := range e.o.entries(u.keyword) {
 		if entry.source == u.source {

@@ -91,7 +91,7 @@ func (r *resolver) readFiles(final bool) {
 		active := true
 		if err := r.readFile(&file{path: r.configFile, user: true, final: final}, false, &active); err != nil {
 			e := unreadable(r.configFile, err, r.env.UID)
-			r.problem(&Error{Text: fmt.Sprintf("can not open configuration file %s: %s", r.configFile, strings.TrimPrefix(e.Text, "can not be read: ")), Hint: e.Hint})
+			r.problem(&Error{Text: fmt.Sprintf("cannot open configuration file %s: %s", r.configFile, strings.TrimPrefix(e.Text, "cannot be read: ")), Hint: e.Hint})
 		}
 		return
 	}

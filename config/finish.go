@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// finish puts defaults in the place of what nobody set, expands what `ssh -G` shows expanded, and refuses what ssh refuses
+// applyDefaults puts defaults in the place of what nobody set, expands what `ssh -G` shows expanded, and refuses what ssh refuses
 // before it connects. After it the document holds what Print shows.
-func (r *resolver) finish() error {
+func (r *resolver) applyDefaults() error {
 	for _, step := range []func(){
 		r.defaults, r.keyFileDefaults, r.algorithmDefaults, r.clearNone, r.checkJumpAndCommand, r.hostKeyUpdates,
 		r.checkSession, r.expandPaths, r.expandForwards,

@@ -48,7 +48,7 @@ type Forward struct {
 	Source Source
 }
 
-// IsSOCKS tells whether the client says the target: -D, or -R without one.
+// IsSOCKS reports whether the client says the target: -D, or -R without one.
 func (f Forward) IsSOCKS() bool { return f.Target == (Endpoint{}) }
 
 func joinHostPort(host string, port int) string {

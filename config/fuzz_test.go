@@ -137,7 +137,7 @@ func FuzzJump(f *testing.F) {
 			return // not to be written down, in ssh either
 		}
 		again, wrong := parseJump(j.text(), false)
-		if wrong != "" || again.place != j.place || again.before != j.before {
+		if wrong != "" || again.hostSpec != j.hostSpec || again.before != j.before {
 			t.Fatalf("%q is %+v, and its %q is %+v %s", text, j, j.text(), again, wrong)
 		}
 	})
@@ -377,7 +377,7 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
-// outside tells whether a configuration reads files that are not the test's own.
+// outside reports whether a configuration reads files that are not the test's own.
 func outside(text string) bool {
 	for line := range strings.Lines(lower(text)) {
 		if strings.Contains(line, "include") && strings.ContainsAny(line, `/~*?[\$%`) {

@@ -96,7 +96,7 @@ func matchName(name, pattern string) bool {
 	return strings.Trim(pattern, "*") == ""
 }
 
-// matchByte compares one byte with the first element of a pattern and gives the rest of the pattern.
+// matchByte compares one byte with the first element of a pattern and returns the rest of the pattern.
 func matchByte(c byte, pattern string) (bool, string) {
 	switch {
 	case pattern[0] == '?':

@@ -2,7 +2,7 @@ package config
 
 import "fmt"
 
-// checkHonoured names the options that were set and can not be honoured, each once with its place.
+// checkHonoured names the options that were set and cannot be honoured, each once with its place.
 func (r *resolver) checkHonoured() {
 	for _, k := range table() {
 		if k.loss != "" {
@@ -44,7 +44,7 @@ func checkFdpass(r *resolver) {
 	if r.doc.has("ProxyCommand") && !r.doc.has("ProxyJump") && r.yes("ProxyUseFdpass") {
 		r.unusable(&Error{
 			Source: r.doc.Source("ProxyUseFdpass"),
-			Text:   "ProxyUseFdpass: a connection can not be taken over from ProxyCommand",
+			Text:   "ProxyUseFdpass: a connection cannot be taken over from ProxyCommand",
 			Hint:   "write \"ProxyUseFdpass no\" and a ProxyCommand that passes the bytes on, such as \"nc %h %p\"",
 		})
 	}

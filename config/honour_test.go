@@ -70,7 +70,7 @@ func TestUnsafeToIgnoreIsRefused(t *testing.T) {
 		}
 		o, err := Resolve(context.Background(), Request{Destination: "a", Environment: p.environment, Inspect: true})
 		if err != nil || len(o.Warnings) != 1 {
-			t.Errorf("%q can not be looked at: %v", text, err)
+			t.Errorf("%q cannot be looked at: %v", text, err)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func (l *line) include(active *bool) *Error {
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				e := unreadable(path, err, l.r.env.UID)
-				problem := l.fail("can not open %s: %s", path, strings.TrimPrefix(e.Text, "can not be read: "))
+				problem := l.fail("cannot open %s: %s", path, strings.TrimPrefix(e.Text, "cannot be read: "))
 				problem.Hint = e.Hint
 				return problem
 			}

@@ -102,7 +102,7 @@ func TestAFileOfMistakesEnds(t *testing.T) {
 	}
 }
 
-// worked gives how long this process has run on a processor, which does not grow where others keep the machine busy.
+// worked returns how long this process has run on a processor, which does not grow where others keep the machine busy.
 func worked(t *testing.T) time.Duration {
 	t.Helper()
 	var usage unix.Rusage

@@ -11,7 +11,7 @@ const maxHops = 16
 
 // jump is ProxyJump: the nearest hop, and the ones before it as they were written.
 type jump struct {
-	place
+	hostSpec
 	before string // "a,b"; empty: none
 	spec   string // all of it, as written
 	none   bool
@@ -55,7 +55,7 @@ func parseJump(text string, strict bool) (jump, string) {
 			return jump{}, fmt.Sprintf("%q has characters that are not allowed", hop)
 		}
 		if i == 0 {
-			j.place = p
+			j.hostSpec = p
 		}
 	}
 	if last := strings.LastIndexByte(text, ','); last >= 0 {
@@ -81,7 +81,7 @@ func (r *resolver) setJump(j jump, from Source) bool {
 	return true
 }
 
-// jump gives the effective ProxyJump; its host is empty where there is none.
+// jump returns the effective ProxyJump; its host is empty where there is none.
 func (r *resolver) jump() jump {
 	spec := r.doc.value("ProxyJump")
 	if spec == "" || spec == "none" {

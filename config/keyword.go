@@ -21,7 +21,7 @@ var (
 	weakCrypto        = []state{{"yes", "yes"}, {"no", "no"}, {"no-pq-kex", "no-pq-kex"}, {"true", "yes"}, {"false", "no"}}
 )
 
-// lookUp finds a word, whose case does not matter, and gives its printed form.
+// lookUp finds a word, whose case does not matter, and returns its printed form.
 func lookUp(states []state, word string) (string, bool) {
 	for _, s := range states {
 		if lower(word) == s.word {

@@ -66,5 +66,5 @@ func (l *line) add(keyword, value string) {
 	}
 }
 
-// fromUser tells whether the line stands in the user's files or on the command line, not in the system's.
+// fromUser reports whether the line stands in the user's files or on the command line, not in the system's.
 func (l *line) fromUser() bool { return l.file == nil || l.file.user }

@@ -111,7 +111,7 @@ const criteria = "all, canonical, final, exec, host, originalhost, user, localus
 func (c *condition) all(word string, negated bool) *Error {
 	next, ok := c.words.next()
 	if c.count > 1 || ok && next != "" && next[0] != '#' {
-		return c.fail("%q can not be combined with other criteria", word)
+		return c.fail("%q cannot be combined with other criteria", word)
 	}
 	if strings.HasPrefix(next, "#") {
 		c.words.done = true
@@ -161,7 +161,7 @@ func (c *condition) criterion(name, word string, negated bool) *Error {
 	return nil
 }
 
-// compare tells whether one criterion holds, and with what it was compared.
+// compare reports whether one criterion holds, and with what it was compared.
 func (c *condition) compare(name, argument string) (held bool, actual string, err *Error) {
 	r := c.r
 	switch name {
@@ -199,7 +199,7 @@ func (c *condition) compare(name, argument string) (held bool, actual string, er
 // matchedVersion is what "Match version" compares with: the release of OpenSSH that brought the criterion.
 const matchedVersion = "OpenSSH_10.0"
 
-// localNetwork tells whether one of our addresses is in a list of networks.
+// localNetwork reports whether one of our addresses is in a list of networks.
 func (c *condition) localNetwork(list string) (bool, string, *Error) {
 	held := false
 	for _, word := range strings.Split(list, ",") {

@@ -13,7 +13,7 @@ import (
 
 const cSpace = " \t\n\v\f\r"
 
-// leadingInteger reads a number at the start of text and gives what follows it. Out of range it saturates, and ranged is
+// leadingInteger reads a number at the start of text and returns what follows it. Out of range it saturates, and ranged is
 // false. It is not ok without any digit.
 func leadingInteger(text string, base int) (value int64, rest string, ranged, ok bool) {
 	digits := strings.TrimLeft(text, cSpace)

@@ -21,7 +21,7 @@ type Source struct {
 	Line int    // 1 is the first line; 0 where there are no lines
 }
 
-// String gives "file:line", or the file alone where there are no lines.
+// String returns "file:line", or the file alone where there are no lines.
 func (s Source) String() string {
 	if s.Line == 0 {
 		return foreign.Own(s.File).String()
@@ -29,7 +29,7 @@ func (s Source) String() string {
 	return foreign.Own(s.File).String() + ":" + strconv.Itoa(s.Line)
 }
 
-// Warning is an option that was read and can not be honoured, or a thing that a person may want to mend.
+// Warning is an option that was read and cannot be honoured, or a thing that a person may want to mend.
 type Warning struct {
 	Source  Source
 	Keyword string // as ssh_config(5) spells it
@@ -129,7 +129,7 @@ type Options struct {
 	document // the look-ups by keyword: what `tunneld config` prints and where each value came from
 }
 
-// Address gives HostName:Port as net.Dial reads it.
+// Address returns HostName:Port as net.Dial reads it.
 func (o *Options) Address() string { return joinHostPort(o.HostName, o.Port) }
 
 // Peer returns user@HostName:Port, the name of the destination in messages.

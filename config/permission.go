@@ -11,7 +11,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// securePermissions tells whether only its owner, who is us or root, can write to a file. A group may write to it where
+// securePermissions reports whether only its owner, who is us or root, can write to a file. A group may write to it where
 // nobody but the owner is in that group, which is how Debian's OpenSSH has it.
 func securePermissions(info fs.FileInfo, uid int) bool {
 	owner, group, ok := ownership(info)
@@ -36,7 +36,7 @@ func ownership(info fs.FileInfo) (owner, group int, ok bool) {
 	return int(stat.Uid), int(stat.Gid), true
 }
 
-// onlyMember tells whether group has exactly one member, the owner, going by the local files of users and groups.
+// onlyMember reports whether group has exactly one member, the owner, going by the local files of users and groups.
 func onlyMember(owner, group, uid int) bool {
 	members, ownerName := 0, ""
 	for _, user := range accounts("/etc/passwd", 4) {

@@ -7,7 +7,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// Error is a configuration that can not be used. It is permanent: only an edit mends it.
+// Error is a configuration that cannot be used. It is permanent: only an edit mends it.
 type Error struct {
 	Source Source // zero where no file is to blame
 	Text   string // one line: the word that is wrong and what is allowed
@@ -25,7 +25,7 @@ func (e *Error) Error() string {
 // as an *Error.
 type Errors []*Error
 
-// Error gives one line for each.
+// Error returns one line for each.
 func (e Errors) Error() string {
 	lines := make([]string, len(e))
 	for i, one := range e {
@@ -55,7 +55,7 @@ func asError(problems []*Error) error {
 }
 
 // LookupError is a name that the configuration wants resolved (CanonicalizeHostname) and that the resolver does not know or
-// can not be asked about now. Unlike an Error it may go away by itself.
+// cannot be asked about now. Unlike an Error it may go away by itself.
 type LookupError struct {
 	Name string
 	Err  error // of the resolver; nil where the name is just in none of CanonicalDomains

@@ -9,7 +9,7 @@ import (
 // whitespace separates words in a configuration line, as OpenSSH's misc.c has it.
 const whitespace = " \t\r\n"
 
-// trimLine gives the part of a line that OpenSSH looks at: up to a NUL, without trailing whitespace and form feeds. The
+// trimLine returns the part of a line that OpenSSH looks at: up to a NUL, without trailing whitespace and form feeds. The
 // first byte always stays.
 func trimLine(text string) string {
 	if end := strings.IndexByte(text, 0); end >= 0 {
@@ -28,7 +28,7 @@ type cursor struct {
 	done bool // nothing is left, not even an empty word
 }
 
-// next gives the next word. It is not ok at the end of the line, and where a double quote is not closed.
+// next returns the next word. It is not ok at the end of the line, and where a double quote is not closed.
 func (c *cursor) next() (word string, ok bool) {
 	if c.done {
 		return "", false
@@ -87,7 +87,7 @@ func splitWords(text string, comments bool) ([]string, error) {
 	return words, nil
 }
 
-// firstWord gives the word at the start of text without its quotes, and how many bytes of text it took.
+// firstWord returns the word at the start of text without its quotes, and how many bytes of text it took.
 func firstWord(text string) (word string, length int, err error) {
 	var b strings.Builder
 	var quote byte
@@ -113,7 +113,7 @@ func firstWord(text string) (word string, length int, err error) {
 	return b.String(), len(text), nil
 }
 
-// escapable tells whether a backslash before c means c itself.
+// escapable reports whether a backslash before c means c itself.
 func escapable(c, quote byte) bool {
 	return c == '\'' || c == '"' || c == '\\' || quote == 0 && c == ' '
 }

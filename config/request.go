@@ -15,7 +15,7 @@ type Request struct {
 	Environment Environment
 
 	// Inspect is for showing a configuration and not for using it. Resolve then follows `ssh -G` to the letter: what would
-	// only keep a tunnel from running becomes a Warning, and jump hosts that can not be resolved leave Via nil.
+	// only keep a tunnel from running becomes a Warning, and jump hosts that cannot be resolved leave Via nil.
 	Inspect bool
 
 	// FlagsBefore is how many of Flags stood before Destination. Of user@host and -l, of ssh://host:port and -p, the one

@@ -61,7 +61,7 @@ func newResolver(ctx context.Context, req Request) *resolver {
 
 // resolve goes through the steps of ssh's main. hops are the jump hosts on the way that led here.
 func (r *resolver) resolve(hops []string) (*Options, error) {
-	for _, step := range []func() error{r.readFlags, r.checkDestination, r.readFirst, r.canonicalize, r.readAgain, r.finish} {
+	for _, step := range []func() error{r.readFlags, r.checkDestination, r.readFirst, r.canonicalize, r.readAgain, r.applyDefaults} {
 		if err := step(); err != nil {
 			return nil, err
 		}

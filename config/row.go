@@ -83,7 +83,7 @@ func (k keyword) loses(text string) keyword {
 	return k
 }
 
-// refused is for a keyword that a tunnel can not do without, where somebody sets it.
+// refused is for a keyword that a tunnel cannot do without, where somebody sets it.
 func (k keyword) refused(text, hint string) keyword {
 	k.loss, k.refusal = text, hint
 	return k
@@ -154,5 +154,5 @@ func (k keyword) toNames(field func(*Options) *[]string) keyword {
 	})
 }
 
-// isOwn tells whether the keyword is tunneld's and not ssh's.
+// isOwn reports whether the keyword is tunneld's and not ssh's.
 func (k keyword) isOwn() bool { return k.meaning != "" }

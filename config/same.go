@@ -2,13 +2,13 @@ package config
 
 import "reflect"
 
-// SameConnection tells whether a connection made with other serves as well for o: whether they agree in all that says how
+// SameConnection reports whether a connection made with other serves as well for o: whether they agree in all that says how
 // the server is reached, checked and logged in to. Forwards and what the monitor lives by may differ.
 func (o *Options) SameConnection(other *Options) bool {
 	return reflect.DeepEqual(o.connection(), other.connection())
 }
 
-// connection gives a copy without what does not concern a connection that is up.
+// connection returns a copy without what does not concern a connection that is up.
 func (o *Options) connection() Options {
 	c := *o
 	c.document = document{}

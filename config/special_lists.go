@@ -155,7 +155,7 @@ func parsePermitRemoteOpen(l *line) *Error {
 	return nil
 }
 
-// validOpen tells whether word is host:port, with a port of its own or "*".
+// validOpen reports whether word is host:port, with a port of its own or "*".
 func validOpen(word string) bool {
 	_, port, hasPort, ok := splitHostPort(word)
 	if !ok || !hasPort {
@@ -235,7 +235,7 @@ func domainProblem(name string) string {
 	return ""
 }
 
-// checkCNAME gives FROM:TO, each a pattern list; "*" is *:* and "none" is none:.
+// checkCNAME returns FROM:TO, each a pattern list; "*" is *:* and "none" is none:.
 func checkCNAME(l *line, word string) (string, *Error) {
 	switch {
 	case lower(word) == "none":

@@ -129,7 +129,7 @@ var table = sync.OnceValue(func() []keyword {
 		ownTime("TunneldHold", "a time such as 30s, or 0", 0, "").or("30s").to(func(o *Options) any { return &o.Hold }).
 			means("how long a new local connection waits for the tunnel; 0 refuses at once"),
 		special("TunneldEcho", "auto, off, a port, or service:PORT", parseEcho).or("auto").fills((*resolver).fillEcho).
-			means("`auto` loops a nonce through a listener the server chooses, `off`, a port to use for the loop, or `service:PORT` for an echo service at the server; where the server can not do it, `status` says why and keepalives watch alone"),
+			means("`auto` loops a nonce through a listener the server chooses, `off`, a port to use for the loop, or `service:PORT` for an echo service at the server; where the server cannot do it, `status` says why and keepalives watch alone"),
 		ownTime("TunneldEchoInterval", "a time such as 60s, or 0 for no echo probes", 0, "").or("1m").to(func(o *Options) any { return &o.EchoInterval }).
 			means("between echo probes; 0 sends none"),
 		ownTime("TunneldBackoffMax", "a time such as 60s", 1, "").or("1m").to(func(o *Options) any { return &o.BackoffMax }).

@@ -75,7 +75,7 @@ func ExpandRuntimeTokens(template string, values map[byte]string) string {
 	return out.String()
 }
 
-// pick gives the tokens with the given letters.
+// pick returns the tokens with the given letters.
 func pick(tokens map[byte]string, letters string) map[byte]string {
 	some := map[byte]string{}
 	for i := range len(letters) {

@@ -14,10 +14,10 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// unreadable says that a file is there and can not be read: why, whose it is, and what to do. ssh goes on in silence where it
+// unreadable says that a file is there and cannot be read: why, whose it is, and what to do. ssh goes on in silence where it
 // is one that it would have read by itself, and people then wonder why nothing in it holds.
 func unreadable(path string, err error, uid int) *Error {
-	e := &Error{Source: Source{File: path}, Text: fmt.Sprintf("can not be read: %v", reason(err))}
+	e := &Error{Source: Source{File: path}, Text: fmt.Sprintf("cannot be read: %v", reason(err))}
 	switch {
 	case errors.Is(err, syscall.EISDIR):
 		e.Hint = "put the configuration into a file of this name, or name another one with -F"
@@ -57,7 +57,7 @@ func (e *Error) forbidden(path string, uid int) {
 	e.Hint += "; or name another file with -F"
 }
 
-// accountName gives the name of a user, or its number where it has none.
+// accountName returns the name of a user, or its number where it has none.
 func accountName(uid int) string {
 	if account, err := user.LookupId(strconv.Itoa(uid)); err == nil {
 		return account.Username

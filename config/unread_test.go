@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A file that is there and can not be read is told, with the reason; ssh goes on without it in silence, and so do we.
+// A file that is there and cannot be read is told, with the reason; ssh goes on without it in silence, and so do we.
 func TestUnreadableFilesAreTold(t *testing.T) {
 	for name, test := range map[string]struct {
 		make func(t *testing.T, path string) error
@@ -41,7 +41,7 @@ func wantUnread(t *testing.T, p *person, o *Options, want, hint string) {
 		t.Fatalf("%v, %v", o.Unread, o.Warnings)
 	}
 	text := o.Unread[0].Error()
-	if !strings.HasPrefix(text, p.environment.UserFile+": can not be read: ") || !strings.Contains(text, want) || !strings.Contains(o.Unread[0].Hint, hint) {
+	if !strings.HasPrefix(text, p.environment.UserFile+": cannot be read: ") || !strings.Contains(text, want) || !strings.Contains(o.Unread[0].Hint, hint) {
 		t.Errorf("%s, hint %s", text, o.Unread[0].Hint)
 	}
 	var explained strings.Builder

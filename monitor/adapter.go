@@ -7,13 +7,13 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 )
 
-// Of makes a Tunnel for New of the one that carries bytes.
-func Of(t *tunnel.Tunnel) Tunnel { return carrier{t} }
+// Adapt makes a Tunnel for New of the one that carries bytes.
+func Adapt(t *tunnel.Tunnel) Tunnel { return tunnelAdapter{t} }
 
-// carrier fulfils Tunnel. Its sessions are of type connection, and so are all that it is given.
-type carrier struct{ *tunnel.Tunnel }
+// tunnelAdapter fulfils Tunnel. Its sessions are of type connection, and so are all that it is given.
+type tunnelAdapter struct{ *tunnel.Tunnel }
 
-func (c carrier) Connect(ctx context.Context) (Session, error) {
+func (c tunnelAdapter) Connect(ctx context.Context) (Session, error) {
 	s, err := c.Tunnel.Connect(ctx)
 	if err != nil {
 		return nil, err
@@ -21,10 +21,10 @@ func (c carrier) Connect(ctx context.Context) (Session, error) {
 	return connection{s}, nil
 }
 
-func (c carrier) Join(s Session)  { c.Tunnel.Join(s.(connection).Session) }
-func (c carrier) Leave(s Session) { c.Tunnel.Leave(s.(connection).Session) }
+func (c tunnelAdapter) Join(s Session)  { c.Tunnel.Join(s.(connection).Session) }
+func (c tunnelAdapter) Leave(s Session) { c.Tunnel.Leave(s.(connection).Session) }
 
-func (c carrier) Retire(ctx context.Context, s Session) error {
+func (c tunnelAdapter) Retire(ctx context.Context, s Session) error {
 	return c.Tunnel.Retire(ctx, s.(connection).Session)
 }
 

@@ -12,18 +12,18 @@ type Ended struct {
 	Err    error         // why; never nil
 	Lived  time.Duration // how long the session was up; 0: the attempt failed
 	Took   time.Duration // from the start of the attempt to this end
-	Starts int           // attempts of this lane since the beginning
+	Starts int           // attempts of this slot since the beginning
 	EverUp bool          // the tunnel has been up before
-	Kicked bool          // a kick came meanwhile, or began the attempt
+	Nudged bool          // a nudge came meanwhile, or began the attempt
 }
 
 const (
-	settled   = 10 * time.Second       // a session that lived this long has proved that the server takes us
-	firstWait = 500 * time.Millisecond // the wait that doubles
-	forgiven  = 8                      // sessions in a row that may end young before their ends count as failures
+	settled       = 10 * time.Second       // a session that lived this long has proved that the server takes us
+	firstWait     = 500 * time.Millisecond // the wait that doubles
+	maxShortLived = 8                      // sessions in a row that may end young before their ends count as failures
 )
 
-// Backoff gives the default for Config.Decide, for one lane: what permanent errors and waits of at most max make of an end.
+// Backoff returns the default for Config.Decide, for one slot: what permanent errors and waits of at most max make of an end.
 // max is asked each time.
 func Backoff(max func() time.Duration) func(Ended) (time.Duration, error) {
 	b := &backoff{}
@@ -34,17 +34,17 @@ func Backoff(max func() time.Duration) func(Ended) (time.Duration, error) {
 }
 
 // backoff spaces attempts: the first retry comes at once, then after half a second that doubles up to max, each ±50 %, for
-// ever. A session that settled starts it anew, and so does a kick; one that lived shorter does so in proportion, and its time
+// ever. A session that settled starts it anew, and so does a nudge; one that lived shorter does so in proportion, and its time
 // counts towards the wait. A few sessions in a row that ended young are forgiven: a link that is cut again and again comes
 // back at once each time, while a server that lets us in and hangs up soon meets longer waits. A session that we ended
 // because a forward was refused is not: the next one will hardly fare better. The zero value of all but max is ready.
 type backoff struct {
-	max      time.Duration // longest wait; positive
-	failures int           // attempts in a row without a settled session
-	young    int           // sessions in a row that did not settle
+	max        time.Duration // longest wait; positive
+	failures   int           // attempts in a row without a settled session
+	shortLived int           // sessions in a row that did not settle
 }
 
-// decide gives the wait before the next attempt, or the error that ends the lane. A refused authentication is final only
+// decide returns the wait before the next attempt, or the error that ends the slot. A refused authentication is final only
 // where no session was ever up: later it is a server in trouble as often as a key withdrawn, so it is tried at the longest
 // wait. So is a handshake that found no common algorithm: nothing proves who said so before the host key is known, and
 // anybody on the path could end a tunnel for good.
@@ -55,13 +55,13 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 		return b.jitter(b.longest()), nil
 	case permanent:
 		return 0, e.Err
-	case e.Kicked:
-		b.failures, b.young = 0, 0
+	case e.Nudged:
+		b.failures, b.shortLived = 0, 0
 	default:
-		b.failures, b.young = unsettled(b.failures, e.Lived), unsettled(b.young, e.Lived)
+		b.failures, b.shortLived = unsettled(b.failures, e.Lived), unsettled(b.shortLived, e.Lived)
 	}
 	if e.Lived > 0 && phase != fault.PhaseForward {
-		if b.young++; b.young <= forgiven {
+		if b.shortLived++; b.shortLived <= maxShortLived {
 			b.failures = 0
 		}
 	}
@@ -69,12 +69,12 @@ func (b *backoff) decide(e Ended) (time.Duration, error) {
 	return max(0, b.wait()-e.Lived), nil
 }
 
-// unsettled gives what is left of a count after a session that lived so long.
+// unsettled returns what is left of a count after a session that lived so long.
 func unsettled(count int, lived time.Duration) int {
 	return count - int(float64(count)*min(1, lived.Seconds()/settled.Seconds()))
 }
 
-// wait gives the wait after so many failures in a row.
+// wait returns the wait after so many failures in a row.
 func (b *backoff) wait() time.Duration {
 	if b.failures <= 1 {
 		return 0

@@ -7,8 +7,8 @@ import (
 
 // The probes, as logs and metrics name them.
 const (
-	keepalive = "keepalive"
-	echoProbe = "echo"
+	keepaliveProbe = "keepalive"
+	echoProbe      = "echo"
 )
 
 // outcome is how an attempt ended.
@@ -47,7 +47,7 @@ var rttBounds = [...]time.Duration{
 func newCounters() counters {
 	return counters{
 		connects: map[outcome]uint64{{result: "ok"}: 0},
-		probes:   map[string]*probeCount{keepalive: {}, echoProbe: {}},
+		probes:   map[string]*probeCount{keepaliveProbe: {}, echoProbe: {}},
 	}
 }
 
@@ -62,7 +62,7 @@ func (p *probeCount) observe(rtt time.Duration) {
 	p.buckets[len(rttBounds)]++
 }
 
-// clone gives a copy that nobody changes.
+// clone returns a copy that nobody changes.
 func (c *counters) clone() counters {
 	copied := *c
 	copied.connects = maps.Clone(c.connects)

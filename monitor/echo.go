@@ -16,8 +16,8 @@ const (
 // clock.
 //
 // An echo that has failed is a doubt until a keepalive sent after it is answered: SSH keeps the order, so then it is the
-// data path. While that is not answered either it is the transport, which is pulse's to judge. An echo that never came back
-// on this session is no suspicion: the server can not do it (its sshd can not resolve localhost, it names the wrong port),
+// data path. While that is not answered either it is the transport, which is the keepalive's to judge. An echo that never came back
+// on this session is no suspicion: the server cannot do it (its sshd cannot resolve localhost, it names the wrong port),
 // and the next session would be no better. It is given up after a few failures.
 type echo struct {
 	interval time.Duration // 0: no echo probes, or the server offers no way
@@ -45,7 +45,7 @@ func newEcho(o *config.Options, now time.Time) echo {
 	return e
 }
 
-// send tells whether an echo is to be sent now, and counts it.
+// send reports whether an echo is to be sent now, and counts it.
 func (e *echo) send(now time.Time) bool {
 	if e.interval == 0 || now.Before(e.at) {
 		return false
@@ -56,7 +56,7 @@ func (e *echo) send(now time.Time) bool {
 	return !stuck // one that is stuck fails anew in each interval
 }
 
-// expired tells whether the echo on its way fails now, which it does once.
+// expired reports whether the echo on its way fails now, which it does once.
 func (e *echo) expired(now time.Time) bool {
 	if e.asked.IsZero() || e.late || now.Before(e.asked.Add(e.timeout)) {
 		return false
@@ -65,7 +65,7 @@ func (e *echo) expired(now time.Time) bool {
 	return true
 }
 
-// answered takes over the result of the echo on its way, and tells whether it failed just now.
+// answered takes over the result of the echo on its way, and reports whether it failed just now.
 func (e *echo) answered(err error) (failed bool) {
 	late := e.late
 	e.asked, e.late = time.Time{}, false
@@ -83,7 +83,7 @@ func (e *echo) answered(err error) (failed bool) {
 // suspect takes over a failure that may be the data path's or the transport's.
 func (e *echo) suspect(cause error, now time.Time) { e.doubt, e.since = cause, now }
 
-// confirmed takes over that a keepalive sent at that time was answered. It tells whether that makes a doubt a failure of
+// confirmed notes that a keepalive sent at that time was answered. It reports whether that makes a doubt a failure of
 // the data path.
 func (e *echo) confirmed(sent time.Time) bool {
 	if e.doubt == nil || sent.Before(e.since) {
@@ -100,13 +100,13 @@ func (e *echo) confirmed(sent time.Time) bool {
 	return true
 }
 
-// suspicious tells whether the data path does not carry what it carried before.
+// suspicious reports whether the data path does not carry what it carried before.
 func (e *echo) suspicious() bool { return e.worked && e.failed > 0 }
 
-// broken tells whether a new session is the way to mend the data path.
+// broken reports whether a new session is the way to mend the data path.
 func (e *echo) broken() bool { return e.worked && e.failed >= echoFailures }
 
-// next gives the time at which something is to be done or decided; zero: no such time.
+// next returns the time at which something is to be done or decided; zero: no such time.
 func (e *echo) next() time.Time {
 	if e.interval == 0 {
 		return time.Time{}

@@ -106,7 +106,7 @@ func (f *fakeTunnel) Forwards() []tunnel.ForwardStatus {
 
 func (f *fakeTunnel) Wanted() <-chan struct{} { return f.wanted }
 
-// session gives the newest session in service.
+// session returns the newest session in service.
 func (f *fakeTunnel) session(t *testing.T) *fakeSession {
 	t.Helper()
 	f.mu.Lock()
@@ -339,7 +339,7 @@ func (w *world) expect(want State) {
 	}
 }
 
-// within checks that the state is reached within d, and gives after how long.
+// within checks that the state is reached within d, and returns after how long.
 func (w *world) within(d time.Duration, want State) time.Duration {
 	w.t.Helper()
 	begun := time.Now()
@@ -352,7 +352,7 @@ func (w *world) within(d time.Duration, want State) time.Duration {
 	return time.Since(begun)
 }
 
-// finish stops the monitor and gives what Run gave.
+// finish stops the monitor and returns what Run returned.
 func (w *world) finish() error {
 	w.stop()
 	return <-w.ended
@@ -376,7 +376,7 @@ func (b *logBook) String() string {
 	return b.text.String()
 }
 
-// lines gives the lines that contain all of the words.
+// lines returns the lines that contain all of the words.
 func (b *logBook) lines(words ...string) []string {
 	var found []string
 	for line := range strings.Lines(b.String()) {

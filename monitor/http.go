@@ -54,7 +54,7 @@ func Handler(monitors func() []*Monitor) http.Handler {
 	return mux
 }
 
-// servePage gives the page, which may load nothing and talk to nobody but us.
+// servePage returns the page, which may load nothing and talk to nobody but us.
 func servePage(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -74,7 +74,7 @@ func serveStatus(w http.ResponseWriter, monitors []*Monitor) {
 	out.Encode(NewReport(monitors))
 }
 
-// serveVerdict gives 200 where there are no reasons against it.
+// serveVerdict returns 200 where there are no reasons against it.
 func serveVerdict(w http.ResponseWriter, reasons []string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
@@ -86,11 +86,11 @@ func serveVerdict(w http.ResponseWriter, reasons []string) {
 	fmt.Fprintln(w, strings.Join(reasons, "\n"))
 }
 
-// stuck gives the tunnels whose loop does not turn.
+// stuck returns the tunnels whose loop does not turn.
 func stuck(monitors []*Monitor) []string {
 	var reasons []string
 	for _, m := range monitors {
-		if age := time.Since(m.Turned()); age > alive {
+		if age := time.Since(m.Heartbeat()); age > alive {
 			reasons = append(reasons, fmt.Sprintf("%s: the supervising loop stands still since %s", m.cfg.Name, Round(age)))
 		}
 	}

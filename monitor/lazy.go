@@ -8,7 +8,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// lazy gives after how much idle time to disconnect; 0: never, and connect at once. A tunnel with remote forwards is never
+// lazy returns after how much idle time to disconnect; 0: never, and connect at once. A tunnel with remote forwards is never
 // lazy: nobody here could tell that it is wanted.
 func lazy(o *config.Options) time.Duration {
 	for _, f := range o.Forwards {
@@ -19,22 +19,22 @@ func lazy(o *config.Options) time.Duration {
 	return o.Lazy
 }
 
-// gate is open while the tunnel is wanted. All lanes look at the one gate.
-type gate struct {
+// demand is open while the tunnel is wanted. All slots look at the one gate.
+type demand struct {
 	mu      sync.Mutex // guards all following fields
 	open    bool
 	changed chan struct{} // closed and renewed at each change
 }
 
-func newGate(open bool) *gate { return &gate{open: open, changed: make(chan struct{})} }
+func newDemand(open bool) *demand { return &demand{open: open, changed: make(chan struct{})} }
 
 // awake is closed as soon as the gate is open.
-func (g *gate) awake() <-chan struct{} { return g.when(true) }
+func (g *demand) awake() <-chan struct{} { return g.when(true) }
 
 // asleep is closed as soon as the gate is shut.
-func (g *gate) asleep() <-chan struct{} { return g.when(false) }
+func (g *demand) asleep() <-chan struct{} { return g.when(false) }
 
-func (g *gate) when(open bool) <-chan struct{} {
+func (g *demand) when(open bool) <-chan struct{} {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open != open {
@@ -45,13 +45,13 @@ func (g *gate) when(open bool) <-chan struct{} {
 	return already
 }
 
-func (g *gate) isOpen() bool {
+func (g *demand) isOpen() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.open
 }
 
-func (g *gate) set(open bool) {
+func (g *demand) set(open bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.open != open {
@@ -61,8 +61,8 @@ func (g *gate) set(open bool) {
 	}
 }
 
-// doze opens the gate when a local connection waits, and shuts it when none was open for so long.
-func (m *Monitor) doze(ctx context.Context, idle time.Duration) {
+// watchIdle opens the gate when a local connection waits, and shuts it when none was open for so long.
+func (m *Monitor) watchIdle(ctx context.Context, idle time.Duration) {
 	ticker := time.NewTicker(min(idle, time.Second))
 	defer ticker.Stop()
 	var used time.Time // when a connection was open last
@@ -73,20 +73,20 @@ func (m *Monitor) doze(ctx context.Context, idle time.Duration) {
 			return
 		case <-m.tunnel.Wanted():
 			used = time.Now()
-			m.gate.set(true)
+			m.demand.set(true)
 		case now := <-ticker.C:
 			open, sum := m.use()
 			if open > 0 || sum != total {
 				used, total = now, sum
 			}
 			if now.Sub(used) >= idle {
-				m.gate.set(false)
+				m.demand.set(false)
 			}
 		}
 	}
 }
 
-// use gives how many connections are open or wait, and how many there have been.
+// use returns how many connections are open or wait, and how many there have been.
 func (m *Monitor) use() (open, total int64) {
 	for _, f := range m.tunnel.Forwards() {
 		open += f.Open + f.Held

@@ -42,12 +42,12 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("tunneld_"+name, help, labels, nil)
 }
 
-// Collector gives the metrics of the tunnels that monitors names at the time of each scrape.
+// Collector returns the metrics of the tunnels that monitors names at the time of each scrape.
 func Collector(monitors func() []*Monitor) prometheus.Collector { return collector{monitors} }
 
 type collector struct{ monitors func() []*Monitor }
 
-// Describe gives nothing: which tunnels there are is known at the scrape only.
+// Describe returns nothing: which tunnels there are is known at the scrape only.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads what Status says, so that both agree.

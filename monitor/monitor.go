@@ -16,7 +16,7 @@ import (
 // ErrGaveUp is for Config.Decide to wrap where a limit that somebody set has been reached: exit code 1.
 var ErrGaveUp = errors.New("gave up")
 
-// turnEvery is how often a lane looks at least, whatever else is to be done.
+// turnEvery is how often a slot looks at least, whatever else is to be done.
 const turnEvery = 2 * time.Second
 
 // Config is what a Monitor is made of.
@@ -25,12 +25,12 @@ type Config struct {
 	Options *config.Options // see Adopt
 	Log     *slog.Logger    // gets each transition; the attribute tunnel is added
 
-	// Decide gives the wait before a lane's next attempt, or the error that ends the lane and, with the last one, Run. It is
-	// the place for limits: none are set where it is nil, and the waits are those of TunneldBackoffMax. Each lane calls it
+	// Decide returns the wait before a slot's next attempt, or the error that ends the slot and, with the last one, Run. It is
+	// the place for limits: none are set where it is nil, and the waits are those of TunneldBackoffMax. Each slot calls it
 	// from a goroutine of its own.
 	Decide func(Ended) (time.Duration, error)
 
-	// OnChange is called after each change of what Status says about states, from the lane that changed. It must not block;
+	// OnChange is called after each change of what Status says about states, from the slot that changed. It must not block;
 	// it may call Status. nil: nobody is told.
 	OnChange func()
 }
@@ -42,22 +42,22 @@ type Monitor struct {
 	version atomic.Uint64 // of opts: how often they were replaced
 	log     *slog.Logger
 	tunnel  Tunnel
-	lanes   []*lane
-	gate    *gate
+	slots   []*slot
+	demand  *demand
 	first   chan struct{}  // closed when the first session of all is up
 	wg      sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
 
-	mu       sync.Mutex // guards all following fields, and the record of each lane
+	mu       sync.Mutex // guards all following fields, and the record of each slot
 	state    State
 	since    time.Time
 	began    time.Time
 	everUp   bool
 	downAt   time.Time // when the outage began that goes on; zero: none does
 	failure  *Failure
-	retiring []*retiree
+	retiring []*retiring
 	counts   counters
 	rates    rates
-	echoSaid bool // that the data path can not be probed
+	echoSaid bool // that the data path cannot be probed
 }
 
 // New makes a Monitor that watches over t. Nothing happens before Run.
@@ -67,7 +67,7 @@ func New(cfg Config, t Tunnel) *Monitor {
 		cfg:    cfg,
 		log:    cfg.Log.With("tunnel", cfg.Name),
 		tunnel: t,
-		gate:   newGate(lazy(cfg.Options) == 0),
+		demand: newDemand(lazy(cfg.Options) == 0),
 		first:  make(chan struct{}),
 		state:  Idle,
 		since:  now,
@@ -75,31 +75,31 @@ func New(cfg Config, t Tunnel) *Monitor {
 	}
 	m.opts.Store(cfg.Options)
 	for i := range max(1, cfg.Options.Connections) {
-		m.lanes = append(m.lanes, newLane(m, i+1, now))
+		m.slots = append(m.slots, newSlot(m, i+1, now))
 	}
 	return m
 }
 
 // Run keeps the tunnel up until ctx ends or nothing is left to try, shuts the tunnel down (open connections may go on for
-// TunneldDrain) and waits for all that it started. It gives nil where ctx ended, else the error that only a person can
+// TunneldDrain) and waits for all that it started. It returns nil where ctx ended, else the error that only a person can
 // mend or that Config.Decide chose. It can be called once.
 func (m *Monitor) Run(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	m.begin(time.Now())
 	if idle := lazy(m.cfg.Options); idle > 0 {
-		m.wg.Go(func() { m.doze(ctx, idle) })
+		m.wg.Go(func() { m.watchIdle(ctx, idle) })
 	}
-	var lanes sync.WaitGroup
-	for _, l := range m.lanes {
-		lanes.Go(func() { l.run(ctx, end) })
+	var slots sync.WaitGroup
+	for _, l := range m.slots {
+		slots.Go(func() { l.run(ctx, end) })
 	}
 	done := make(chan struct{})
-	m.wg.Go(func() { lanes.Wait(); close(done) })
+	m.wg.Go(func() { slots.Wait(); close(done) })
 	m.sample(done)
 	m.shutdown(ctx)
 	m.wg.Wait()
-	m.settleAccounts()
+	m.finalCounts()
 	var gone *gone
 	if errors.As(context.Cause(ctx), &gone) {
 		return gone.err
@@ -116,7 +116,7 @@ func (m *Monitor) Adopt(o *config.Options) {
 
 func (m *Monitor) options() *config.Options { return m.opts.Load() }
 
-// gone is the cause with which the last lane ends the others.
+// gone is the cause with which the last slot ends the others.
 type gone struct{ err error }
 
 func (g *gone) Error() string { return g.err.Error() }
@@ -130,9 +130,9 @@ func (m *Monitor) shutdown(ctx context.Context) {
 	}
 }
 
-// settleAccounts takes over the last counts of the sessions that Shutdown has closed.
-func (m *Monitor) settleAccounts() {
-	for _, l := range m.lanes {
+// finalCounts takes over the last counts of the sessions that Shutdown has closed.
+func (m *Monitor) finalCounts() {
+	for _, l := range m.slots {
 		s := l.rec.session // nobody writes it any more
 		if s == nil {
 			continue
@@ -144,14 +144,14 @@ func (m *Monitor) settleAccounts() {
 	}
 }
 
-// Turned gives the time since which every lane has gone through its loop at least once: what a watchdog feeds on. It is at
+// Heartbeat returns the time since which every slot has gone through its loop at least once: what a watchdog feeds on. It is at
 // most a few seconds old while all is well, whatever the network does, and now after Run.
-func (m *Monitor) Turned() time.Time {
+func (m *Monitor) Heartbeat() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	oldest := time.Now()
-	for _, l := range m.lanes {
-		if t := l.rec.turned; !l.rec.ended && t.Before(oldest) {
+	for _, l := range m.slots {
+		if t := l.rec.heartbeat; !l.rec.ended && t.Before(oldest) {
 			oldest = t
 		}
 	}
@@ -163,10 +163,10 @@ func (m *Monitor) begin(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.began, m.since = now, now
-	for _, l := range m.lanes {
-		l.rec.since, l.rec.turned = now, now
+	for _, l := range m.slots {
+		l.rec.since, l.rec.heartbeat = now, now
 	}
-	if m.gate.isOpen() {
+	if m.demand.isOpen() {
 		m.downAt = now
 	}
 }
@@ -183,10 +183,10 @@ func (m *Monitor) update(change func(now time.Time)) {
 	}
 }
 
-// settleLocked makes the tunnel's state that of its best lane, and accounts for outages.
+// settleLocked makes the tunnel's state that of its best slot, and accounts for outages.
 func (m *Monitor) settleLocked(now time.Time) {
-	best := m.lanes[0].rec.state
-	for _, l := range m.lanes[1:] {
+	best := m.slots[0].rec.state
+	for _, l := range m.slots[1:] {
 		if l.rec.state.rank() > best.rank() {
 			best = l.rec.state
 		}
@@ -209,11 +209,11 @@ func (m *Monitor) settleLocked(now time.Time) {
 	}
 }
 
-// abandoned tells whether no lane holds or seeks a session.
+// abandoned reports whether no slot holds or seeks a session.
 func (m *Monitor) abandoned() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, l := range m.lanes {
+	for _, l := range m.slots {
 		if l.rec.state.lives() {
 			return false
 		}
@@ -221,7 +221,7 @@ func (m *Monitor) abandoned() bool {
 	return true
 }
 
-// wasUp tells whether the tunnel has ever been up.
+// wasUp reports whether the tunnel has ever been up.
 func (m *Monitor) wasUp() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()

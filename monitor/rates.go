@@ -14,7 +14,7 @@ type rate struct {
 	in, out         float64
 }
 
-// of gives the rate of a forward, by its place.
+// of returns the rate of a forward, by its place.
 func (r rates) of(i int) rate {
 	if i >= len(r.forwards) {
 		return rate{}

@@ -14,13 +14,13 @@ import (
 // recentRTTs is how many round trips a status shows.
 const recentRTTs = 60
 
-// record is what a lane tells of itself. Monitor.mu guards it.
+// record is what a slot tells of itself. Monitor.mu guards it.
 type record struct {
-	state  State
-	since  time.Time
-	why    string
-	turned time.Time // when the lane last went through its loop
-	ended  bool      // it never will again
+	state     State
+	since     time.Time
+	why       string
+	heartbeat time.Time // when the slot last went through its loop
+	ended     bool      // it never will again
 
 	session   Session // that new connections use; nil: none
 	up        time.Time
@@ -55,35 +55,35 @@ func (r *record) enter(state State, why string, now time.Time) {
 	}
 }
 
-// retryAt sets the lane Waiting.
-func (l *lane) retryAt(wait time.Duration, err error) {
+// retryAt sets the slot Waiting.
+func (l *slot) retryAt(wait time.Duration, err error) {
 	l.m.update(func(now time.Time) {
 		l.rec.enter(Waiting, err.Error(), now)
 		l.rec.retryAt = now.Add(wait)
 	})
 }
 
-// attempts gives how many have failed since the last session.
-func (l *lane) attempts() int {
+// attempts returns how many have failed since the last session.
+func (l *slot) attempts() int {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	return l.rec.attempts
 }
 
-// enter sets the lane's state.
-func (l *lane) enter(state State, why string) {
+// enter sets the slot's state.
+func (l *slot) enter(state State, why string) {
 	l.m.update(func(now time.Time) { l.rec.enter(state, why, now) })
 }
 
-// turned notes that the lane went through its loop.
-func (l *lane) turned() {
+// heartbeat notes that the slot went through its loop.
+func (l *slot) heartbeat() {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
-	l.rec.turned = time.Now()
+	l.rec.heartbeat = time.Now()
 }
 
-// connected records the result of an attempt. It gives how long the lane was without a session that it had lost.
-func (m *Monitor) connected(l *lane, r made) (outage time.Duration) {
+// connected records the result of an attempt. It returns how long the slot was without a session that it had lost.
+func (m *Monitor) connected(l *slot, r attemptResult) (outage time.Duration) {
 	m.update(func(now time.Time) {
 		rec := &l.rec
 		m.counts.connects[connectKey(r.err)]++
@@ -107,23 +107,23 @@ func (m *Monitor) connected(l *lane, r made) (outage time.Duration) {
 	return outage
 }
 
-// setAsideLocked makes the lane's session one that is being retired.
-func (m *Monitor) setAsideLocked(l *lane, now time.Time) {
+// setAsideLocked makes the slot's session one that is being retired.
+func (m *Monitor) setAsideLocked(l *slot, now time.Time) {
 	rec := &l.rec
 	if rec.session == nil {
 		return
 	}
-	m.retiring = append(m.retiring, &retiree{s: rec.session, lane: l.number, up: rec.up, since: now})
+	m.retiring = append(m.retiring, &retiring{s: rec.session, slot: l.number, up: rec.up, since: now})
 	rec.session = nil
 }
 
 // partLocked takes over the last counts of a session that has ended, and forgets it.
-func (m *Monitor) partLocked(l *lane, s Session, now time.Time) {
+func (m *Monitor) partLocked(l *slot, s Session, now time.Time) {
 	up := now
 	if l.rec.session == s {
 		up, l.rec.session = l.rec.up, nil
 	}
-	m.retiring = slices.DeleteFunc(slices.Clone(m.retiring), func(r *retiree) bool {
+	m.retiring = slices.DeleteFunc(slices.Clone(m.retiring), func(r *retiring) bool {
 		if r.s == s {
 			up = r.up
 		}
@@ -136,7 +136,7 @@ func (m *Monitor) partLocked(l *lane, s Session, now time.Time) {
 }
 
 // answered records the answer to a probe.
-func (m *Monitor) answered(l *lane, probe string, rtt time.Duration) {
+func (m *Monitor) answered(l *slot, probe string, rtt time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.counts.probes[probe].observe(rtt)
@@ -151,9 +151,9 @@ func (m *Monitor) answered(l *lane, probe string, rtt time.Duration) {
 	}
 }
 
-// echoVoid records that the data path of the lane's session can not be probed, and says so once for the tunnel: quietly where
+// echoVoid records that the data path of the slot's session cannot be probed, and says so once for the tunnel: quietly where
 // the server refuses what nobody asked for by name, since few of those who see it could change it.
-func (m *Monitor) echoVoid(l *lane, why error) {
+func (m *Monitor) echoVoid(l *slot, why error) {
 	m.mu.Lock()
 	l.rec.echoVoid = why.Error()
 	said := m.echoSaid
@@ -172,8 +172,8 @@ func (m *Monitor) echoVoid(l *lane, why error) {
 	l.log.Log(context.Background(), level, "no echo probes, keepalives watch the connection", "err", why)
 }
 
-// echoWorks records that the data path of the lane's session can be probed.
-func (m *Monitor) echoWorks(l *lane) {
+// echoWorks records that the data path of the slot's session can be probed.
+func (m *Monitor) echoWorks(l *slot) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	l.rec.echoVoid, m.echoSaid = "", false

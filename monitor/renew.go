@@ -57,8 +57,8 @@ func newRenewal(o *config.Options, s Session, was, now time.Time) renewal {
 	return r
 }
 
-// reason gives why a new session is wanted, in words that a person reads; empty: none is.
-func (w *watch) reason(now time.Time) string {
+// reason returns why a new session is wanted, in words that a person reads; empty: none is.
+func (w *supervision) reason(now time.Time) string {
 	switch {
 	case w.asked:
 		return "asked to reconnect"
@@ -68,15 +68,15 @@ func (w *watch) reason(now time.Time) string {
 		return "certificate ends " + w.expires.Format(time.RFC3339)
 	case w.stale != "":
 		return w.stale
-	case w.echo.broken(), w.homeless, w.pulse.unanswered(now), w.missed > 0 && now.Sub(w.pulse.heard) >= patience:
+	case w.echo.broken(), w.homeless, w.keepalive.unanswered(now), w.missed > 0 && now.Sub(w.keepalive.heard) >= patience:
 		return w.doubt
 	}
 	return ""
 }
 
-// spare gives what connections that say nothing get after the session was replaced. One that was only late goes on for as
+// spare returns what connections that say nothing get after the session was replaced. One that was only late goes on for as
 // long as it lives by the rule of ssh, at most to TunneldMaxLifetime: nobody asked for its end, and it may answer again.
-func (w *watch) spare(now time.Time) spare {
+func (w *supervision) spare(now time.Time) spare {
 	switch {
 	case w.asked, !w.retire.IsZero() && !now.Before(w.retire), !w.replace.IsZero() && !now.Before(w.replace):
 		return spare{}
@@ -89,7 +89,7 @@ func (w *watch) spare(now time.Time) spare {
 }
 
 // renew begins an attempt if there is a reason, and drops one for which there is none any more.
-func (w *watch) renew(ctx context.Context, now time.Time) {
+func (w *supervision) renew(ctx context.Context, now time.Time) {
 	if w.stale = ""; now.Sub(w.up) >= keysLeast {
 		w.stale = w.s.StaleKeys()
 	}
@@ -105,7 +105,7 @@ func (w *watch) renew(ctx context.Context, now time.Time) {
 			level = slog.LevelDebug // once more
 		}
 		l.log.Log(ctx, level, "making a new connection beside the old", "why", why)
-		l.begin(ctx)
+		l.startAttempt(ctx)
 	}
 	if why != w.why {
 		w.why = why
@@ -115,7 +115,7 @@ func (w *watch) renew(ctx context.Context, now time.Time) {
 
 // renewed takes over the result of an attempt: a new session joins, or the old one goes on and another attempt follows. Who
 // asked for it is told, and asks again if he likes.
-func (w *watch) renewed(r made) Session {
+func (w *supervision) renewed(r attemptResult) Session {
 	s, err := w.l.finish(r, w.why)
 	if err == nil {
 		return s
@@ -130,8 +130,8 @@ func (w *watch) renewed(r made) Session {
 	return nil
 }
 
-// nextRenewal gives the time of the next reason; zero: none is known.
-func (w *watch) nextRenewal(now time.Time) time.Time {
+// nextRenewal returns the time of the next reason; zero: none is known.
+func (w *supervision) nextRenewal(now time.Time) time.Time {
 	var at time.Time
 	if w.why != "" && w.l.attempt == nil {
 		at = w.earliest

@@ -135,7 +135,7 @@ func TestReconnectWhileWaitingAndConnecting(t *testing.T) {
 func TestAnsweredRequestIsNotAnsweredTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{})
-		w.lanes[0].ask <- struct{}{}
+		w.slots[0].ask <- struct{}{}
 		w.pass(time.Minute)
 		if n := w.tunnel.count(); n != 1 {
 			t.Errorf("%d attempts", n)
@@ -180,7 +180,7 @@ func TestMaxLifetime(t *testing.T) {
 	})
 }
 
-// A replacement that can not be had is tried for again, ever more slowly, and the old session goes on.
+// A replacement that cannot be had is tried for again, ever more slowly, and the old session goes on.
 func TestMaxLifetimeWhileTheServerRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()

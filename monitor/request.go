@@ -10,13 +10,13 @@ import (
 // ErrStopped is what Reconnect gives where the tunnel has stopped.
 var ErrStopped = errors.New("the tunnel has stopped")
 
-// Reconnect makes a new session in each lane, and retires the old one once the new one is up. Where no session lives it
-// cuts the wait short or joins the attempt that runs. It blocks until each lane has a new session or its attempt has
-// failed, and gives the errors of those. Nothing is lost by a failure: the old session goes on. A lane that is Idle has
+// Reconnect makes a new session in each slot, and retires the old one once the new one is up. Where no session lives it
+// cuts the wait short or joins the attempt that runs. It blocks until each slot has a new session or its attempt has
+// failed, and returns the errors of those. Nothing is lost by a failure: the old session goes on. A slot that is Idle has
 // nothing to replace.
 func (m *Monitor) Reconnect(ctx context.Context) error {
 	var results []<-chan error
-	for _, l := range m.lanes {
+	for _, l := range m.slots {
 		results = append(results, l.request())
 	}
 	var errs []error
@@ -38,7 +38,7 @@ type waiter struct {
 }
 
 // request asks for a new session. The channel gets one value.
-func (l *lane) request() <-chan error {
+func (l *slot) request() <-chan error {
 	result := make(chan error, 1)
 	l.m.mu.Lock()
 	ended := l.rec.ended
@@ -53,16 +53,16 @@ func (l *lane) request() <-chan error {
 	return result
 }
 
-// call has the lane look for those who wait.
-func (l *lane) call() {
+// call has the slot look for those who wait.
+func (l *slot) call() {
 	select {
 	case l.ask <- struct{}{}:
 	default:
 	}
 }
 
-// awaited tells whether somebody waits for a new session.
-func (l *lane) awaited() bool {
+// awaited reports whether somebody waits for a new session.
+func (l *slot) awaited() bool {
 	l.m.mu.Lock()
 	defer l.m.mu.Unlock()
 	return len(l.waiters) > 0
@@ -70,7 +70,7 @@ func (l *lane) awaited() bool {
 
 // resolve tells those who wait for a new session how it went with one that lives by options of this version. Who asked after
 // they had been replaced waits on.
-func (l *lane) resolve(err error, version uint64) {
+func (l *slot) resolve(err error, version uint64) {
 	l.m.mu.Lock()
 	waiters := l.waiters
 	l.waiters = slices.DeleteFunc(slices.Clone(waiters), func(w waiter) bool { return w.version <= version })
@@ -87,4 +87,4 @@ func (l *lane) resolve(err error, version uint64) {
 }
 
 // resolveAll tells all who wait for a new session that there will be none now, or why not.
-func (l *lane) resolveAll(err error) { l.resolve(err, math.MaxUint64) }
+func (l *slot) resolveAll(err error) { l.resolve(err, math.MaxUint64) }

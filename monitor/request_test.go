@@ -195,7 +195,7 @@ func TestHandshakeRefusedLaterIsRetriedSlowly(t *testing.T) {
 			t.Errorf("%d attempts in ten minutes", n)
 		}
 		f.rule(nil)
-		w.Kick("network changed") // and who is on the path
+		w.Nudge("network changed") // and who is on the path
 		w.pass(time.Second)
 		w.expect(Up)
 		w.finish()

@@ -7,10 +7,10 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// retiree is a session that serves its open connections to their end.
-type retiree struct {
+// retiring is a session that serves its open connections to their end.
+type retiring struct {
 	s     Session
-	lane  int
+	slot  int
 	up    time.Time
 	since time.Time
 }
@@ -24,7 +24,7 @@ type retiree struct {
 //
 // p is what is known of how it answers; connections that say nothing get what spare says where that is more than
 // TunneldDrain.
-func (l *lane) retire(ctx context.Context, s Session, p pulse, spare spare) {
+func (l *slot) retire(ctx context.Context, s Session, p keepalive, spare spare) {
 	m, begun := l.m, time.Now()
 	m.wg.Go(func() {
 		draining, cut := context.WithCancel(context.WithoutCancel(ctx))
@@ -40,7 +40,7 @@ func (l *lane) retire(ctx context.Context, s Session, p pulse, spare spare) {
 }
 
 // guard returns when a retiring session has had its time. It closes one that stops answering.
-func (l *lane) guard(ctx, draining context.Context, s Session, p pulse, spare spare) {
+func (l *slot) guard(ctx, draining context.Context, s Session, p keepalive, spare spare) {
 	d := drain{limit: l.m.options().Drain, spare: spare, carried: s.Carried(), moved: time.Now()}
 	p.withdrawn() // the answer to a probe on its way goes to nobody
 	beats := make(chan answer, 1)
@@ -89,7 +89,7 @@ type drain struct {
 	stopped time.Time // when everything was asked to stop; zero: it was not
 }
 
-// left gives what is left of it now.
+// left returns what is left of it now.
 func (d *drain) left(carried uint64, now time.Time) time.Duration {
 	if carried != d.carried {
 		d.carried, d.moved = carried, now

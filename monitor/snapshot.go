@@ -8,13 +8,13 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 )
 
-// Status gives a snapshot.
+// Status returns a snapshot.
 func (m *Monitor) Status() Status {
 	s, _ := m.snapshot()
 	return s
 }
 
-// snapshot gives the status and the counters of one moment. Sessions and forwards are asked without the lock.
+// snapshot returns the status and the counters of one moment. Sessions and forwards are asked without the lock.
 func (m *Monitor) snapshot() (Status, counters) {
 	o := m.options()
 	forwards := m.tunnel.Forwards()
@@ -27,10 +27,10 @@ func (m *Monitor) snapshot() (Status, counters) {
 		BytesIn: m.counts.bytesIn, BytesOut: m.counts.bytesOut,
 	}
 	var records []record
-	for _, l := range m.lanes {
+	for _, l := range m.slots {
 		records = append(records, l.rec)
 	}
-	retiring := append([]*retiree(nil), m.retiring...)
+	retiring := append([]*retiring(nil), m.retiring...)
 	counts := m.counts.clone()
 	rates := m.rates
 	m.mu.Unlock()
@@ -92,9 +92,9 @@ func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 	}
 }
 
-func (r *record) status(lane int) SessionStatus {
+func (r *record) status(slot int) SessionStatus {
 	s := SessionStatus{
-		Lane: lane, State: r.state, Since: r.since, Why: r.why,
+		Slot: slot, State: r.state, Since: r.since, Why: r.why,
 		Replacing: r.replacing, Attempts: r.attempts, RetryAt: r.retryAt,
 	}
 	if r.session == nil {
@@ -109,8 +109,8 @@ func (r *record) status(lane int) SessionStatus {
 	return s
 }
 
-func (r *retiree) status() SessionStatus {
-	s := SessionStatus{Lane: r.lane, State: Up, Since: r.since, Retiring: true, UpSince: r.up}
+func (r *retiring) status() SessionStatus {
+	s := SessionStatus{Slot: r.slot, State: Up, Since: r.since, Retiring: true, UpSince: r.up}
 	s.ask(r.s)
 	return s
 }

@@ -1,6 +1,6 @@
 package monitor
 
-// State is what a lane does, and of a tunnel the best that any of its lanes does.
+// State is what a slot does, and of a tunnel the best that any of its slots does.
 //
 //	                    made                missed probe, failing echo
 //	 Idle ---> Connecting ---> Up ------------------------------------> Suspect
@@ -13,12 +13,12 @@ package monitor
 //	  |          v             |                                             |
 //	  |        Waiting <-------+---------------------------------------------+
 //	  |          |  ^ |
-//	  |          |  +-+ kick, reconnect or time: Connecting
+//	  |          |  +-+ nudge, reconnect or time: Connecting
 //	  +----------+ nobody wants it any more (TunneldLazy)
 //
 //	any state ---> Stopped   asked to stop; final
-//	Connecting ---> Failed   an error that only a person can mend; final, except that a failed lane of a tunnel whose
-//	                         other lanes live tries again on Reconnect
+//	Connecting ---> Failed   an error that only a person can mend; final, except that a failed slot of a tunnel whose
+//	                         other slots live tries again on Reconnect
 //
 // A wait of no length is passed over: Up or Connecting go to Connecting. A planned replacement (Reconnect,
 // TunneldMaxLifetime, a certificate that ends, a failing data path) makes the new session while the old one stays Up or
@@ -29,7 +29,7 @@ package monitor
 // is younger than one probe.
 type State string
 
-// The states of a lane and of a tunnel.
+// The states of a slot and of a tunnel.
 const (
 	Idle       State = "idle"       // not wanted yet, or disconnected because nobody used it
 	Connecting State = "connecting" // an attempt runs
@@ -40,10 +40,10 @@ const (
 	Stopped    State = "stopped"    // ended because it was asked to
 )
 
-// Carries tells whether new connections are served in this state.
+// Carries reports whether new connections are served in this state.
 func (s State) Carries() bool { return s == Up || s == Suspect }
 
-// lives tells whether a session is held or sought in this state.
+// lives reports whether a session is held or sought in this state.
 func (s State) lives() bool { return s.Carries() || s == Connecting || s == Waiting }
 
 // rank orders states from worst to best.

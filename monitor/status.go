@@ -49,7 +49,7 @@ type Status struct {
 	Server     Server    `json:"server"`      // of the best session; without one, as configured
 	RTT        Seconds   `json:"rtt_seconds"` // of its last keepalive; 0: none was answered yet
 	EchoRTT    Seconds   `json:"echo_rtt_seconds"`
-	EchoVoid   string    `json:"echo_unavailable,omitempty"` // why its data path can not be probed; empty: it is, or nobody wants it
+	EchoVoid   string    `json:"echo_unavailable,omitempty"` // why its data path cannot be probed; empty: it is, or nobody wants it
 	RecentRTTs []Seconds `json:"recent_rtts_seconds"`        // of its last keepalives, at most 60, oldest first
 
 	Reconnects   uint64    `json:"reconnects"`           // sessions made after one was lost
@@ -94,7 +94,7 @@ type Failure struct {
 
 // SessionStatus is one of TunneldConnections, or a session that is being retired.
 type SessionStatus struct {
-	Lane       int       `json:"lane"` // from 1
+	Slot       int       `json:"slot"` // from 1
 	State      State     `json:"state"`
 	Since      time.Time `json:"since"`
 	Why        string    `json:"why,omitempty"`
@@ -137,7 +137,7 @@ type ForwardStatus struct {
 // Seconds is a duration that JSON shows as a number of seconds.
 type Seconds time.Duration
 
-// MarshalJSON gives seconds with a fraction of up to nine digits.
+// MarshalJSON returns seconds with a fraction of up to nine digits.
 func (s Seconds) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(s).Seconds()) }
 
 // UnmarshalJSON reads what MarshalJSON wrote.
@@ -151,7 +151,7 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Summary gives the state in one line without the name, as systemd's STATUS= shows it.
+// Summary returns the state in one line without the name, as systemd's STATUS= shows it.
 func (s Status) Summary() string {
 	who := fmt.Sprintf("%s@%s:%d", s.Server.User, s.Server.Host, s.Server.Port)
 	switch {
@@ -163,7 +163,7 @@ func (s Status) Summary() string {
 	return fmt.Sprintf("%s: %s", s.State, s.Why)
 }
 
-// Troubles gives Summary, and which forwards have failed.
+// Troubles returns Summary, and which forwards have failed.
 func (s Status) Troubles() string {
 	text := s.Summary()
 	for _, f := range s.Forwards {
@@ -174,7 +174,7 @@ func (s Status) Troubles() string {
 	return text
 }
 
-// Unready gives what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready. A
+// Unready returns what keeps the tunnel from serving everything it was asked to, one reason a line; none: it is ready. A
 // forward has to listen, or to be in one of the states that are fine as well.
 func (s Status) Unready(fine ...tunnel.ForwardState) []string {
 	var reasons []string

@@ -2,7 +2,7 @@ package monitor
 
 import "time"
 
-// sooner gives the earlier of two times, where the zero time means never.
+// sooner returns the earlier of two times, where the zero time means never.
 func sooner(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -10,7 +10,7 @@ func sooner(a, b time.Time) time.Time {
 	return a
 }
 
-// later gives the later of two times, where the zero time is before all others.
+// later returns the later of two times, where the zero time is before all others.
 func later(a, b time.Time) time.Time {
 	if a.Before(b) {
 		return b

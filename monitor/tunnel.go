@@ -14,7 +14,7 @@ type Tunnel interface {
 	// carries its phase and whether it is permanent (tunnel.Error). The attempt has its own deadline.
 	Connect(ctx context.Context) (Session, error)
 
-	// Join gives the session to new channels and held connections, and lets it claim remote forwards.
+	// Join returns the session to new channels and held connections, and lets it claim remote forwards.
 	Join(Session)
 
 	// Leave takes out a session that is dead. It does not block and does not close it.
@@ -28,7 +28,7 @@ type Tunnel interface {
 	// The error is ctx's, where connections were cut.
 	Shutdown(context.Context) error
 
-	// Forwards gives a snapshot of each forward.
+	// Forwards returns a snapshot of each forward.
 	Forwards() []tunnel.ForwardStatus
 
 	// Wanted receives a value when a local connection waits and no session lives: a channel of one. Read only for
@@ -43,15 +43,15 @@ type Session interface {
 	Close() error          // ends it at once and unblocks every call into it
 	CloseWith(err error)   // the same, with what Err will give
 
-	// Keepalive sends keepalive@openssh.com and gives the time to its answer. Any answer is a good one. An error that is
+	// Keepalive sends keepalive@openssh.com and returns the time to its answer. Any answer is a good one. An error that is
 	// not ctx's own means that the connection is lost. It may block until Close.
 	Keepalive(ctx context.Context) (time.Duration, error)
 
-	// Echo sends a nonce through the data path and gives the time until it is back. errors.ErrUnsupported means that this
+	// Echo sends a nonce through the data path and returns the time until it is back. errors.ErrUnsupported means that this
 	// server offers no way to do so. It may block until Close.
 	Echo(ctx context.Context) (time.Duration, error)
 
-	// Homeless tells that no interface of this machine has the address any more that the connection was made from. It may
+	// Homeless reports that no interface of this machine has the address any more that the connection was made from. It may
 	// come back, but until then nothing gets through.
 	Homeless() bool
 	// StaleKeys says in words why the session is to be replaced by one with new keys; empty: it need not be.

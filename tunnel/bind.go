@@ -16,7 +16,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// bindHosts gives the addresses that a local listener without or with a bind address takes, as OpenSSH's
+// bindHosts returns the addresses that a local listener without or with a bind address takes, as OpenSSH's
 // channel_fwd_bind_addr: no address and "localhost" are both loopbacks, unless GatewayPorts says every interface; "" and
 // "*" are every interface; anything else is what it resolves to.
 func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]string, error) {
@@ -48,7 +48,7 @@ func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]str
 // family is AddressFamily, which holds for forwards as well (channel_set_af in OpenSSH).
 type family config.AddressFamily
 
-// choose gives the one of two addresses that belongs to the family, or both.
+// choose returns the one of two addresses that belongs to the family, or both.
 func (f family) choose(four, six string) []string {
 	switch config.AddressFamily(f) {
 	case config.IPv4:
@@ -77,7 +77,7 @@ type listenAddress struct {
 	port    int
 }
 
-// addressOf gives the listenAddress of an address that a listener names.
+// addressOf returns the listenAddress of an address that a listener names.
 func addressOf(a net.Addr) listenAddress {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		ip := tcp.AddrPort().Addr().Unmap()
@@ -96,7 +96,7 @@ func (p listenAddress) String() string {
 func (p listenAddress) isIPv6() bool       { return strings.Contains(p.host, ":") }
 func (p listenAddress) isEverywhere() bool { return p.host == "0.0.0.0" || p.host == "::" }
 
-// addressesOf gives where a local forward listens.
+// addressesOf returns where a local forward listens.
 func addressesOf(ctx context.Context, o *config.Options, f config.Forward) ([]listenAddress, error) {
 	if f.Listen.IsUnix() {
 		return []listenAddress{{"unix", f.Listen.Path, 0}}, nil
@@ -115,7 +115,7 @@ func addressesOf(ctx context.Context, o *config.Options, f config.Forward) ([]li
 	return addresses, nil
 }
 
-// sameAddresses tells whether a forward listens at the same places with other as with o.
+// sameAddresses reports whether a forward listens at the same places with other as with o.
 func sameAddresses(o, other *config.Options, f config.Forward) bool {
 	return f.Listen.IsUnix() || o.AddressFamily == other.AddressFamily && (f.Listen.HostSet || o.GatewayPorts == other.GatewayPorts)
 }
@@ -148,12 +148,12 @@ type cannotListen struct {
 }
 
 func (e *cannotListen) Error() string {
-	return fmt.Sprintf("can not listen on %s for %s: %v", e.address, e.spec, e.err)
+	return fmt.Sprintf("cannot listen on %s for %s: %v", e.address, e.spec, e.err)
 }
 
 func (e *cannotListen) Unwrap() error { return e.err }
 
-// listenError says what can not be bound, where it was asked for, and what to do.
+// listenError says what cannot be bound, where it was asked for, and what to do.
 func listenError(f config.Forward, address string, err error) *fault.Error {
 	var call *os.SyscallError
 	if errors.As(err, &call) {

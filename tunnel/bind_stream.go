@@ -43,7 +43,7 @@ func unlinkStale(path string) error {
 	return os.Remove(path)
 }
 
-// leftover tells whether nobody listens behind the socket file at path. Somebody is there, too, when the queue is full, or
+// leftover reports whether nobody listens behind the socket file at path. Somebody is there, too, when the queue is full, or
 // when we may not ask.
 func leftover(path string) bool {
 	conn, err := net.DialTimeout("unix", path, staleDialTime)
@@ -114,7 +114,7 @@ func newSocketFile(l *net.UnixListener, path string) (*socketFile, error) {
 	return &socketFile{l, path, file}, nil
 }
 
-// Addr gives the path at which clients find the socket.
+// Addr returns the path at which clients find the socket.
 func (l *socketFile) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 // Close stops listening and removes the file.

@@ -104,7 +104,7 @@ func (b *binding) fail(w *wish, p listenAddress, err error) {
 	w.failed = failed
 }
 
-// rivals gives the sockets on offer that are in the way of p and may be closed.
+// rivals returns the sockets on offer that are in the way of p and may be closed.
 func (b *binding) rivals(p listenAddress) []*socket { return b.sockets.rivals(p, b.offered) }
 
 // undo puts everything back as it was.

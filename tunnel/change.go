@@ -66,7 +66,7 @@ func (c *Change) offer(list []*socket) {
 
 // Reload makes t live by what was planned for it and changes only the forwards that differ: one that is new is bound, one
 // that is gone no longer listens while its open connections go on, one with another target keeps its listener, and any
-// other is not touched. Connect uses the new options from now on; sessions stay as they are. If a new listener can not be
+// other is not touched. Connect uses the new options from now on; sessions stay as they are. If a new listener cannot be
 // bound, nothing changes and the error is an *Error of PhaseListen. A tunnel that has been shut down binds nothing:
 // ErrStopped. ctx is as for Listen.
 func (c *Change) Reload(ctx context.Context, t *Tunnel) error {
@@ -91,7 +91,7 @@ func (c *Change) Reload(ctx context.Context, t *Tunnel) error {
 }
 
 // Listen binds the local forwards of tunnels that listen nowhere yet, and starts to accept. Connections wait for a session
-// up to the hold time from then on. A place that can not be bound is asked for again until Shutdown, and Forwards says so.
+// up to the hold time from then on. A place that cannot be bound is asked for again until Shutdown, and Forwards says so.
 // It is an error, and nothing is bound, where a tunnel has ExitOnForwardFailure, or where nothing at all could be bound
 // and no tunnel has a remote forward: an *Error of PhaseListen. The tunnels run until Shutdown; the end of ctx cuts them
 // off at once.
@@ -181,7 +181,7 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 	return true
 }
 
-// commitLocal gives the forward of w, with its sockets.
+// commitLocal returns the forward of w, with its sockets.
 func (c *Change) commitLocal(ctx context.Context, t *Tunnel, w *wish) *localForward {
 	f := w.old
 	if f == nil {

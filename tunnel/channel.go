@@ -18,12 +18,12 @@ var errSessionDown = errors.New("the ssh connection went down")
 // errTooManyOpens is the bound of one session's unanswered opens.
 var errTooManyOpens = errors.New("too many connections already wait for the server to answer")
 
-// maxPendingOpens bounds the opens of one session that the server has not answered. An open can not be withdrawn
+// maxPendingOpens bounds the opens of one session that the server has not answered. An open cannot be withdrawn
 // (RFC 4254 §5.1), so a flood towards a target that answers nobody would otherwise grow without end. A single target gets
 // half of them.
 const maxPendingOpens = 4096
 
-// channel is an open SSH channel and the session that it can not outlive. Its owner calls Close.
+// channel is an open SSH channel and the session that it cannot outlive. Its owner calls Close.
 type channel struct {
 	ssh.Channel
 	session *Session
@@ -142,7 +142,7 @@ func (s *Session) openChannel(ctx context.Context, target, kind string, payload 
 	}
 }
 
-// notOpened gives a refusal as it is. Anything else is the end of the connection, which is about to show.
+// notOpened returns a refusal as it is. Anything else is the end of the connection, which is about to show.
 func notOpened(err error) error {
 	var refused *ssh.OpenChannelError
 	switch {

@@ -13,7 +13,7 @@ type connSet struct {
 	conns map[net.Conn]struct{}
 }
 
-// track adds conn; the function that it gives takes it out again.
+// track adds conn; the function that it returns takes it out again.
 func (c *connSet) track(conn net.Conn) func() {
 	c.gauge.add()
 	c.mu.Lock()

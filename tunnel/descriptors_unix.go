@@ -12,7 +12,7 @@ import (
 // known_hosts, keys, the agent, a ProxyCommand, the control socket. Of a low limit they leave a quarter.
 const spareDescriptors = 64
 
-// descriptorsScarce tells whether only the spare ones are left. The lowest free number says how many are in use.
+// descriptorsScarce reports whether only the spare ones are left. The lowest free number says how many are in use.
 func descriptorsScarce() bool {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {

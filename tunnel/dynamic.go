@@ -41,7 +41,7 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 		return proxied{s, earlyWriter{s}}, nil
 	})
 	if err != nil {
-		f.refused(conn, err)
+		f.noteRefused(conn, err)
 	}
 }
 

@@ -34,7 +34,7 @@ type echoLoop struct {
 	nonces map[[nonceSize]byte]struct{} // probes under way
 }
 
-// Echo sends a nonce through the data path and gives the time until it came back. With TunneldEcho auto or a port it goes
+// Echo sends a nonce through the data path and returns the time until it came back. With TunneldEcho auto or a port it goes
 // out through a channel to a listener at the server and comes back through it (RFC 4254 §7); with service:PORT an echo
 // service (RFC 862) at the server answers. It blocks until ctx is done at most. ErrEchoUnavailable says that the server
 // does not allow it.
@@ -60,7 +60,7 @@ func (s *Session) Echo(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// echoListener gives the loop's listener and asks for it at the first probe.
+// echoListener returns the loop's listener and asks for it at the first probe.
 func (s *Session) echoListener(ctx context.Context, port int) (*remoteListen, error) {
 	s.echo.mu.Lock()
 	l := s.echo.listen
@@ -81,7 +81,7 @@ func (s *Session) echoListener(ctx context.Context, port int) (*remoteListen, er
 	return l, nil
 }
 
-// expect notes a nonce under way; the function that it gives forgets it.
+// expect notes a nonce under way; the function that it returns forgets it.
 func (e *echoLoop) expect(nonce [nonceSize]byte) func() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -103,7 +103,7 @@ func (e *echoLoop) expected(nonce [nonceSize]byte) bool {
 	return ok
 }
 
-// rests tells whether l is the loop's listener, and nobody of ours is on the way to it.
+// rests reports whether l is the loop's listener, and nobody of ours is on the way to it.
 func (e *echoLoop) rests(l *remoteListen) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerGone tells whether the peer has reset or closed the connection without having said anything that is still unread.
+// peerGone reports whether the peer has reset or closed the connection without having said anything that is still unread.
 // One that has sent a request and then its end may be waiting for the answer.
 func peerGone(fd int) bool {
 	state := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
@@ -19,7 +19,7 @@ func peerGone(fd int) bool {
 	return saidNothing(fd)
 }
 
-// saidNothing tells whether the first thing to be read is the end.
+// saidNothing reports whether the first thing to be read is the end.
 func saidNothing(fd int) bool {
 	var b [1]byte
 	n, _, err := unix.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

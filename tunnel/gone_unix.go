@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peerGone tells whether the peer has reset or closed the connection without having said anything that is still unread.
+// peerGone reports whether the peer has reset or closed the connection without having said anything that is still unread.
 func peerGone(fd int) bool {
 	var b [1]byte
 	n, _, err := unix.Recvfrom(fd, b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Homeless tells that no interface of this machine has the address any more that the connection was made from. It may come
+// Homeless reports that no interface of this machine has the address any more that the connection was made from. It may come
 // back, but until then nothing gets through. It is false where there is no such address, as behind a ProxyCommand.
 func (s *Session) Homeless() bool {
 	first := s.link

@@ -29,10 +29,10 @@ type limited struct {
 	told    time.Time // when a person was told
 }
 
-// refuse notes that a connection was refused.
-func (l *limited) refuse(log *slog.Logger, why error) { l.met(log, "connections refused", why, 0) }
+// noteRefused notes that a connection was refused.
+func (l *limited) noteRefused(log *slog.Logger, why error) { l.met(log, "connections refused", why, 0) }
 
-// wait notes that connections have to wait in the kernel's queue, until the function that it gives is called.
+// wait notes that connections have to wait in the kernel's queue, until the function that it returns is called.
 func (l *limited) wait(log *slog.Logger, why error) (over func()) {
 	l.met(log, "connections wait for others to end", why, 1)
 	return func() {

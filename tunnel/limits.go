@@ -16,7 +16,7 @@ type Limits struct {
 	inbound     *shares // those among them that servers opened
 }
 
-// NewLimits gives the limits of a process, as many open files as it may have.
+// NewLimits returns the limits of a process, as many open files as it may have.
 func NewLimits() *Limits {
 	return &Limits{connections: newShares(descriptorPlaces()), inbound: newShares(maxInbound)}
 }
@@ -40,7 +40,7 @@ type share struct {
 	used  int
 }
 
-// join gives a share, which is given back with leave. fixed is how many places it takes for good.
+// join returns a share, which is given back with leave. fixed is how many places it takes for good.
 func (s *shares) join(fixed int) *share {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *shares) join(fixed int) *share {
 	return one
 }
 
-// leave gives a share back, and the places that it had for good. Those that are taken stay so until they are released.
+// leave returns a share back, and the places that it had for good. Those that are taken stay so until they are released.
 func (one *share) leave() {
 	s := one.of
 	s.mu.Lock()
@@ -73,7 +73,7 @@ func (one *share) fix(fixed int) {
 	}
 }
 
-// take gives a place, which is given back with release. It is false where there is none.
+// take returns a place, which is given back with release. It is false where there is none.
 func (one *share) take() bool {
 	s := one.of
 	s.mu.Lock()
@@ -128,7 +128,7 @@ func (one *share) await(ctx context.Context, full func()) {
 	}
 }
 
-// full gives a channel that is closed when that may have changed; nil: there is room.
+// full returns a channel that is closed when that may have changed; nil: there is room.
 func (one *share) full() <-chan struct{} {
 	s := one.of
 	s.mu.Lock()
@@ -142,7 +142,7 @@ func (one *share) full() <-chan struct{} {
 	return s.freed
 }
 
-// roomLocked tells whether one may have another place: one of its own part, or one that is kept for nobody.
+// roomLocked reports whether one may have another place: one of its own part, or one that is kept for nobody.
 func (s *shares) roomLocked(one *share) bool {
 	free, kept := s.places-s.used, s.keptLocked()
 	if free <= 0 || one.used < kept {

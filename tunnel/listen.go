@@ -43,7 +43,7 @@ func (t *listenTable) remove(l *remoteListen) {
 	t.entries = slices.DeleteFunc(t.entries, func(other *remoteListen) bool { return other == l })
 }
 
-// matching gives the entries that satisfy match, and those whose port the server has not told yet.
+// matching returns the entries that satisfy match, and those whose port the server has not told yet.
 func (t *listenTable) matching(match func(*remoteListen) bool) (found, unknown []*remoteListen) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,7 +80,7 @@ type (
 	}
 )
 
-// rfwdHost gives the bind address of a remote forward as OpenSSH sends it (channel_rfwd_bind_host): "localhost" where
+// rfwdHost returns the bind address of a remote forward as OpenSSH sends it (channel_rfwd_bind_host): "localhost" where
 // none was written, and the empty string for every interface.
 func rfwdHost(e config.Endpoint) string {
 	switch {

@@ -17,7 +17,7 @@ type arrival struct {
 	answered func()
 }
 
-// accept gives the open channel, whose owner is the caller.
+// accept returns the open channel, whose owner is the caller.
 func (a arrival) accept() (*channel, error) {
 	defer a.answered()
 	raw, requests, err := a.NewChannel.Accept()

@@ -8,7 +8,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// portless tells whether c names port 0, and the address that it names. Some servers repeat what they were asked for, where
+// portless reports whether c names port 0, and the address that it names. Some servers repeat what they were asked for, where
 // RFC 4254 §7.2 wants the port that they chose.
 func portless(c ssh.NewChannel) (host string, ok bool) {
 	var m forwardedTCP
@@ -18,12 +18,12 @@ func portless(c ssh.NewChannel) (host string, ok bool) {
 	return m.Host, m.Port == 0
 }
 
-// choosing tells whether the server chose the port.
+// choosing reports whether the server chose the port.
 func (l *remoteListen) choosing() bool {
 	return !l.endpoint.IsUnix() && l.endpoint.Port == 0 && l.port != 0
 }
 
-// portlessListener gives the one listener that a connection without a port can be for; nil where none or more than one can.
+// portlessListener returns the one listener that a connection without a port can be for; nil where none or more than one can.
 // Listeners that the server has yet to answer for are among them.
 func (s *Session) portlessListener(ctx context.Context, host string) *remoteListen {
 	for {

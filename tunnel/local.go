@@ -70,14 +70,14 @@ func (f *localForward) stopAsking() {
 	f.seeking.Wait()
 }
 
-// stop gives the sockets up and waits for that. Open connections go on.
+// stop returns the sockets up and waits for that. Open connections go on.
 func (f *localForward) stop() {
 	f.stopAsking()
 	f.tunnel.sockets.drop(f, f.has())
 	f.share.leave()
 }
 
-// has gives the sockets that the forward listens on.
+// has returns the sockets that the forward listens on.
 func (f *localForward) has() []*socket {
 	f.tunnel.sockets.mu.Lock()
 	defer f.tunnel.sockets.mu.Unlock()
@@ -95,7 +95,7 @@ func (f *localForward) lose(one *socket) {
 	f.share.fix(len(f.sockets))
 }
 
-// bound gives the addresses that the forward listens on.
+// bound returns the addresses that the forward listens on.
 func (f *localForward) bound() []string {
 	var list []string
 	for _, s := range f.has() {
@@ -116,16 +116,16 @@ func (f *localForward) serve(ctx context.Context, conn stream, number uint64) {
 	}
 	ch, err := f.open(ctx, conn, number, forward.Target)
 	if err != nil {
-		f.refuse(conn, err)
+		f.reject(conn, err)
 		return
 	}
 	(&splice{conn, ch, &f.count, nil}).run(ctx)
 }
 
-// refuse ends a connection that could not be served: as ssh by a plain close when the target refused, by a reset when the
+// reject ends a connection that could not be served: as ssh by a plain close when the target refused, by a reset when the
 // tunnel is down, so that no client takes it for an answer.
-func (f *localForward) refuse(conn net.Conn, err error) {
-	f.refused(conn, err)
+func (f *localForward) reject(conn net.Conn, err error) {
+	f.noteRefused(conn, err)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
 		conn.Close()
@@ -134,11 +134,11 @@ func (f *localForward) refuse(conn net.Conn, err error) {
 	reset(conn)
 }
 
-// refused notes that a connection was not served, and why.
-func (f *localForward) refused(conn net.Conn, err error) {
+// noteRefused notes that a connection was not served, and why.
+func (f *localForward) noteRefused(conn net.Conn, err error) {
 	f.count.failed(err)
 	if errors.Is(err, errTooManyOpens) || errors.Is(err, errManyTarget) {
-		f.limited.refuse(f.log, err)
+		f.limited.noteRefused(f.log, err)
 	}
 	f.log.Debug("connection refused", "peer", peerOf(conn), "err", err)
 }
@@ -166,7 +166,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 			continue
 		}
 		if err == nil {
-			f.tunnel.pool.allServed()
+			f.tunnel.pool.queueDrained()
 			f.log.Debug("connection opened", "peer", peerOf(conn), "target", foreign.Line(endpointText(target)))
 		}
 		return ch, err
@@ -188,7 +188,7 @@ func (f *localForward) ask(ctx context.Context, p *place, conn net.Conn, target 
 	return p.open(ctx, endpointText(target), kind, payload)
 }
 
-// openPayload gives the channel type and the payload that reach target: RFC 4254 §7.2 or OpenSSH PROTOCOL §2.4.
+// openPayload returns the channel type and the payload that reach target: RFC 4254 §7.2 or OpenSSH PROTOCOL §2.4.
 func openPayload(target config.Endpoint, origin net.Addr) (string, []byte) {
 	host, port := originOf(origin)
 	if target.IsUnix() {
@@ -197,7 +197,7 @@ func openPayload(target config.Endpoint, origin net.Addr) (string, []byte) {
 	return "direct-tcpip", ssh.Marshal(directTCP{target.Host, uint32(target.Port), host, port})
 }
 
-// originOf gives the client's address for the server's log. Clients of Unix sockets have none; OpenSSH sends the loopback.
+// originOf returns the client's address for the server's log. Clients of Unix sockets have none; OpenSSH sends the loopback.
 func originOf(a net.Addr) (string, uint32) {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		return tcp.IP.String(), uint32(tcp.Port)

@@ -50,7 +50,7 @@ func (f *localForward) lookAgain() {
 	}
 }
 
-// complete binds what is missing, and tells whether anything is.
+// complete binds what is missing, and reports whether anything is.
 func (f *localForward) complete(asking, ctx context.Context) bool {
 	if !f.tunnel.changing.TryLock() { // a reload may wait for us to end
 		return false
@@ -82,7 +82,7 @@ func (f *localForward) complete(asking, ctx context.Context) bool {
 	return w.failed == nil
 }
 
-// failing gives why the forward does not listen everywhere; nil: it does.
+// failing returns why the forward does not listen everywhere; nil: it does.
 func (f *localForward) failing() error {
 	if failed := f.failed.Load(); failed != nil {
 		return *failed

@@ -60,7 +60,7 @@ func (t *Tunnel) plan(o *config.Options) *plan {
 	return p
 }
 
-// commitRemotes gives the remote forwards of the plan, and what has the new ones live: they can be stopped, but ask for nothing
+// commitRemotes returns the remote forwards of the plan, and what has the new ones live: they can be stopped, but ask for nothing
 // until those have let go that are no longer wanted.
 func (p *plan) commitRemotes(ctx context.Context, t *Tunnel) (all []*remoteForward, fresh []func()) {
 	for _, w := range p.remotes {
@@ -75,7 +75,7 @@ func (p *plan) commitRemotes(ctx context.Context, t *Tunnel) (all []*remoteForwa
 	return all, fresh
 }
 
-// forwardsOf gives what each of list is now.
+// forwardsOf returns what each of list is now.
 func forwardsOf[F interface{ current() config.Forward }](list []F) []config.Forward {
 	var forwards []config.Forward
 	for _, f := range list {
@@ -84,7 +84,7 @@ func forwardsOf[F interface{ current() config.Forward }](list []F) []config.Forw
 	return forwards
 }
 
-// unmatched gives those of list whose index is not among matches.
+// unmatched returns those of list whose index is not among matches.
 func unmatched[F any](list []F, matches []int) []F {
 	var rest []F
 	for i, f := range list {
@@ -95,7 +95,7 @@ func unmatched[F any](list []F, matches []int) []F {
 	return rest
 }
 
-// matchForwards gives, for each forward that is wanted, the index of the one that becomes it; -1: none does. Each becomes
+// matchForwards returns, for each forward that is wanted, the index of the one that becomes it; -1: none does. Each becomes
 // one other at most: there may be several that listen alike (-R 0), and which of them stays is told by its target.
 func matchForwards(have, want []config.Forward) []int {
 	matches := slices.Repeat([]int{-1}, len(want))
@@ -115,10 +115,10 @@ func matchForwards(have, want []config.Forward) []int {
 	return matches
 }
 
-// sameListener tells whether two forwards listen in the same way at the same place; their targets may differ.
+// sameListener reports whether two forwards listen in the same way at the same place; their targets may differ.
 func sameListener(a, b config.Forward) bool { return a.Kind == b.Kind && a.Listen == b.Listen }
 
-// sameForward tells whether two forwards do the same.
+// sameForward reports whether two forwards do the same.
 func sameForward(a, b config.Forward) bool { return sameListener(a, b) && a.Target == b.Target }
 
 // wish is a local forward that is wanted, and what has been done for it so far.
@@ -142,13 +142,13 @@ func (w *wish) locate(ctx context.Context, o *config.Options) {
 	w.addresses, w.failed = addressesOf(ctx, o, w.forward)
 }
 
-// covers tells whether the forward listens at p.
+// covers reports whether the forward listens at p.
 func (w *wish) covers(p listenAddress) bool {
 	serves := func(s *socket) bool { return s.serves(p) || p == listenAddress{"tcp", s.at.host, 0} }
 	return slices.ContainsFunc(w.have, serves) || slices.ContainsFunc(w.opened, (func(s *socket) bool { return s.serves(p) }))
 }
 
-// needless gives the sockets that a forward which moves no longer needs.
+// needless returns the sockets that a forward which moves no longer needs.
 func (w *wish) needless() []*socket {
 	if !w.moves || w.failed != nil {
 		return nil
@@ -163,7 +163,7 @@ func (w *wish) lack() {
 	}
 }
 
-// strict tells whether a failure is that of the reload: what has not been bound before may stay so.
+// strict reports whether a failure is that of the reload: what has not been bound before may stay so.
 func (w *wish) strict() bool { return w.failed != nil && !w.failing }
 
 // tell logs where the forward listens now.

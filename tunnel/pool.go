@@ -37,24 +37,24 @@ func (downError) Is(target error) bool { return target == proxy.ErrUnavailable }
 type pool struct {
 	arrived atomic.Uint64 // connections so far
 
-	mu      sync.Mutex // guards all following fields
-	live    []*Session
-	queue   []turn        // by number
-	places  *quota        // in the queue; nil before anybody waited
-	serving chan struct{} // closed and forgotten when serve ends; nil: it does not run
-	changed chan struct{} // closed and forgotten when a session joins; nil while nobody watches
-	closed  bool          // no session will join any more
+	mu       sync.Mutex // guards all following fields
+	live     []*Session
+	queue    []waiter      // by number
+	places   *quota        // in the queue; nil before anybody waited
+	draining chan struct{} // closed and forgotten when serve ends; nil: it does not run
+	changed  chan struct{} // closed and forgotten when a session joins; nil while nobody watches
+	closed   bool          // no session will join any more
 }
 
-// turn is the place of one connection in the queue.
-type turn struct {
+// waiter is the place of one connection in the queue.
+type waiter struct {
 	number uint64      // of the connection: who came first is served first
 	taken  chan *place // of one element; nil for a tunnel that is being stopped
 }
 
-func (t turn) compare(other turn) int { return cmp.Compare(t.number, other.number) }
+func (t waiter) compare(other waiter) int { return cmp.Compare(t.number, other.number) }
 
-// arrive gives a connection its number.
+// arrive returns a connection its number.
 func (p *pool) arrive() uint64 { return p.arrived.Add(1) }
 
 // join adds s and begins to serve those who wait.
@@ -62,8 +62,8 @@ func (p *pool) join(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live = append(p.live, s)
-	if len(p.queue) > 0 && p.serving == nil {
-		p.serving = make(chan struct{})
+	if len(p.queue) > 0 && p.draining == nil {
+		p.draining = make(chan struct{})
 		go p.serve()
 	}
 	if p.changed != nil {
@@ -88,15 +88,15 @@ func (p *pool) serve() {
 	}
 }
 
-// next takes the first out of the queue and hands it a session. It gives what is closed once something has been asked of
+// next takes the first out of the queue and hands it a session. It returns what is closed once something has been asked of
 // that; nil: serve is over.
 func (p *pool) next() (asked <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.leastLoadedLocked()
 	if s == nil || len(p.queue) == 0 {
-		close(p.serving)
-		p.serving = nil
+		close(p.draining)
+		p.draining = nil
 		return nil
 	}
 	asked = s.link.Wire.NextWrite()
@@ -105,10 +105,10 @@ func (p *pool) next() (asked <-chan struct{}) {
 	return asked
 }
 
-// allServed waits until serve has ended. It takes some 20 µs for each who waited.
-func (p *pool) allServed() {
+// queueDrained waits until serve has ended. It takes some 20 µs for each who waited.
+func (p *pool) queueDrained() {
 	p.mu.Lock()
-	serving := p.serving
+	serving := p.draining
 	p.mu.Unlock()
 	if serving != nil {
 		<-serving
@@ -133,25 +133,25 @@ func (p *pool) close() {
 	p.queue = nil
 }
 
-// sessions gives the live sessions.
+// sessions returns the live sessions.
 func (p *pool) sessions() []*Session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.live)
 }
 
-// best gives a place on the least loaded session; nil where there is none, or others wait for their turn. A session that is
+// best returns a place on the least loaded session; nil where there is none, or others wait for their turn. A session that is
 // taken out afterwards waits for it.
 func (p *pool) best() *place {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.serving != nil {
+	if p.draining != nil {
 		return nil
 	}
 	return p.placeLocked()
 }
 
-// placeLocked gives a place on the least loaded session, or nil.
+// placeLocked returns a place on the least loaded session, or nil.
 func (p *pool) placeLocked() *place {
 	if s := p.leastLoadedLocked(); s != nil {
 		return s.place()
@@ -159,7 +159,7 @@ func (p *pool) placeLocked() *place {
 	return nil
 }
 
-// leastLoadedLocked gives the live session with the fewest channels, or nil. Sessions that ended and were not yet taken
+// leastLoadedLocked returns the live session with the fewest channels, or nil. Sessions that ended and were not yet taken
 // out are passed over.
 func (p *pool) leastLoadedLocked() *Session {
 	var best *Session
@@ -175,11 +175,11 @@ func (p *pool) leastLoadedLocked() *Session {
 	return best
 }
 
-// take gives a place on the least loaded session. Without one it waits until a session joins or ctx is done; the first is
+// take returns a place on the least loaded session. Without one it waits until a session joins or ctx is done; the first is
 // served first. wait is called once if it has to wait; cause is whose share of the queue that takes.
 func (p *pool) take(ctx context.Context, cause string, number uint64, wait func()) (*place, error) {
 	p.mu.Lock()
-	if p.serving == nil {
+	if p.draining == nil {
 		if taken := p.placeLocked(); taken != nil {
 			p.mu.Unlock()
 			return taken, nil
@@ -202,8 +202,8 @@ func (p *pool) take(ctx context.Context, cause string, number uint64, wait func(
 		return nil, errTooManyHeld
 	}
 	defer places.release(cause)
-	mine := turn{number, make(chan *place, 1)}
-	i, _ := slices.BinarySearchFunc(p.queue, mine, turn.compare)
+	mine := waiter{number, make(chan *place, 1)}
+	i, _ := slices.BinarySearchFunc(p.queue, mine, waiter.compare)
 	p.queue = slices.Insert(p.queue, i, mine)
 	p.mu.Unlock()
 	wait()
@@ -220,10 +220,10 @@ func (p *pool) take(ctx context.Context, cause string, number uint64, wait func(
 }
 
 // giveUp takes a turn out of the queue, and leaves the place that it may have got meanwhile.
-func (p *pool) giveUp(mine turn) {
+func (p *pool) giveUp(mine waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.queue = slices.DeleteFunc(p.queue, func(other turn) bool { return other == mine })
+	p.queue = slices.DeleteFunc(p.queue, func(other waiter) bool { return other == mine })
 	select {
 	case taken := <-mine.taken:
 		if taken != nil {
@@ -233,14 +233,14 @@ func (p *pool) giveUp(mine turn) {
 	}
 }
 
-// home gives a session for a remote forward to live on: the least loaded one, as soon as there is one. It counts as one of
+// owner returns a session for a remote forward to live on: the least loaded one, as soon as there is one. It counts as one of
 // the session's homes. It is nil when ctx is done.
-func (p *pool) home(ctx context.Context) *Session {
+func (p *pool) owner(ctx context.Context) *Session {
 	for {
 		p.mu.Lock()
 		s := p.leastLoadedLocked()
 		if s != nil {
-			s.homes.add()
+			s.owned.add()
 		}
 		if s == nil && p.changed == nil {
 			p.changed = make(chan struct{})

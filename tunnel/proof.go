@@ -61,7 +61,7 @@ func (s *Session) lives(ctx context.Context) bool {
 	}
 }
 
-// join gives the proof that is asked for next.
+// join returns the proof that is asked for next.
 func (q *lifeProofs) join(s *Session) *lifeProof {
 	q.mu.Lock()
 	defer q.mu.Unlock()

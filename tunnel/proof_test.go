@@ -18,7 +18,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// A server that answers no requests can not prove that an end is real. Its transfers must neither hang nor all be reset.
+// A server that answers no requests cannot prove that an end is real. Its transfers must neither hang nor all be reset.
 func TestEndsOfServerThatAnswersNothing(t *testing.T) {
 	p := newPeer(t)
 	p.Mute = true

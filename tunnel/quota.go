@@ -14,7 +14,7 @@ type quota struct {
 
 func newQuota(places int) *quota { return &quota{max: places, by: make(map[string]int)} }
 
-// take gives a place to cause, which gives it back with release. It is false where there is none.
+// take returns a place to cause, which gives it back with release. It is false where there is none.
 func (q *quota) take(cause string) bool { return q.takeOf(q.max, cause) }
 
 // takeOf is take where there are as many places as it says.

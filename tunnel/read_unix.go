@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// readerOf gives a function that waits until conn has bytes and only then takes a large buffer from the pool, so that an
+// readerOf returns a function that waits until conn has bytes and only then takes a large buffer from the pool, so that an
 // idle connection holds none. The caller puts the buffer back; it is nil where nothing was read. The end is io.EOF.
 func readerOf(conn net.Conn) func() (*[largeBuffer]byte, int, error) {
 	sc, ok := conn.(syscall.Conn)

@@ -148,7 +148,7 @@ func TestClosedChannelsAreForgotten(t *testing.T) {
 	sshtest.Eventually(t, "the session has nothing to close any more", func() bool { return s.closing.Load() == 0 && s.Open() == 0 })
 }
 
-// A server that never closes its channels can not make us keep any number of them.
+// A server that never closes its channels cannot make us keep any number of them.
 func TestChannelsThatTheServerNeverClosesAreBounded(t *testing.T) {
 	p := newPeer(t)
 	p.OnOpen = func(c ssh.NewChannel) { c.Accept() } // and no word more: its requests are not read, which is where CLOSE is seen

@@ -18,7 +18,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// freeTCP gives a port that nobody listens on at any address.
+// freeTCP returns a port that nobody listens on at any address.
 func freeTCP(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", ":0")
@@ -34,7 +34,7 @@ func says(t *testing.T, word string) config.Endpoint {
 	return target(t, func(conn *net.TCPConn) { io.WriteString(conn, word) })
 }
 
-// heardAt gives what whoever connects hears.
+// heardAt returns what whoever connects hears.
 func heardAt(t *testing.T, address string) string {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", address, 5*time.Second)

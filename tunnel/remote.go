@@ -50,7 +50,7 @@ func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
 
 func (f *remoteForward) current() config.Forward { return *f.forward.Load() }
 
-// start makes the forward ready to be stopped. The function that it gives must be called; it does not block, and keeps the
+// start makes the forward ready to be stopped. The function that it returns must be called; it does not block, and keeps the
 // forward alive until stop or the end of ctx.
 func (f *remoteForward) start(ctx context.Context) (live func()) {
 	ctx, f.cancel = context.WithCancel(ctx)
@@ -65,7 +65,7 @@ func (f *remoteForward) start(ctx context.Context) (live func()) {
 	}
 }
 
-// stop gives the listener up and waits for that. Open connections go on; those that have carried nothing are closed.
+// stop returns the listener up and waits for that. Open connections go on; those that have carried nothing are closed.
 func (f *remoteForward) stop() {
 	f.cancel()
 	f.keeping.Wait()
@@ -76,11 +76,11 @@ func (f *remoteForward) stop() {
 // keep has the forward live on one session after the other until ctx is done.
 func (f *remoteForward) keep(ctx context.Context) {
 	for ctx.Err() == nil {
-		s := f.tunnel.pool.home(ctx)
+		s := f.tunnel.pool.owner(ctx)
 		if s == nil {
 			return
 		}
-		f.liveOn(ctx, s)
+		f.establish(ctx, s)
 		f.set(ForwardAsking, "")
 		select {
 		case <-s.leaving:
@@ -90,17 +90,17 @@ func (f *remoteForward) keep(ctx context.Context) {
 	}
 }
 
-// liveOn asks s for the listener until it is granted, and keeps it until s is left. It ends being one of the homes of s.
-func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
-	defer s.homes.done()
-	h := holder{end: func() {}}
+// establish asks s for the listener until it is granted, and keeps it until s is left. It ends being one of the homes of s.
+func (f *remoteForward) establish(ctx context.Context, s *Session) {
+	defer s.owned.done()
+	h := occupant{end: func() {}}
 	defer func() { h.end() }()
 	for try := 0; ; try++ {
 		l, err := f.ask(ctx, s)
 		if err == nil {
 			h.end()
 			f.listening(l)
-			f.stayOn(ctx, s, l)
+			f.keepUntilLeft(ctx, s, l)
 			return
 		}
 		if ctx.Err() != nil || !f.mayAskAgain(s, err) {
@@ -108,17 +108,17 @@ func (f *remoteForward) liveOn(ctx context.Context, s *Session) {
 		}
 		if try%holderEvery == 0 && errors.Is(err, errDenied) {
 			h.end()
-			h = f.findHolder(ctx, s)
+			h = f.probeOccupant(ctx, s)
 		}
 		wait := askSchedule[min(try, len(askSchedule)-1)]
-		f.refused(cmp.Or(h.why, err), try, wait)
+		f.noteRefused(cmp.Or(h.why, err), try, wait)
 		if !h.await(ctx, s, wait) {
 			return
 		}
 	}
 }
 
-// serverChooses tells whether the server is to choose the port.
+// serverChooses reports whether the server is to choose the port.
 func (f *remoteForward) serverChooses() bool {
 	listen := f.forward.Load().Listen
 	return listen.Port == 0 && !listen.IsUnix()
@@ -152,8 +152,8 @@ func (f *remoteForward) changed(port uint32) {
 	f.chosen = port
 }
 
-// stays waits for d. It is false when the session is left or ctx is done before.
-func (s *Session) stays(ctx context.Context, d time.Duration) bool {
+// sleep waits for d. It is false when the session is left or ctx is done before.
+func (s *Session) sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -173,7 +173,7 @@ func (f *remoteForward) listening(l *remoteListen) {
 	f.log.Info("listening", "listen", bound)
 }
 
-// boundText tells where the server listens, as it was asked, with the port that it chose.
+// boundText returns where the server listens, as it was asked, with the port that it chose.
 func boundText(l *remoteListen) string {
 	if l.endpoint.IsUnix() {
 		return l.endpoint.Path
@@ -181,8 +181,8 @@ func boundText(l *remoteListen) string {
 	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
 }
 
-// stayOn waits until s is left. On a session that lives on, the listener is given up, so that the next home may have it.
-func (f *remoteForward) stayOn(ctx context.Context, s *Session, l *remoteListen) {
+// keepUntilLeft waits until s is left. On a session that lives on, the listener is given up, so that the next home may have it.
+func (f *remoteForward) keepUntilLeft(ctx context.Context, s *Session, l *remoteListen) {
 	select {
 	case <-s.leaving:
 	case <-ctx.Done():
@@ -213,8 +213,8 @@ func (f *remoteForward) failure(err error) error {
 	return fmt.Errorf("remote port forwarding failed for listen port %s: %w", listenText(f.forward.Load().Listen), err)
 }
 
-// refused notes why the server does not listen. A person is told when the reason is new.
-func (f *remoteForward) refused(why error, try int, wait time.Duration) {
+// noteRefused notes why the server does not listen. A person is told when the reason is new.
+func (f *remoteForward) noteRefused(why error, try int, wait time.Duration) {
 	state := ForwardFailed
 	if errors.Is(why, errHeld) {
 		state = ForwardStandby

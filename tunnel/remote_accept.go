@@ -20,7 +20,7 @@ const localDialTime = 30 * time.Second
 // channel accepted, so that the server's client learns whether there is anybody.
 func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	if !f.admit() {
-		f.limited.refuse(f.log, errManyInbound)
+		f.limited.noteRefused(f.log, errManyInbound)
 		f.count.failed(errManyInbound)
 		c.reject(ssh.ResourceShortage, "too many connections")
 		return

@@ -17,7 +17,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// retiring begins to retire s, and gives where the end shows.
+// retiring begins to retire s, and returns where the end shows.
 func retiring(t *testing.T, tun *Tunnel, s *Session) <-chan error {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -199,7 +199,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 	}
 }
 
-// stacks gives what all goroutines do.
+// stacks returns what all goroutines do.
 func stacks() []byte {
 	text := make([]byte, 1<<20)
 	return text[:runtime.Stack(text, true)]

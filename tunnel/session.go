@@ -32,7 +32,7 @@ type Session struct {
 	channels gauge         // places that are taken, whoever opened the channel
 	carried  atomic.Uint64 // bytes that went through channels
 	listens  listenTable   // what the server listens on for us
-	homes    gauge         // remote forwards that live here
+	owned    gauge         // remote forwards that live here
 	echo     echoLoop
 	proofs   lifeProofs
 
@@ -125,7 +125,7 @@ func (s *Session) end(err error) {
 // leave says that the session takes no new work. Open connections go on.
 func (s *Session) leave() { s.leaveOnce.Do(func() { close(s.leaving) }) }
 
-// broken tells whether the transport has ended; it is true before the library's readers see the end.
+// broken reports whether the transport has ended; it is true before the library's readers see the end.
 func (s *Session) broken() bool {
 	select {
 	case <-s.done:
@@ -135,7 +135,7 @@ func (s *Session) broken() bool {
 	}
 }
 
-// Server tells whom we are connected to and what was negotiated.
+// Server returns whom we are connected to and what was negotiated.
 func (s *Session) Server() sshconn.Server { return s.link.Info }
 
 // Began is when the session was authenticated.
@@ -150,16 +150,16 @@ func (s *Session) StaleKeys() string { return s.link.StaleKeys() }
 // LastRead is when the last byte arrived from the server. Any byte is a sign of life.
 func (s *Session) LastRead() time.Time { return s.link.Wire.LastRead() }
 
-// Counts gives the bytes read from and written to the network.
+// Counts returns the bytes read from and written to the network.
 func (s *Session) Counts() (in, out uint64) { return s.link.Wire.Counts() }
 
-// Carried gives the bytes that connections have brought and taken. It stands still while none of them moves.
+// Carried returns the bytes that connections have brought and taken. It stands still while none of them moves.
 func (s *Session) Carried() uint64 { return s.carried.Load() }
 
 // Open is the number of connections that use the session or are about to, which is its load.
 func (s *Session) Open() int { return s.channels.count() }
 
-// Keepalive sends keepalive@openssh.com and gives the time until the answer. Any answer is a sign of life: OpenSSH's
+// Keepalive sends keepalive@openssh.com and returns the time until the answer. Any answer is a sign of life: OpenSSH's
 // sshd answers with a failure (OpenSSH PROTOCOL §2.8). It blocks until ctx is done at most, whatever the library does.
 func (s *Session) Keepalive(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
@@ -262,7 +262,7 @@ func (s *Session) serveChannel(ctx context.Context, c ssh.NewChannel) {
 
 // drain waits until nothing uses s any more or ctx is done. s has been taken out of service.
 func (s *Session) drain(ctx context.Context) error {
-	if err := s.homes.wait(ctx); err != nil {
+	if err := s.owned.wait(ctx); err != nil {
 		return err
 	}
 	if err := s.settle(ctx); err != nil {

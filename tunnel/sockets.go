@@ -30,7 +30,7 @@ func NewSockets(inherited []net.Listener) *Sockets {
 	return s
 }
 
-// Unused gives the addresses of inherited sockets that no forward has asked for. From now on, whoever comes there is reset
+// Unused returns the addresses of inherited sockets that no forward has asked for. From now on, whoever comes there is reset
 // until a forward does: nobody would answer.
 func (s *Sockets) Unused(ctx context.Context, log *slog.Logger) []net.Addr {
 	s.mu.Lock()
@@ -45,7 +45,7 @@ func (s *Sockets) Unused(ctx context.Context, log *slog.Logger) []net.Addr {
 	return list
 }
 
-// Close gives up the inherited sockets that no forward uses, now and from now on: who comes waits in the queue for the
+// Close returns up the inherited sockets that no forward uses, now and from now on: who comes waits in the queue for the
 // next process that the service manager gives them to. The others are closed with their forwards.
 func (s *Sockets) Close() {
 	s.mu.Lock()
@@ -58,7 +58,7 @@ func (s *Sockets) Close() {
 	}
 }
 
-// claim gives the socket that listens at p already and may be taken: one that is on offer, or one that was opened for us
+// claim returns the socket that listens at p already and may be taken: one that is on offer, or one that was opened for us
 // and nobody uses. nil: there is none. Whoever claims it assigns it, or gives it back.
 func (s *Sockets) claim(p listenAddress, offered map[*socket]bool) *socket {
 	s.mu.Lock()
@@ -72,7 +72,7 @@ func (s *Sockets) claim(p listenAddress, offered map[*socket]bool) *socket {
 	return nil
 }
 
-// unclaim gives a claimed socket back. One whose owner has ended meanwhile, and left it to whoever claimed it, is closed.
+// unclaim returns a claimed socket back. One whose owner has ended meanwhile, and left it to whoever claimed it, is closed.
 func (s *Sockets) unclaim(one *socket) {
 	s.mu.Lock()
 	one.claimed = false
@@ -87,7 +87,7 @@ func (s *Sockets) unclaim(one *socket) {
 	}
 }
 
-// assign has f accept on these sockets, and gives the forwards that did before. ctx is for newly bound ones: their accepting
+// assign has f accept on these sockets, and returns the forwards that did before. ctx is for newly bound ones: their accepting
 // ends with it.
 func (s *Sockets) assign(ctx context.Context, f *localForward, list []*socket) (bereft []*localForward) {
 	s.mu.Lock()
@@ -144,7 +144,7 @@ func (s *Sockets) tellFreed() {
 	s.freed = make(chan struct{})
 }
 
-// rivals gives the sockets on offer that nobody claims, that are in the way of a listener at p, and that may be closed.
+// rivals returns the sockets on offer that nobody claims, that are in the way of a listener at p, and that may be closed.
 func (s *Sockets) rivals(p listenAddress, offered map[*socket]bool) []*socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +157,7 @@ func (s *Sockets) rivals(p listenAddress, offered map[*socket]bool) []*socket {
 	return list
 }
 
-// displace closes a socket to make room, and gives the forward that had it.
+// displace closes a socket to make room, and returns the forward that had it.
 func (s *Sockets) displace(one *socket) *localForward {
 	s.mu.Lock()
 	f := one.owner
@@ -285,7 +285,7 @@ func (s *socket) close() {
 	s.accepting.Wait()
 }
 
-// serves tells whether what is meant for p arrives here.
+// serves reports whether what is meant for p arrives here.
 func (s *socket) serves(p listenAddress) bool {
 	if p.network == "tcp" && p.port == 0 {
 		return false
@@ -293,7 +293,7 @@ func (s *socket) serves(p listenAddress) bool {
 	return s.at == p || s.dual && p == listenAddress{"tcp", "0.0.0.0", s.at.port} && s.at.host == "::"
 }
 
-// collides tells whether the kernel lets nobody listen at p while this socket does.
+// collides reports whether the kernel lets nobody listen at p while this socket does.
 func (s *socket) collides(p listenAddress) bool {
 	switch {
 	case s.at.network != p.network || s.at.port != p.port:

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takesBothFamilies tells whether l is an IPv6 socket that takes IPv4 as well, as systemd's ListenStream=PORT makes it.
+// takesBothFamilies reports whether l is an IPv6 socket that takes IPv4 as well, as systemd's ListenStream=PORT makes it.
 func takesBothFamilies(l net.Listener) bool {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok || tcp.Addr().(*net.TCPAddr).IP.To4() != nil {

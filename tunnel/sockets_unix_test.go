@@ -16,7 +16,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// inherited gives a socket as a service manager opens it.
+// inherited returns a socket as a service manager opens it.
 func inherited(t *testing.T, network, address string, only int) net.Listener {
 	t.Helper()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {

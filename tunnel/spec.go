@@ -8,10 +8,10 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// Spec gives a forward as a person types it: "-L 8080:db:5432".
+// Spec returns a forward as a person types it: "-L 8080:db:5432".
 func Spec(f config.Forward) string { return "-" + string(rune(f.Kind)) + " " + argument(f) }
 
-// argument gives a forward as the argument of its option.
+// argument returns a forward as the argument of its option.
 func argument(f config.Forward) string {
 	text := listenText(f.Listen)
 	if f.IsSOCKS() {

@@ -67,7 +67,7 @@ func (s *splice) run(ctx context.Context) {
 	s.finish(ctx, how, sent)
 }
 
-// endingOf gives what is there.
+// endingOf returns what is there.
 func endingOf(received <-chan ending) ending {
 	select {
 	case how := <-received:
@@ -160,7 +160,7 @@ type connError struct{ error }
 
 func (e *connError) Unwrap() error { return e.error }
 
-// copyFromChannel copies until the channel's EOF, which gives nil. An error is conn's where it is a connError.
+// copyFromChannel copies until the channel's EOF, for which it returns nil. An error is conn's where it is a connError.
 func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 	small := make([]byte, smallBuffer)
 	for {
@@ -203,7 +203,7 @@ func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error 
 	}
 }
 
-// copyToChannel copies until conn's EOF, which gives nil. An error is conn's where it is a connError.
+// copyToChannel copies until conn's EOF, for which it returns nil. An error is conn's where it is a connError.
 func copyToChannel(ch io.Writer, conn net.Conn, count *atomic.Uint64) error {
 	next := readerOf(conn)
 	for moved := 0; ; {

@@ -15,7 +15,7 @@ const (
 	ForwardListening ForwardState = "listening" // bound; connections are taken
 	ForwardAsking    ForwardState = "asking"    // remote: no session, or the server has not answered yet
 	ForwardStandby   ForwardState = "standby"   // remote: another connection has the port; ready to take over when it lets go
-	ForwardFailed    ForwardState = "failed"    // the server refused, or a local address can not be bound; asked again on a schedule
+	ForwardFailed    ForwardState = "failed"    // the server refused, or a local address cannot be bound; asked again on a schedule
 )
 
 // ForwardStatus is a snapshot of one forward. The counters are read one by one: they are each exact, not one instant.

@@ -43,7 +43,7 @@ type Tunnel struct {
 	closed  bool            // by Shutdown
 }
 
-// New gives a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
+// New returns a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
 func New(o *config.Options, d *sshconn.Dialer, log *slog.Logger) *Tunnel {
 	t := &Tunnel{dialer: d, log: log, wanted: make(chan struct{}, 1), limits: NewLimits()}
 	t.options.Store(o)
@@ -114,7 +114,7 @@ func (t *Tunnel) Busy() int {
 	return n
 }
 
-// Forwards gives a snapshot of every forward, local ones first.
+// Forwards returns a snapshot of every forward, local ones first.
 func (t *Tunnel) Forwards() []ForwardStatus {
 	locals, remotes := t.forwards()
 	list := make([]ForwardStatus, 0, len(locals)+len(remotes))
@@ -133,7 +133,7 @@ func (t *Tunnel) forwards() ([]*localForward, []*remoteForward) {
 	return slices.Clone(t.locals), slices.Clone(t.remotes)
 }
 
-// isClosed tells whether Shutdown has begun.
+// isClosed reports whether Shutdown has begun.
 func (t *Tunnel) isClosed() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -175,7 +175,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 		f.stop()
 	}
 	t.ports.remove(t.log)
-	t.pool.allServed()
+	t.pool.queueDrained()
 	return cut
 }
 
@@ -192,7 +192,7 @@ type caller struct {
 	forward string // where it came to
 }
 
-// hold gives a place on a live session, if need be after waiting for one up to the hold time, or until the client leaves.
+// hold returns a place on a live session, if need be after waiting for one up to the hold time, or until the client leaves.
 func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*place, error) {
 	if p := t.pool.best(); p != nil {
 		return p, nil

@@ -38,7 +38,7 @@ func dialTo(t *testing.T, address string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// exchangeAll sends data, ends the sending direction and gives all that comes back.
+// exchangeAll sends data, ends the sending direction and returns all that comes back.
 func exchangeAll(t *testing.T, conn *net.TCPConn, data []byte) []byte {
 	t.Helper()
 	go func() {
@@ -413,7 +413,7 @@ func TestReloadChangesOnlyWhatDiffers(t *testing.T) {
 		}
 	}
 	if err := tun.Reload(t.Context(), &config.Options{Forwards: []config.Forward{{Kind: config.Local, Listen: config.Endpoint{Path: t.TempDir()}}}}); fault.PhaseOf(err) != fault.PhaseListen {
-		t.Errorf("a listener that can not be bound: %v", err)
+		t.Errorf("a listener that cannot be bound: %v", err)
 	}
 	if len(tun.Forwards()) != 3 {
 		t.Errorf("the failed reload left %v", tun.Forwards())

@@ -17,7 +17,7 @@ type unixStream struct {
 	left atomic.Int32 // bytes in the kernel's queue that were passed on: 0 or 1
 }
 
-// resettable gives conn in a form that reset can reset, where that takes anything.
+// resettable returns conn in a form that reset can reset, where that takes anything.
 func resettable(conn stream) stream {
 	if u, ok := conn.(*net.UnixConn); ok {
 		return &unixStream{UnixConn: u}
@@ -64,7 +64,7 @@ func (u *unixStream) takeAllButOne(fd int, b []byte, left int) (int, error) {
 	return n + 1, err
 }
 
-// hungUp tells whether the peer will send no more.
+// hungUp reports whether the peer will send no more.
 func hungUp(fd int) (bool, error) {
 	state := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
 	for {

@@ -15,7 +15,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// unixPair gives both ends of a Unix connection, ours as the forwards use it.
+// unixPair returns both ends of a Unix connection, ours as the forwards use it.
 func unixPair(t *testing.T) (ours stream, theirs *net.UnixConn) {
 	t.Helper()
 	l, err := net.Listen("unix", t.TempDir()+"/s")

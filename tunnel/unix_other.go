@@ -2,5 +2,5 @@
 
 package tunnel
 
-// resettable gives conn as it is: a Unix connection can not be reset here.
+// resettable returns conn as it is: a Unix connection cannot be reset here.
 func resettable(conn stream) stream { return conn }

@@ -199,7 +199,7 @@ func (c *checker) probes(ctx context.Context, o *config.Options, session *tunnel
 	c.step("echo", rtt, "a nonce came back through the data path", err)
 }
 
-// heldForwards gives the forwards that running processes hold for an alias, and the number of the process.
+// heldForwards returns the forwards that running processes hold for an alias, and the number of the process.
 func heldForwards(ctx context.Context, alias string) map[string]int {
 	held := make(map[string]int)
 	instances, _ := findInstances(ctx)

@@ -53,7 +53,7 @@ func claimControl(ctx context.Context, log *slog.Logger, names []string) (*contr
 	return makeControl(ctx, path)
 }
 
-// writablePlace returns the first place that can hold a socket, made ready; the error says why each of them can not.
+// writablePlace returns the first place that can hold a socket, made ready; the error says why each of them cannot.
 func writablePlace(log *slog.Logger, places []directory) (place directory, err error) {
 	var failures []error
 	for _, place = range places {
@@ -69,8 +69,8 @@ func writablePlace(log *slog.Logger, places []directory) (place directory, err e
 	return place, errors.Join(failures...)
 }
 
-// freePath gives the path of a socket for a process that runs the tunnels of these names: that of the first, or one beside
-// it where a process listens that has put down the tunnel of that name and runs others. An error tells that one of the
+// freePath returns the path of a socket for a process that runs the tunnels of these names: that of the first, or one beside
+// it where a process listens that has put down the tunnel of that name and runs others. An error reports that one of the
 // names runs already.
 func freePath(ctx context.Context, dir string, names []string) (string, error) {
 	running, _ := findInstances(ctx)
@@ -90,7 +90,7 @@ func freePath(ctx context.Context, dir string, names []string) (string, error) {
 	return path, clearPath(ctx, path, names)
 }
 
-// clearPath gives an error where somebody listens at path. A file that is left over is removed.
+// clearPath returns an error where somebody listens at path. A file that is left over is removed.
 func clearPath(ctx context.Context, path string, names []string) error {
 	taken, err := inUse(ctx, path)
 	switch {
@@ -105,14 +105,14 @@ func clearPath(ctx context.Context, path string, names []string) error {
 	return nil
 }
 
-// refuseForeign gives an error where another process runs a tunnel of that name.
+// refuseForeign returns an error where another process runs a tunnel of that name.
 func (p *process) refuseForeign(ctx context.Context, name string) error {
-	if p.doors.socket == nil {
+	if p.endpoints.socket == nil {
 		return nil
 	}
 	running, _ := findInstances(ctx)
 	for _, d := range running {
-		if d.socket != p.doors.socket.path && d.has(name) {
+		if d.socket != p.endpoints.socket.path && d.has(name) {
 			return alreadyRuns(name, d.report.PID)
 		}
 	}
@@ -153,7 +153,7 @@ func (c *controlSocket) serve(handler http.Handler) {
 // closeTime is how long those who wait for an answer may take to get it.
 const closeTime = time.Second
 
-// close removes the socket, and gives those who wait for an answer the time to get it.
+// close removes the socket, and returns those who wait for an answer the time to get it.
 func (c *controlSocket) close() {
 	if now, err := os.Lstat(c.path); err == nil && os.SameFile(now, c.file) {
 		os.Remove(c.path)

@@ -55,7 +55,7 @@ func newInstance(socket string) *instance {
 	}}
 }
 
-// findInstances asks every control socket. What can not be asked is told in problems; sockets that nobody listens on are
+// findInstances asks every control socket. What cannot be asked is told in problems; sockets that nobody listens on are
 // passed over.
 func findInstances(ctx context.Context) (found []*instance, problems []error) {
 	var sockets []string
@@ -90,7 +90,7 @@ func findInstances(ctx context.Context) (found []*instance, problems []error) {
 	return found, append(problems, failures...)
 }
 
-// askAll calls ask for each socket, a few at once, and gives what has failed. Those of other users are the last.
+// askAll calls ask for each socket, a few at once, and returns what has failed. Those of other users are the last.
 func askAll(sockets []string, ask func(i int, socket string) error) []error {
 	failures := make([]error, len(sockets))
 	var all sync.WaitGroup
@@ -138,8 +138,8 @@ func (d *instance) ask(ctx context.Context) error {
 	return nil
 }
 
-// steer asks for something to be done to tunnels of the process, and waits until it has been.
-func (d *instance) steer(ctx context.Context, verb string, names []string) ([]controlResult, error) {
+// control asks for something to be done to tunnels of the process, and waits until it has been.
+func (d *instance) control(ctx context.Context, verb string, names []string) ([]controlResult, error) {
 	var answer controlAnswer
 	err := d.exchange(ctx, http.MethodPost, "/"+verb, url.Values{"tunnel": names}, &answer)
 	return answer.Results, err
@@ -167,7 +167,7 @@ func (d *instance) exchange(ctx context.Context, method, path string, query url.
 	return nil
 }
 
-// has tells whether the process runs a tunnel of that name.
+// has reports whether the process runs a tunnel of that name.
 func (d *instance) has(name string) bool {
 	return slices.ContainsFunc(d.report.Tunnels, func(s monitor.Status) bool { return s.Name == name })
 }

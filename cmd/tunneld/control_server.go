@@ -49,14 +49,14 @@ func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Report: monitor.NewReport(p.monitors())})
 	})
-	mux.HandleFunc("POST /reconnect", p.steer(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
-	mux.HandleFunc("POST /down", p.steer(p.putDown))
+	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
+	mux.HandleFunc("POST /down", p.control(p.putDown))
 	mux.HandleFunc("POST /reload", p.steerReload(reload))
 	return mux
 }
 
-// steer does the same to each tunnel that the request names, all at once.
-func (p *process) steer(do func(context.Context, *runner) error) http.HandlerFunc {
+// control does the same to each tunnel that the request names, all at once.
+func (p *process) control(do func(context.Context, *runner) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		meant, err := p.named(req.URL.Query()["tunnel"])
 		if err != nil {
@@ -73,7 +73,7 @@ func (p *process) steer(do func(context.Context, *runner) error) http.HandlerFun
 	}
 }
 
-// send gives 409 where something has failed.
+// send returns 409 where something has failed.
 func (a controlAnswer) send(w http.ResponseWriter) {
 	status := http.StatusOK
 	if slices.ContainsFunc(a.Results, func(r controlResult) bool { return r.Error != "" }) {
@@ -96,7 +96,7 @@ func newResult(name string, began time.Time, err error) controlResult {
 	return result
 }
 
-// named gives the tunnels of these names; without names, all.
+// named returns the tunnels of these names; without names, all.
 func (p *process) named(names []string) ([]*runner, error) {
 	all := p.all()
 	if len(names) == 0 {

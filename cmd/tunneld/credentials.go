@@ -10,7 +10,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
-// newCredentials gives an empty memory for secrets that knows where the environment keeps the agent and systemd's
+// newCredentials returns an empty memory for secrets that knows where the environment keeps the agent and systemd's
 // credentials. ask may be nil. alone: the process was started for one host, which the credential "password" is then for.
 func newCredentials(ask sshconn.Asker, log *slog.Logger, alone bool) *auth.Credentials {
 	given := credentialFiles{getenv: os.LookupEnv, alone: alone}
@@ -45,7 +45,7 @@ func (f credentialFiles) password(alias string, destination bool) string {
 	return f.file("password")
 }
 
-// file gives the path of a credential, or "" where there is none.
+// file returns the path of a credential, or "" where there is none.
 func (f credentialFiles) file(name string) string {
 	directory, _ := f.getenv("CREDENTIALS_DIRECTORY")
 	if directory == "" || strings.ContainsRune(name, filepath.Separator) {

@@ -99,7 +99,7 @@ func FuzzControlAnswer(f *testing.F) {
 		i.client.Transport = says(text)
 		var out, problems bytes.Buffer
 		failed := i.ask(t.Context())
-		say(&problems, failed)
+		printError(&problems, failed)
 		if failed == nil {
 			report := monitor.Report{Time: i.report.Time, Tunnels: i.report.Tunnels}
 			if err := printTable(&out, report); err != nil {
@@ -107,13 +107,13 @@ func FuzzControlAnswer(f *testing.F) {
 			}
 			for _, s := range report.Tunnels {
 				for _, reason := range s.Unready() {
-					say(&problems, &exitError{code: exitGaveUp, err: errors.New(reason)})
+					printError(&problems, &exitError{code: exitGaveUp, err: errors.New(reason)})
 				}
 				completion := s.Name + "\t" + s.Summary()
 				isPlain(t, strings.Replace(completion, "\t", "", 1))
 			}
 		}
-		say(&problems, steering{verb: "reload", done: "reloaded"}.do(t.Context(), &out, choice{i, []string{"db"}}))
+		printError(&problems, steering{verb: "reload", done: "reloaded"}.do(t.Context(), &out, choice{i, []string{"db"}}))
 		isPlain(t, out.String())
 		isPlain(t, problems.String())
 		for line := range strings.Lines(problems.String()) {
@@ -127,7 +127,7 @@ func FuzzControlAnswer(f *testing.F) {
 	})
 }
 
-// FuzzSocketName gives each tunnel the name of its control socket: a file of the directory, never another's, nor hidden.
+// FuzzSocketName returns each tunnel the name of its control socket: a file of the directory, never another's, nor hidden.
 func FuzzSocketName(f *testing.F) {
 	for _, name := range []string{"db", "../x", "", ".", "..", ".hidden", "-f", "a/b", "a\x00b", strings.Repeat("ä", 60), "bob@[::1]:22", "\xff", "a\x1b[2J"} {
 		f.Add(name)

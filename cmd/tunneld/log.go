@@ -17,7 +17,7 @@ type logFlags struct {
 	level  string // error, warn, info, debug; empty: info, or debug with -v
 }
 
-// logger gives the process's logger on w.
+// logger returns the process's logger on w.
 func (f *logFlags) logger(w io.Writer, verbose int) (*slog.Logger, error) {
 	level, err := f.slogLevel(verbose)
 	if err != nil {

@@ -85,7 +85,7 @@ func (h limitedHandler) note(ctx context.Context, r slog.Record, text string, at
 	h.base.Handle(ctx, note)
 }
 
-// sizeOf gives the size of a record, about.
+// sizeOf returns the size of a record, about.
 func sizeOf(r slog.Record) int {
 	size := recordSize + len(r.Message)
 	r.Attrs(func(a slog.Attr) bool {
@@ -113,7 +113,7 @@ type logMeter struct {
 
 func newLogMeter(b logBudget) *logMeter { return &logMeter{budget: b, left: b.burst} }
 
-// take tells whether a record may be logged, and how many have not been: before it if it may, otherwise with it. It does not
+// take reports whether a record may be logged, and how many have not been: before it if it may, otherwise with it. It does not
 // let a few through in the middle of a flood: there has to be room for some again.
 func (m *logMeter) take(now time.Time, size int) (ok bool, lost int) {
 	m.mu.Lock()

@@ -90,7 +90,7 @@ func (t *terminal) paint(color, text string) string {
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
 }
 
-// levelName gives three letters and a color.
+// levelName returns three letters and a color.
 func levelName(level slog.Level) (name, color string) {
 	switch systemd.PriorityOf(level) {
 	case systemd.PriorityError:

@@ -11,7 +11,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// manCommand is for `make install` and packages: tunneld.1 is made from the commands' own help, so that it can not say
+// manCommand is for `make install` and packages: tunneld.1 is made from the commands' own help, so that it cannot say
 // anything else.
 func manCommand() *cobra.Command {
 	return &cobra.Command{

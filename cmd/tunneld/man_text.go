@@ -15,7 +15,7 @@ var manSections = []struct {
 	{"EXIT STATUS", [][2]string{
 		{"0", "Asked to stop; check, health: all is well."},
 		{"1", "Gave up, or not healthy."},
-		{"2", "Usage, configuration, or a local port that can not be had."},
+		{"2", "Usage, configuration, or a local port that cannot be had."},
 		{"3", "Refused by the server for good: host key, authentication, no common algorithm."},
 	}},
 	{"SECRETS IN FILES", [][2]string{

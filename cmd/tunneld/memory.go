@@ -8,7 +8,7 @@ import "runtime"
 const heapHeadroom = 8 << 20
 
 // keepHeadroom holds memory that is never touched: it counts towards the size at which garbage is collected, and takes no
-// room. The function that it gives lets go.
+// room. The function that it returns lets go.
 func keepHeadroom() (release func()) {
 	untouched := make([]byte, heapHeadroom)
 	return func() { runtime.KeepAlive(untouched) }

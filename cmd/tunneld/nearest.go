@@ -1,6 +1,6 @@
 package main
 
-// nearest gives the word of list that differs from typed by the fewest letters, or "" where none is near enough to be
+// nearest returns the word of list that differs from typed by the fewest letters, or "" where none is near enough to be
 // what was meant.
 func nearest(typed string, list []string) string {
 	best, distance := "", 1+len(typed)/4

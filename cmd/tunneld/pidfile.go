@@ -9,9 +9,9 @@ import (
 	"syscall"
 )
 
-// heldFile is the file of --pidfile. Its lock is held for as long as we live, and alone tells whether the process of the
+// pidFile is the file of --pidfile. Its lock is held for as long as we live, and alone reports whether the process of the
 // number in it lives: after a crash the number may be that of any other process.
-type heldFile struct {
+type pidFile struct {
 	file *os.File
 	path string
 }
@@ -21,7 +21,7 @@ const maxPIDFile = 32
 
 // writePIDFile makes the file, or refuses where the process that holds it lives, and where it is no pid file: a name that
 // was mistyped, or that somebody has put a link at, must not cost anybody a file.
-func writePIDFile(path string) (*heldFile, error) {
+func writePIDFile(path string) (*pidFile, error) {
 	for {
 		file, err := openPIDFile(path)
 		if err != nil {
@@ -29,7 +29,7 @@ func writePIDFile(path string) (*heldFile, error) {
 		}
 		again, err := claimPIDFile(file, path)
 		if err == nil && !again {
-			return &heldFile{file, path}, nil
+			return &pidFile{file, path}, nil
 		}
 		file.Close()
 		if err != nil {
@@ -136,14 +136,14 @@ func readPID(file *os.File) (number int, ok bool) {
 	return int(value), err == nil && value > 0 && n < maxPIDFile
 }
 
-// lives tells whether there is a process of that number (kill(2) with signal 0).
+// lives reports whether there is a process of that number (kill(2) with signal 0).
 func lives(pid int) bool {
 	err := syscall.Kill(pid, 0)
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
 // remove takes the file away, unless another one is in its place by now or somebody else's number in it.
-func (h *heldFile) remove() {
+func (h *pidFile) remove() {
 	ours, err := h.file.Stat()
 	number, _ := readPID(h.file)
 	if now, missing := os.Lstat(h.path); err == nil && missing == nil && os.SameFile(ours, now) && number == os.Getpid() {

@@ -20,14 +20,14 @@ import (
 
 // process is a running `tunneld up`: its tunnels, and what starts and stops them.
 type process struct {
-	log     *slog.Logger
-	plan    func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
-	ask     sshconn.Asker                               // nil: nobody can be asked
-	doors   doors                                       // set before run
-	limits  *tunnel.Limits                              // of all tunnels together
-	service *systemd.Service
-	ended   chan struct{} // of one element: a tunnel has ended
-	changed chan struct{} // of one element: a tunnel's state has changed
+	log       *slog.Logger
+	plan      func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
+	ask       sshconn.Asker                               // nil: nobody can be asked
+	endpoints endpoints                                   // set before run
+	limits    *tunnel.Limits                              // of all tunnels together
+	service   *systemd.Service
+	ended     chan struct{} // of one element: a tunnel has ended
+	changed   chan struct{} // of one element: a tunnel's state has changed
 
 	reloading sync.Mutex     // held by reload
 	tasks     sync.WaitGroup // reloads, reconnects and the watch for sleep and network changes; waited for by run
@@ -62,10 +62,10 @@ func (p *process) run(ctx context.Context) error {
 	if err != nil || len(plans) == 0 {
 		return err
 	}
-	if err := p.doors.open(ctx, p.log, plans); err != nil {
+	if err := p.endpoints.open(ctx, p.log, plans); err != nil {
 		return err
 	}
-	defer p.doors.close()
+	defer p.endpoints.close()
 
 	// Two contexts: the first asks the tunnels to stop, which takes them as long as they drain; the second cuts them off.
 	running, stop := context.WithCancel(ctx)
@@ -76,7 +76,7 @@ func (p *process) run(ctx context.Context) error {
 	}
 	p.service.Ready(p.summary())
 	reload := func() ([]outcome, error) { return p.reload(ctx, running) }
-	p.doors.serve(p, reload)
+	p.endpoints.serve(p, reload)
 	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
 	var asked stopRequest
 	err = p.loop(running, signals, &asked, stop, func() { reload() })
@@ -92,7 +92,7 @@ func (p *process) finish(signals <-chan os.Signal, asked *stopRequest, err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.doors.close() // nobody can ask for more
+		p.endpoints.close() // nobody can ask for more
 		p.tasks.Wait()
 	}()
 	for {
@@ -110,7 +110,7 @@ func (p *process) finish(signals <-chan os.Signal, asked *stopRequest, err error
 // lookupPause is the time between two attempts to resolve what CanonicalizeHostname asks for.
 const lookupPause = 5 * time.Second
 
-// firstPlan reads the configuration, which may run programs and so take long. A name that CanonicalizeHostname can not
+// firstPlan reads the configuration, which may run programs and so take long. A name that CanonicalizeHostname cannot
 // resolve is tried again for ever: the name server may come later than we do. No plans and no error: it was asked to stop.
 func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
@@ -146,7 +146,7 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 		case <-p.changed:
 			p.service.Status(p.summary())
 		case <-watchdog:
-			p.service.Feed(p.turned())
+			p.service.Feed(p.heartbeat())
 		case s := <-signals:
 			switch {
 			case isStop(s) && asked.again(time.Now()):
@@ -186,8 +186,8 @@ func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, change
 	var fresh []*runner
 	var tunnels []*tunnel.Tunnel
 	for _, plan := range plans {
-		plan.tell(ctx, p.log)
-		r := newRunner(plan, p.log, p.ask, p.limits, func() { poke(p.changed) })
+		plan.logWarnings(ctx, p.log)
+		r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
 		fresh, tunnels = append(fresh, r), append(tunnels, r.tunnel)
 	}
 	if err := change.Listen(ctx, tunnels...); err != nil {
@@ -218,8 +218,8 @@ func (p *process) start(running context.Context, r *runner) {
 		if err != nil && len(p.live()) > 0 { // what ends the process is said in the end
 			r.log.Error("failed for good, the other tunnels go on", complaint(err)...)
 		}
-		poke(p.changed)
-		poke(p.ended)
+		notify(p.changed)
+		notify(p.ended)
 	}()
 }
 
@@ -244,7 +244,7 @@ func (p *process) delistLocked(r *runner) {
 	p.runners, p.parting = slices.DeleteFunc(p.runners, same), slices.DeleteFunc(p.parting, same)
 }
 
-// isOver tells whether every tunnel has ended, and sees to it that none begins any more.
+// isOver reports whether every tunnel has ended, and sees to it that none begins any more.
 func (p *process) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -253,22 +253,22 @@ func (p *process) isOver() bool {
 	return p.over
 }
 
-// poke leaves a word in a channel of one element.
-func poke(c chan<- struct{}) {
+// notify leaves a word in a channel of one element.
+func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
 }
 
-// all gives the tunnels that run and those that have failed, in the order in which they began.
+// all returns the tunnels that run and those that have failed, in the order in which they began.
 func (p *process) all() []*runner {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.runners)
 }
 
-// live gives the tunnels that have not ended.
+// live returns the tunnels that have not ended.
 func (p *process) live() []*runner {
 	return slices.DeleteFunc(p.all(), (*runner).hasEnded)
 }

@@ -15,7 +15,7 @@ type outcome struct {
 	name   string
 	did    string                      // "started", "stopped, …", "forgotten, …"; empty: its options are the new ones
 	err    error                       // nil: it was done
-	settle func(context.Context) error // waits for what goes on, and gives why that has failed; nil: nothing does
+	settle func(context.Context) error // waits for what goes on, and returns why that has failed; nil: nothing does
 }
 
 var (
@@ -24,7 +24,7 @@ var (
 )
 
 // reload reads the configuration anew and changes only what differs. A tunnel that has failed is tried again; one that
-// somebody has put down is left so. What can not be read changes nothing: that is the error. What can not be bound changes
+// somebody has put down is left so. What cannot be read changes nothing: that is the error. What cannot be bound changes
 // nothing of its tunnel. All is told in the log as well. Nothing of before is stopped where nothing would be left.
 func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	p.reloading.Lock()
@@ -68,7 +68,7 @@ func (p *process) tooLate() error {
 	return errBeingStopped
 }
 
-// unreadNow gives why a plan may lack what its tunnel has: a file of the configuration that could be read before can not be
+// unreadNow returns why a plan may lack what its tunnel has: a file of the configuration that could be read before cannot be
 // read now. The alias would be taken for the name of a host.
 func (p *process) unreadNow(plans []tunnelPlan) error {
 	for _, plan := range plans {
@@ -196,7 +196,7 @@ func (p *process) dismiss(running context.Context, s *division, change *tunnel.C
 	return outcomes
 }
 
-// outlives tells whether something runs on without the tunnels that are no longer configured. What has just begun does where
+// outlives reports whether something runs on without the tunnels that are no longer configured. What has just begun does where
 // the first attempt has not shown that the server refuses it.
 func (p *process) outlives(running context.Context, s *division) bool {
 	left := slices.DeleteFunc(p.live(), func(r *runner) bool { return slices.Contains(s.gone, r) || r.asked.Load() })

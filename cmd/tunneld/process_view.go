@@ -9,7 +9,7 @@ import (
 	"github.com/tunneld/tunneld/monitor"
 )
 
-// monitors gives what is to be shown.
+// monitors returns what is to be shown.
 func (p *process) monitors() []*monitor.Monitor {
 	var list []*monitor.Monitor
 	for _, r := range p.all() {
@@ -18,7 +18,7 @@ func (p *process) monitors() []*monitor.Monitor {
 	return list
 }
 
-// failures gives why tunnels have failed, with their names.
+// failures returns why tunnels have failed, with their names.
 func (p *process) failures() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -50,29 +50,29 @@ func (p *process) summary() string {
 	return strings.Join(append([]string{fmt.Sprintf("%d of %d tunnels up", fine, len(all))}, troubled...), "; ")
 }
 
-// turned gives the time since which every tunnel's loop has turned.
-func (p *process) turned() time.Time {
+// heartbeat returns the time since which every tunnel's loop has turned.
+func (p *process) heartbeat() time.Time {
 	oldest := time.Now()
 	for _, r := range p.live() {
-		if t := r.monitor.Turned(); t.Before(oldest) {
+		if t := r.monitor.Heartbeat(); t.Before(oldest) {
 			oldest = t
 		}
 	}
 	return oldest
 }
 
-// Kick passes on to every tunnel that the network has changed.
-func (p *process) Kick(reason string) {
+// Nudge passes on to every tunnel that the network has changed.
+func (p *process) Nudge(reason string) {
 	for _, r := range p.live() {
 		r.tunnel.LookAgain()
-		r.monitor.Kick(reason)
+		r.monitor.Nudge(reason)
 	}
 }
 
-// Woke passes on to every tunnel that the machine has slept.
-func (p *process) Woke(slept time.Duration) {
+// Resumed passes on to every tunnel that the machine has slept.
+func (p *process) Resumed(slept time.Duration) {
 	for _, r := range p.live() {
 		r.tunnel.LookAgain()
-		r.monitor.Woke(slept)
+		r.monitor.Resumed(slept)
 	}
 }

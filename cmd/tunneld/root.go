@@ -28,13 +28,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	began := false
 	onceItRuns(root, func() { began = true })
 	err := root.ExecuteContext(ctx)
-	if err != nil && !began { // a word or a flag that the command line can not have
+	if err != nil && !began { // a word or a flag that the command line cannot have
 		err = asUsage(err)
 	}
 	if systemd.OnJournal(stderr, os.Getenv) {
 		stderr = systemd.PriorityWriter{W: stderr, Priority: systemd.PriorityError}
 	}
-	return say(stderr, err)
+	return printError(stderr, err)
 }
 
 // onceItRuns calls begin when a command has been understood and runs.
@@ -50,7 +50,7 @@ func onceItRuns(cmd *cobra.Command, begin func()) {
 	}
 }
 
-// asUsage gives err the exit code of a usage error, unless it has one.
+// asUsage returns err the exit code of a usage error, unless it has one.
 func asUsage(err error) error {
 	var exit *exitError
 	if errors.As(err, &exit) {

@@ -48,7 +48,7 @@ func runtimeDirectories(getenv func(string) string) []directory {
 	if root {
 		list = append(list, directory{path: serviceDirectory, foreign: true})
 	}
-	// For root it is the last resort, where /run can not be written to: a container with --read-only and --tmpfs /tmp.
+	// For root it is the last resort, where /run cannot be written to: a container with --read-only and --tmpfs /tmp.
 	return append(list, directory{path: filepath.Join("/tmp", fmt.Sprintf("tunneld-%d", os.Getuid())), open: root})
 }
 
@@ -81,7 +81,7 @@ func searchedDirectories(getenv func(string) string, instances string) []directo
 	return kept
 }
 
-// prepare makes the directory if need be, and refuses one that can not be written to or in which others could put a socket
+// prepare makes the directory if need be, and refuses one that cannot be written to or in which others could put a socket
 // in place of ours.
 func (d directory) prepare() error {
 	if above := filepath.Dir(d.path); d.inside {
@@ -135,7 +135,7 @@ func ownerOf(info os.FileInfo) int {
 	return -1
 }
 
-// sockets gives the paths of all control sockets in the directory; none where it does not exist.
+// sockets returns the paths of all control sockets in the directory; none where it does not exist.
 func (d directory) sockets() ([]string, error) {
 	if _, err := d.stat(); err != nil {
 		if errors.Is(err, os.ErrNotExist) || d.open && errors.Is(err, os.ErrPermission) {
@@ -161,7 +161,7 @@ const (
 	socketNameMax = 60 // bytes; the rest of a longer name is replaced by a number that stands for it
 )
 
-// socketName gives the file name of the control socket of a process whose first tunnel is called name. What could lead out
+// socketName returns the file name of the control socket of a process whose first tunnel is called name. What could lead out
 // of the directory, hide the file or be taken for a flag is replaced.
 func socketName(name string) string {
 	safe := []byte(name)

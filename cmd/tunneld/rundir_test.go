@@ -54,7 +54,7 @@ func TestRuntimeDirectories(t *testing.T) {
 	}
 }
 
-// A container's root has no /run, and with --read-only can not make one: its health check never found the process.
+// A container's root has no /run, and with --read-only cannot make one: its health check never found the process.
 func TestControlSocketGoesWhereItCanBeWritten(t *testing.T) {
 	barrier := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(barrier, nil, 0o600); err != nil {

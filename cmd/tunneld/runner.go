@@ -40,7 +40,7 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tun
 	}
 	r.tunnel.Share(limits)
 	note := func() { r.note(); changed() }
-	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: note}, monitor.Of(r.tunnel))
+	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: note}, monitor.Adapt(r.tunnel))
 	r.tunnel.OnChange(changed)
 	return r
 }
@@ -62,7 +62,7 @@ func (r *runner) note() {
 	}
 }
 
-// adopt has the monitor live by a plan that the tunnel's forwards follow already. anew tells that the way to the server or
+// adopt has the monitor live by a plan that the tunnel's forwards follow already. anew reports that the way to the server or
 // the login differ, so that a new connection is called for.
 func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 	before := r.plan.options
@@ -80,7 +80,7 @@ func (r *runner) stop() {
 // settleTime bounds the wait for a first attempt.
 const settleTime = 10 * time.Second
 
-// settle waits until the first attempt to connect is over, and gives why the tunnel has failed, if it has. One that tries
+// settle waits until the first attempt to connect is over, and returns why the tunnel has failed, if it has. One that tries
 // again has not.
 func (r *runner) settle(ctx context.Context) error {
 	limit := time.NewTimer(settleTime)
@@ -130,7 +130,7 @@ func (r *runner) hasEnded() bool {
 	}
 }
 
-// find gives the tunnel of that name, or nil.
+// find returns the tunnel of that name, or nil.
 func find(list []*runner, name string) *runner {
 	for _, r := range list {
 		if r.name == name {

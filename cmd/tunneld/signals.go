@@ -26,7 +26,7 @@ func outliveLogReader() {
 // to its group.
 const sameSignal = time.Second
 
-// stopRequest tells whether we were asked to stop, and whether we were asked again.
+// stopRequest reports whether we were asked to stop, and whether we were asked again.
 type stopRequest struct {
 	first    time.Time // zero: not yet
 	repeated bool      // the last signal was the first one once more

@@ -38,7 +38,7 @@ func withSocketPath(path string, use func(path string) error) error {
 func listenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 	var listener *net.UnixListener
 	err := withSocketPath(path, func(path string) error {
-		// Linux gives the file the mode of the socket, so there is no moment in which others may connect.
+		// Linux returns the file the mode of the socket, so there is no moment in which others may connect.
 		config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 			return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) })
 		}}
@@ -71,7 +71,7 @@ func dialSocket(ctx context.Context, path string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// inUse tells whether somebody listens on the socket. It may be frozen.
+// inUse reports whether somebody listens on the socket. It may be frozen.
 func inUse(ctx context.Context, path string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
@@ -88,7 +88,7 @@ func inUse(ctx context.Context, path string) (bool, error) {
 	return false, err
 }
 
-// lockTime is how long another process may take to start or to find out that it can not.
+// lockTime is how long another process may take to start or to find out that it cannot.
 const lockTime = 10 * time.Second
 
 // lockFile takes the lock of an open file or directory, which ends with it, waiting for others up to lockTime.

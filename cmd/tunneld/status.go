@@ -54,7 +54,7 @@ Exit code 0 where there is something to show, 1 where there is not.`,
 // what is missing: there may be a report as well.
 func gather(ctx context.Context, names []string) (monitor.Report, error) {
 	report := monitor.NewReport(nil)
-	chosen, err := choose(ctx, names)
+	chosen, err := selectTunnels(ctx, names)
 	for _, c := range chosen {
 		for _, s := range c.instance.report.Tunnels {
 			for _, name := range c.names {
@@ -78,7 +78,7 @@ func printTable(w io.Writer, report monitor.Report) error {
 	return Table(w, report, width, color)
 }
 
-// terminalOf gives the width of the terminal behind w, and whether it is one that shows colors; 0 and false: it is none.
+// terminalOf returns the width of the terminal behind w, and whether it is one that shows colors; 0 and false: it is none.
 func terminalOf(w io.Writer) (width int, color bool) {
 	file, ok := w.(*os.File)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
@@ -134,7 +134,7 @@ func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlac
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n", report.Time.Format(secondsFormat))
 	if err != nil {
-		say(&text, err)
+		printError(&text, err)
 		text.WriteByte('\n')
 	}
 	width, color := terminalOf(out)

@@ -96,7 +96,7 @@ func (t *table) head(s monitor.Status) []cell {
 	return append(cells, flow(s.BytesIn, s.BytesOut, s.RateIn, s.RateOut)...)
 }
 
-// peer gives user@host:port and the address behind it.
+// peer returns user@host:port and the address behind it.
 func peer(s monitor.Server) string {
 	text := fmt.Sprintf("%s@%s:%d", s.User, s.Host, s.Port)
 	if s.Address != "" && !strings.HasPrefix(s.Address, s.Host+":") {
@@ -113,7 +113,7 @@ func (t *table) session(s monitor.SessionStatus) []cell {
 	if s.Retiring {
 		state = "retiring"
 	}
-	cells := []cell{{fmt.Sprintf("session %d", s.Lane), dim}, {state + " " + t.ago(s.Since), inkOf(s.State)}}
+	cells := []cell{{fmt.Sprintf("session %d", s.Slot), dim}, {state + " " + t.ago(s.Since), inkOf(s.State)}}
 	if s.UpSince.IsZero() {
 		return cells
 	}
@@ -181,7 +181,7 @@ func (t *table) row(f monitor.ForwardStatus) []cell {
 	return row
 }
 
-// flow gives bytes from and to the server, and how fast, as far as there are any.
+// flow returns bytes from and to the server, and how fast, as far as there are any.
 func flow(in, out uint64, rateIn, rateOut float64) []cell {
 	var cells []cell
 	for _, d := range []struct {
@@ -275,7 +275,7 @@ func sparkline(rtts []monitor.Seconds) string {
 	return line.String()
 }
 
-// span gives a time in its two largest units.
+// span returns a time in its two largest units.
 func span(d time.Duration) string {
 	d = max(0, d)
 	day := 24 * time.Hour
@@ -290,7 +290,7 @@ func span(d time.Duration) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// size gives bytes in a unit of the SI.
+// size returns bytes in a unit of the SI.
 func size(bytes float64) string {
 	units := []string{"B", "kB", "MB", "GB", "TB", "PB"}
 	i := 0

@@ -28,7 +28,7 @@ func report() monitor.Report {
 		RecentRTTs: []monitor.Seconds{monitor.Seconds(20 * time.Millisecond), monitor.Seconds(35 * time.Millisecond), monitor.Seconds(21 * time.Millisecond)},
 		Reconnects: 2,
 		LastError:  &monitor.Failure{Time: now.Add(-3 * time.Hour), Phase: fault.PhaseSession, Text: foreign.Line("connection lost: \x1b[2Jreset by peer")},
-		Sessions:   []monitor.SessionStatus{{Lane: 1, State: monitor.Up, UpSince: now.Add(-3 * time.Hour), Took: monitor.Seconds(34 * time.Millisecond)}},
+		Sessions:   []monitor.SessionStatus{{Slot: 1, State: monitor.Up, UpSince: now.Add(-3 * time.Hour), Took: monitor.Seconds(34 * time.Millisecond)}},
 		Forwards: []monitor.ForwardStatus{
 			{Kind: "L", Spec: "-L 5432:localhost:5432", State: tunnel.ForwardListening, Bound: []string{"127.0.0.1:5432", "[::1]:5432"},
 				Target: "localhost:5432", Open: 2, Total: 120, BytesIn: 1_234_567, BytesOut: 34_000, RateIn: 12_300},
@@ -41,7 +41,7 @@ func report() monitor.Report {
 		Server: monitor.Server{User: "bob", Host: "web.example", Port: 22}, RecentRTTs: []monitor.Seconds{},
 		Attempts: 4, RetryAt: now.Add(3400 * time.Millisecond),
 		LastError: &monitor.Failure{Time: now, Phase: fault.PhaseDial, Text: foreign.Line("bob@web.example:22: connection refused"), Hint: "is sshd running there?"},
-		Sessions:  []monitor.SessionStatus{{Lane: 1, State: monitor.Waiting}},
+		Sessions:  []monitor.SessionStatus{{Slot: 1, State: monitor.Waiting}},
 		Forwards: []monitor.ForwardStatus{{Kind: "D", Spec: "-D 1080", State: tunnel.ForwardListening,
 			Bound: []string{"127.0.0.1:1080"}, Target: "SOCKS", Held: 3}},
 		Held: 3,

@@ -71,7 +71,7 @@ its own:
 	return cmd
 }
 
-// ownPath gives where this program is, in the form of systemd.service(5); that of a package where it can not be told.
+// ownPath returns where this program is, in the form of systemd.service(5); that of a package where it cannot be told.
 func ownPath() string {
 	path, err := os.Executable()
 	if err != nil || !filepath.IsAbs(path) {
@@ -93,7 +93,7 @@ func warnReplaceable(notes io.Writer) {
 	}
 }
 
-// replaceable gives the part of the path of a program that others than root can change; empty: there is none. A group that may
+// replaceable returns the part of the path of a program that others than root can change; empty: there is none. A group that may
 // write is taken for one of administrators, as Debian's staff is for /usr/local.
 func replaceable(path string) string {
 	for place := path; ; place = filepath.Dir(place) {

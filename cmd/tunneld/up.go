@@ -95,7 +95,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	defer reapOrphans(log)()
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
 	p := newProcess(log, read, prompt.New())
-	p.doors = doors{control: true, listen: flags.listen, pidFile: flags.pidFile}
+	p.endpoints = endpoints{control: true, listen: flags.listen, pidFile: flags.pidFile}
 	return p.run(cmd.Context())
 }
 
@@ -182,7 +182,7 @@ func unique(list []string) []string {
 	return kept
 }
 
-// file gives the argument of -F, or "".
+// file returns the argument of -F, or "".
 func (f *sshFlags) file() string {
 	for _, flag := range f.given {
 		if flag.Letter == 'F' {
@@ -224,8 +224,8 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 	return e
 }
 
-// tell says what was read and can not be honoured; for debugging, where each value comes from, as `tunneld explain` does.
-func (p tunnelPlan) tell(ctx context.Context, log *slog.Logger) {
+// logWarnings says what was read and cannot be honoured; for debugging, where each value comes from, as `tunneld explain` does.
+func (p tunnelPlan) logWarnings(ctx context.Context, log *slog.Logger) {
 	for _, w := range p.options.Warnings {
 		log.Warn(w.Text, "tunnel", p.name, "option", w.Keyword, "at", w.Source.String())
 	}

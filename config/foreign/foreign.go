@@ -2,7 +2,7 @@
 // command that passes a server's words on, an agent, the control socket of another user's process, the client of a -D port.
 //
 // The rule of the house: foreign words become a Text, or an error a foreign Error, at the border where they come in, and
-// never where they are printed. Whoever prints does not ask where a text is from; what is not safe can not get that far.
+// never where they are printed. Whoever prints does not ask where a text is from; what is not safe cannot get that far.
 // What has to stay as it is for use, such as a name that a SOCKS client asks for, is made a Text where it enters a message.
 //
 // A Text stands on one line, holds nothing that a terminal would act upon or that turns the reading around, and has an end
@@ -24,17 +24,17 @@ const MaxLine = 1024
 // Text is words of a stranger that may be shown. The zero value has none.
 type Text struct{ safe string } // only this package fills it
 
-// Line gives words as one line, with single blanks: a long run of them could push what follows to the beginning of the next
+// Line returns words as one line, with single blanks: a long run of them could push what follows to the beginning of the next
 // row of a terminal, where it would look like a line of ours. Line of a Text's own words is the same Text.
 func Line(words string) Text {
 	return Text{cut(strings.TrimSpace(single(printable(words))))}
 }
 
-// Own gives words of the configuration or the command line as one line, of any length and with their blanks. They are nobody's
+// Own returns words of the configuration or the command line as one line, of any length and with their blanks. They are nobody's
 // attack as a rule, but a file may be shared, and its name somebody else's.
 func Own(words string) Text { return Text{printable(words)} }
 
-// Lines gives words of several lines, such as a banner, a Text for each, with their blanks but without the ones at the end
+// Lines returns words of several lines, such as a banner, a Text for each, with their blanks but without the ones at the end
 // and without empty lines around. Beyond most lines, a last one says that there were more.
 func Lines(words string, most int) []Text {
 	var lines []Text
@@ -55,7 +55,7 @@ func Lines(words string, most int) []Text {
 	return lines
 }
 
-// String gives the words.
+// String returns the words.
 func (t Text) String() string { return t.safe }
 
 // MarshalText is for JSON.
@@ -70,7 +70,7 @@ func (t *Text) UnmarshalText(words []byte) error {
 // LogValue is for slog.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.safe) }
 
-// Error gives err with its text as a Text; nil for nil. errors.Is and errors.As see through it.
+// Error returns err with its text as a Text; nil for nil. errors.Is and errors.As see through it.
 func Error(err error) error {
 	if err == nil {
 		return nil

@@ -2,7 +2,7 @@ package sshpattern
 
 import "strings"
 
-// MatchPattern tells whether text matches pattern, in which "*" stands for anything and "?" for one byte (ssh_config(5)
+// MatchPattern reports whether text matches pattern, in which "*" stands for anything and "?" for one byte (ssh_config(5)
 // PATTERNS). It takes time in proportion to both lengths.
 func MatchPattern(text, pattern string) bool {
 	t, p := 0, 0

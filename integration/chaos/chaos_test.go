@@ -59,7 +59,7 @@ type chaos struct {
 	scene  *scene
 	random *rand.Rand
 	child  *lab.Child
-	lanes  int
+	slots  int
 	ledger *ledger
 	events []*event
 	long   time.Time // when something that takes long was last begun, or the run
@@ -75,13 +75,13 @@ type event struct {
 	mark    int                  // position in tunneld's log when it began
 }
 
-func runChaos(t *testing.T, set func(*testing.T) *scene, lanes int) {
+func runChaos(t *testing.T, set func(*testing.T) *scene, slots int) {
 	seed, length := chaosSeed(t), chaosTime(t)
 	t.Logf("CHAOS_SEED=%d CHAOS_TIME=%v", seed, length)
 	s := set(t)
 	s.configure(chaosOptions...)
 	ways, l := newLedger(s), s.lab
-	flags := []string{"-o", fmt.Sprint("TunneldConnections=", lanes)}
+	flags := []string{"-o", fmt.Sprint("TunneldConnections=", slots)}
 	for _, w := range ways.routes {
 		flags = append(flags, w.Flags...)
 	}
@@ -90,7 +90,7 @@ func runChaos(t *testing.T, set func(*testing.T) *scene, lanes int) {
 	before := lab.Goroutines(t, fresh)
 
 	s.child = l.Start(lab.Tunneld, flags...)
-	r := &chaos{t: t, scene: s, random: rand.New(rand.NewPCG(seed, 0)), child: s.child, lanes: lanes, ledger: ways, long: time.Now()}
+	r := &chaos{t: t, scene: s, random: rand.New(rand.NewPCG(seed, 0)), child: s.child, slots: slots, ledger: ways, long: time.Now()}
 	ways.waitServed(t, time.Now())
 	files, kinds := lab.Settled(r.child)
 	ways.start(seed)
@@ -112,7 +112,7 @@ func runChaos(t *testing.T, set func(*testing.T) *scene, lanes int) {
 	before.Compare(t, r.child)
 }
 
-// choose gives the next calamity.
+// choose returns the next calamity.
 func (r *chaos) choose() calamity {
 	for {
 		c := r.scene.calamities[r.random.IntN(len(r.scene.calamities))]

@@ -101,14 +101,14 @@ func (g *ledger) note(d deed) {
 	g.deeds = append(g.deeds, d)
 }
 
-// account gives all that was noted so far.
+// account returns all that was noted so far.
 func (g *ledger) account() []deed {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.deeds[:len(g.deeds):len(g.deeds)]
 }
 
-// waitServed waits until a request on each route that was begun after since has been served, and gives when.
+// waitServed waits until a request on each route that was begun after since has been served, and returns when.
 func (g *ledger) waitServed(t testing.TB, since time.Time) map[string]time.Time {
 	t.Helper()
 	back := make(map[string]time.Time)

@@ -114,7 +114,7 @@ func (r *chaos) judge() verdict {
 	return v
 }
 
-// heard gives what tunneld said of its connections around a moment.
+// heard returns what tunneld said of its connections around a moment.
 func (r *chaos) heard(at time.Time) string {
 	var b strings.Builder
 	for _, l := range r.child.Matching(func(l lab.Line) bool { return l.Field("level") != "DEBUG" && l.At.Sub(at).Abs() < 2*time.Second }) {
@@ -123,12 +123,12 @@ func (r *chaos) heard(at time.Time) string {
 	return b.String()
 }
 
-// excuse gives the event that may have broken d, or nil. What was asked for breaks nothing. What began before all was well
+// excuse returns the event that may have broken d, or nil. What was asked for breaks nothing. What began before all was well
 // again may break later: a connection that does not answer is given up a while after another has taken its place.
 func (r *chaos) excuse(d deed) *event {
 	for i, e := range r.events {
 		over := later(later(e.back["L"], e.back["D"]), e.back["R"])
-		if r.lanes > 1 || over.IsZero() { // one of several connections may be noticed to be dead when the others serve already
+		if r.slots > 1 || over.IsZero() { // one of several connections may be noticed to be dead when the others serve already
 			over = later(over, e.lifted).Add((chaosInterval*chaosCount + 2) * time.Second)
 		}
 		if !e.planned && !d.done.Before(e.begun) && !d.begun.After(over) {
@@ -138,7 +138,7 @@ func (r *chaos) excuse(d deed) *event {
 	return nil
 }
 
-// handover tells whether the remote port may have been on its way from one connection to the next: because of an event, or
+// handover reports whether the remote port may have been on its way from one connection to the next: because of an event, or
 // because the keys of the old one had been used for long enough.
 func (r *chaos) handover(d deed) bool {
 	return slices.ContainsFunc(r.child.Matching(lab.Said("replaced")), func(l lab.Line) bool {
@@ -154,10 +154,10 @@ const chaosHandover = 3 * time.Second
 // span is a stretch of time.
 type span struct{ from, to time.Time }
 
-// down gives when there was no connection at all, by tunneld's log. Only one connection at a time is followed.
+// down returns when there was no connection at all, by tunneld's log. Only one connection at a time is followed.
 func (r *chaos) down() []span {
 	var spans []span
-	if r.lanes > 1 {
+	if r.slots > 1 {
 		return nil
 	}
 	var from time.Time
@@ -172,12 +172,12 @@ func (r *chaos) down() []span {
 	return spans
 }
 
-// inside tells whether d began and ended in one of the spans.
+// inside reports whether d began and ended in one of the spans.
 func inside(spans []span, d deed) bool {
 	return slices.ContainsFunc(spans, func(s span) bool { return d.begun.After(s.from) && d.done.Before(s.to) })
 }
 
-// outages counts lost connections, and gives how long the first of each event took to be noticed.
+// outages counts lost connections, and returns how long the first of each event took to be noticed.
 func (r *chaos) outages() (count int, notice []time.Duration) {
 	lost := r.child.Matching(lab.IsLost)
 	for i, e := range r.events {

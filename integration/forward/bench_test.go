@@ -127,7 +127,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkCPU tells what moving data costs, whatever the speed.
+// BenchmarkCPU returns what moving data costs, whatever the speed.
 func BenchmarkCPU(b *testing.B) {
 	const size = 256 << 20
 	for name, direction := range map[string]byte{"upload": lab.Upload, "download": lab.Download} {
@@ -142,7 +142,7 @@ func BenchmarkCPU(b *testing.B) {
 	}
 }
 
-// cpuTime gives what a process has used up, in user space and in the kernel.
+// cpuTime returns what a process has used up, in user space and in the kernel.
 func cpuTime(b *testing.B, pid int) time.Duration {
 	b.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

@@ -35,7 +35,7 @@ func TestBindAddressesAsSSH(t *testing.T) {
 	}
 }
 
-// bindFormsAsSSH runs both programs with all forms at once and gives where ssh listens.
+// bindFormsAsSSH runs both programs with all forms at once and returns where ssh listens.
 func bindFormsAsSSH(t *testing.T, n *lab.Network, l *lab.Lab, options []string) map[string][]string {
 	t.Helper()
 	flags := slices.Clone(options)

@@ -66,7 +66,7 @@ func openMany(t testing.TB, r lab.Route, count int) []net.Conn {
 	return conns
 }
 
-// resident gives the memory that a process has in use, in bytes, when it stands still.
+// resident returns the memory that a process has in use, in bytes, when it stands still.
 func resident(t testing.TB, pid int) int {
 	t.Helper()
 	last, since := -1, time.Now()

@@ -19,7 +19,7 @@ type dropbear struct {
 	process *lab.Child
 }
 
-// startDropbear gives a running server that lets key in as root. Dropbear reads ~/.ssh/authorized_keys of the password
+// startDropbear returns a running server that lets key in as root. Dropbear reads ~/.ssh/authorized_keys of the password
 // database alone, so it gets a mount namespace in which root lives in a temporary directory.
 func startDropbear(t testing.TB, key ssh.PublicKey, flags ...string) *dropbear {
 	t.Helper()

@@ -66,7 +66,7 @@ func TestDynamicForwardSpeaksEveryProtocol(t *testing.T) {
 	}
 }
 
-// startSite gives the address of a web server and what its pages hold.
+// startSite returns the address of a web server and what its pages hold.
 func startSite(t *testing.T) (address, page string) {
 	page = "hello from the far end"
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, page) }))

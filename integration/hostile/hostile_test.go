@@ -147,7 +147,7 @@ func (o *ordeal) command(words ...string) *exec.Cmd {
 	return cmd
 }
 
-// serve listens, and writes the account's files; the function that it gives ends all connections.
+// serve listens, and writes the account's files; the function that it returns ends all connections.
 func (o *ordeal) serve(over <-chan struct{}) (end func(), err error) {
 	_, host, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -92,7 +92,7 @@ func (f *foe) forwarded(id uint32) {
 	f.send(sshOpen, "forwarded-tcpip", id, uint32(1<<30), 32<<10, "localhost", grantedPort, "192.0.2.1", 1234)
 }
 
-// channel gives a channel that the client opened.
+// channel returns a channel that the client opened.
 func (f *foe) channel() uint32 {
 	select {
 	case id := <-f.opened:

@@ -235,7 +235,7 @@ func TestWordsOfStrangersDoNothing(t *testing.T) {
 	}
 }
 
-// jump adds an alias for a jump host, and gives the address of nowhere behind it.
+// jump adds an alias for a jump host, and returns the address of nowhere behind it.
 func jump(t *testing.T, a *lab.Account, address string) string {
 	_, port, _ := net.SplitHostPort(address)
 	a.Host("jump", 1, "Port "+port)

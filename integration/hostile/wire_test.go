@@ -176,7 +176,7 @@ func (f *foe) receive() []byte {
 	return body[1 : len(body)-int(body[0])]
 }
 
-// await reads until a packet of this kind, and gives what follows the number.
+// await reads until a packet of this kind, and returns what follows the number.
 func (f *foe) await(kind byte) []byte {
 	for {
 		if p := f.receive(); p[0] == kind {

@@ -100,7 +100,7 @@ func (a *Account) Environment() []string {
 	}
 }
 
-// Encrypt gives the account's key a passphrase.
+// Encrypt returns the account's key a passphrase.
 func (a *Account) Encrypt() {
 	a.t.Helper()
 	Need(a.t, "ssh-keygen")
@@ -110,7 +110,7 @@ func (a *Account) Encrypt() {
 	}
 }
 
-// Ask runs one of the commands that talk to a running tunneld, and gives what it printed and its exit code.
+// Ask runs one of the commands that talk to a running tunneld, and returns what it printed and its exit code.
 func (a *Account) Ask(words ...string) (text string, code int) {
 	a.t.Helper()
 	c := a.Tunneld(words...)
@@ -140,7 +140,7 @@ func (a *Account) Status(words ...string) (s statusJSON) {
 	return s
 }
 
-// Names gives the tunnels that `tunneld status` shows.
+// Names returns the tunnels that `tunneld status` shows.
 func (a *Account) Names() (names []string) {
 	for _, s := range a.Status().Tunnels {
 		names = append(names, s.Name)

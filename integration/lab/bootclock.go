@@ -149,7 +149,7 @@ func launchUnderClock() {
 	os.Exit(1)
 }
 
-// interceptBootClock gives the descriptor to which the kernel passes clock_gettime(CLOCK_BOOTTIME) of this thread and of
+// interceptBootClock returns the descriptor to which the kernel passes clock_gettime(CLOCK_BOOTTIME) of this thread and of
 // what it becomes.
 func interceptBootClock() (int, error) {
 	filter := []unix.SockFilter{

@@ -55,7 +55,7 @@ func Boot(t testing.TB, prepare func(root string)) *Machine {
 		state = m.Try("systemctl", "is-system-running")
 		return state == "running" || state == "degraded" || !outer.Running()
 	}) || state == "" {
-		t.Skipf("systemd can not be booted here: %q\n%s", state, outer.Output())
+		t.Skipf("systemd cannot be booted here: %q\n%s", state, outer.Output())
 	}
 	return m
 }
@@ -65,7 +65,7 @@ func (m *Machine) waitInit(outer *Child) {
 	m.T.Helper()
 	Eventually(m.T, Patience, "init runs", func() bool {
 		if !outer.Running() {
-			m.T.Skipf("namespaces can not be made here: %s", outer.Output())
+			m.T.Skipf("namespaces cannot be made here: %s", outer.Output())
 		}
 		for _, p := range ProcessTree(outer.Pid()).Below() {
 			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", p.Pid))
@@ -77,7 +77,7 @@ func (m *Machine) waitInit(outer *Child) {
 	})
 }
 
-// attachNetwork gives the machine's network a name, so that visit finds it.
+// attachNetwork returns the machine's network a name, so that visit finds it.
 func (m *Machine) attachNetwork() {
 	m.T.Helper()
 	if out, err := exec.Command("ip", "netns", "attach", m.Space, strconv.Itoa(m.init)).CombinedOutput(); err != nil {
@@ -86,7 +86,7 @@ func (m *Machine) attachNetwork() {
 	m.T.Cleanup(func() { exec.Command("ip", "netns", "del", m.Space).Run() })
 }
 
-// Command gives a command that runs in the machine.
+// Command returns a command that runs in the machine.
 func (m *Machine) Command(words ...string) *exec.Cmd {
 	inside := append([]string{"-t", strconv.Itoa(m.init), "-m", "-p", "-n", "-u", "-i", "-C", "-r", "-w"}, words...)
 	cmd := exec.Command("nsenter", inside...)
@@ -94,7 +94,7 @@ func (m *Machine) Command(words ...string) *exec.Cmd {
 	return cmd
 }
 
-// Try runs a command in the machine and gives what it printed, whatever became of it.
+// Try runs a command in the machine and returns what it printed, whatever became of it.
 func (m *Machine) Try(words ...string) string {
 	out, _ := m.Command(words...).CombinedOutput()
 	return strings.TrimSpace(string(out))
@@ -110,12 +110,12 @@ func (m *Machine) Do(words ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// Property gives one of a unit.
+// Property returns one of a unit.
 func (m *Machine) Property(unit, name string) string {
 	return m.Try("systemctl", "show", "--value", "-p", name, unit)
 }
 
-// WaitProperty waits until a property of a unit satisfies ok, and gives it.
+// WaitProperty waits until a property of a unit satisfies ok, and returns it.
 func (m *Machine) WaitProperty(unit, name, what string, ok func(string) bool) string {
 	m.T.Helper()
 	value := ""
@@ -162,7 +162,7 @@ const debianTime = 8 * time.Minute
 
 var debianOnce sync.Mutex
 
-// debian gives a directory with a Debian that has systemd, from the cache or made anew, which takes a minute or two.
+// debian returns a directory with a Debian that has systemd, from the cache or made anew, which takes a minute or two.
 func debian(t testing.TB) string {
 	t.Helper()
 	debianOnce.Lock()
@@ -187,7 +187,7 @@ func debian(t testing.TB) string {
 	defer cancel()
 	bootstrap := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,libpam-systemd", "bookworm", partial)
 	if out, err := bootstrap.CombinedOutput(); err != nil {
-		t.Skipf("a Debian can not be made here: %v\n%s", err, Tail(string(out), 5))
+		t.Skipf("a Debian cannot be made here: %v\n%s", err, Tail(string(out), 5))
 	}
 	if err := os.Rename(partial, tree); err != nil {
 		t.Fatal(err)

@@ -75,7 +75,7 @@ func (c *Child) goroutines(t testing.TB) int {
 	return 0
 }
 
-// asks gives a client of the program's control socket, with a connection for each question.
+// asks returns a client of the program's control socket, with a connection for each question.
 func (c *Child) asks() *http.Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var found []string

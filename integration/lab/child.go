@@ -33,7 +33,7 @@ type Line struct {
 	Fields map[string]any // of a JSON log line; nil where it is not one
 }
 
-// Field gives the value of a key of a JSON log line as text; empty where it has none.
+// Field returns the value of a key of a JSON log line as text; empty where it has none.
 func (l Line) Field(key string) string {
 	if v, ok := l.Fields[key]; ok {
 		return fmt.Sprint(v)
@@ -108,7 +108,7 @@ func (c *Child) add(text string) {
 	c.grown = make(chan struct{})
 }
 
-// Output gives what has been written so far; of a long log the end.
+// Output returns what has been written so far; of a long log the end.
 func (c *Child) Output() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,14 +123,14 @@ func (c *Child) Output() string {
 	return b.String()
 }
 
-// Mark gives a position in the output: waitLine looks only at what comes after it.
+// Mark returns a position in the output: waitLine looks only at what comes after it.
 func (c *Child) Mark() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.lines)
 }
 
-// WaitLine waits for a line from position on that matches, and gives it. It ends the test when limit has passed or the
+// WaitLine waits for a line from position on that matches, and returns it. It ends the test when limit has passed or the
 // program ends without one.
 func (c *Child) WaitLine(t testing.TB, from int, limit time.Duration, what string, match func(Line) bool) Line {
 	t.Helper()
@@ -157,7 +157,7 @@ func (c *Child) WaitLine(t testing.TB, from int, limit time.Duration, what strin
 	}
 }
 
-// Matching gives the lines so far that match.
+// Matching returns the lines so far that match.
 func (c *Child) Matching(match func(Line) bool) []Line {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,7 +170,7 @@ func (c *Child) Matching(match func(Line) bool) []Line {
 	return found
 }
 
-// Text gives the output without times.
+// Text returns the output without times.
 func (c *Child) Text() string {
 	var b strings.Builder
 	for _, l := range c.Matching(func(Line) bool { return true }) {
@@ -183,7 +183,7 @@ func (c *Child) Pid() int { return c.cmd.Process.Pid }
 
 func (c *Child) Signal(s syscall.Signal) { c.cmd.Process.Signal(s) }
 
-// Running tells whether it has not ended yet.
+// Running reports whether it has not ended yet.
 func (c *Child) Running() bool {
 	select {
 	case <-c.done:
@@ -193,7 +193,7 @@ func (c *Child) Running() bool {
 	}
 }
 
-// WaitExit waits for its end and gives the exit code.
+// WaitExit waits for its end and returns the exit code.
 func (c *Child) WaitExit(t testing.TB, limit time.Duration) int {
 	t.Helper()
 	select {
@@ -204,7 +204,7 @@ func (c *Child) WaitExit(t testing.TB, limit time.Duration) int {
 	return c.ExitCode()
 }
 
-// ExitCode gives the code after the end; -1 for a signal.
+// ExitCode returns the code after the end; -1 for a signal.
 func (c *Child) ExitCode() int { return c.cmd.ProcessState.ExitCode() }
 
 // Kill ends it and everything it started, and waits.
@@ -217,7 +217,7 @@ func (c *Child) Kill() {
 	<-c.done
 }
 
-// Since gives the lines from a position on.
+// Since returns the lines from a position on.
 func (c *Child) Since(from int) []Line {
 	c.mu.Lock()
 	defer c.mu.Unlock()

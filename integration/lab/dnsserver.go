@@ -25,7 +25,7 @@ func startDNSServer(conn net.PacketConn, address netip.Addr) *dnsServer {
 	return s
 }
 
-// Move gives the name another address.
+// Move returns the name another address.
 func (s *dnsServer) Move(to netip.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

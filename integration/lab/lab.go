@@ -178,7 +178,7 @@ func (l *Lab) BoundAt(flags []string) string {
 	return ""
 }
 
-// Forward gives the state of a forward as `tunneld status` shows it.
+// Forward returns the state of a forward as `tunneld status` shows it.
 func (l *Lab) Forward(flags []string) (state, lastError string) {
 	l.T.Helper()
 	for _, f := range l.Account.Status(Alias).Tunnels[0].Forwards {

@@ -28,7 +28,7 @@ func Main(m *testing.M) int {
 // Shared is the directory that lives as long as the test run; set once by TestMain.
 var Shared string
 
-// tunneldBinary builds cmd/tunneld at the first call, with the race detector where the tests run with it, and gives its
+// tunneldBinary builds cmd/tunneld at the first call, with the race detector where the tests run with it, and returns its
 // path. TUNNELD_BINARY names one that is built already, TUNNELD_BINARIES a directory that has tunneld and tunneld-race,
 // as make sets it.
 var tunneldBinary = sync.OnceValues(func() (string, error) {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// FreshAddress gives an address that is free, as -L and -R take it and as net.Dial does.
+// FreshAddress returns an address that is free, as -L and -R take it and as net.Dial does.
 func FreshAddress(t *testing.T, network string) (dialed, address string) {
 	switch network {
 	case "unix":

@@ -134,7 +134,7 @@ func (n *Network) Dial(address string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// Listening gives the addresses that somebody listens on at both ends, by port, from the kernel's table.
+// Listening returns the addresses that somebody listens on at both ends, by port, from the kernel's table.
 func (n *Network) Listening(from, to int) map[string][]string {
 	n.t.Helper()
 	found := make(map[string][]string)

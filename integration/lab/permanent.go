@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Forwarded gives the alias and a forward that nobody uses.
+// Forwarded returns the alias and a forward that nobody uses.
 func Forwarded(t *testing.T) []string {
 	return []string{Alias, "-L", Loopback(FreePort(t)) + ":127.0.0.1:1"}
 }

@@ -24,7 +24,7 @@ type Podman struct {
 	args []string
 }
 
-// NewPodman skips the test where podman can not be.
+// NewPodman skips the test where podman cannot be.
 func NewPodman(t testing.TB) *Podman {
 	t.Helper()
 	NeedRoot(t, "podman mounts file systems")
@@ -47,13 +47,13 @@ func NewPodman(t testing.TB) *Podman {
 	return p
 }
 
-// Command gives a podman command that is not yet started.
+// Command returns a podman command that is not yet started.
 func (p *Podman) Command(words ...string) *exec.Cmd {
 	words = append(slices.Clone(p.args), words...)
 	return exec.Command(words[0], words[1:]...)
 }
 
-// Try runs a podman command and gives its output and exit code.
+// Try runs a podman command and returns its output and exit code.
 func (p *Podman) Try(words ...string) (string, int) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute) // a cleanup's, too
@@ -104,7 +104,7 @@ func (p *Podman) Build(source string) {
 		"--change", "ENV GOTOOLCHAIN=local", "--change", "ENV GOCACHE=/cache", base, imageBase)
 	try := append([]string{"run", "--rm", "--network", "host"}, Limits...)
 	if out, code := p.Try(append(try, imageBase, "sh", "-c", ":")...); code != 0 {
-		p.t.Skipf("podman can not run anything here: %s", out)
+		p.t.Skipf("podman cannot run anything here: %s", out)
 	}
 	golang := func(words ...string) string {
 		out, err := exec.Command("go", words...).Output()
@@ -159,7 +159,7 @@ func writeBase(w io.Writer) error {
 	return out.Close()
 }
 
-// CleanCheckout gives a copy of the files under version control, or the tree itself where there is no version control.
+// CleanCheckout returns a copy of the files under version control, or the tree itself where there is no version control.
 func CleanCheckout(t testing.TB) string {
 	t.Helper()
 	dir, err := Checkout(t.TempDir())
@@ -173,7 +173,7 @@ func CleanCheckout(t testing.TB) string {
 	return dir
 }
 
-// Checkout copies the files under version control to dir, and gives it; "" where there is no version control.
+// Checkout copies the files under version control to dir, and returns it; "" where there is no version control.
 func Checkout(dir string) (string, error) {
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	list.Dir = "../.."

@@ -20,7 +20,7 @@ type process struct {
 // Processes is a set of processes, parents before children.
 type Processes []process
 
-// ProcessTree gives pid and all that descend from it now; nothing when it has ended.
+// ProcessTree returns pid and all that descend from it now; nothing when it has ended.
 func ProcessTree(pid int) Processes {
 	children := make(map[int]Processes)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -59,7 +59,7 @@ func StopTree(pid int) Processes {
 	}
 }
 
-// Below gives all but the first.
+// Below returns all but the first.
 func (ps Processes) Below() Processes { return ps[min(1, len(ps)):] }
 
 // Signal sends s to all of them; who has ended is passed over.

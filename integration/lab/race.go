@@ -2,5 +2,5 @@
 
 package lab
 
-// RaceEnabled tells that the tests run under the race detector; then the binary under test is built with it too.
+// RaceEnabled reports that the tests run under the race detector; then the binary under test is built with it too.
 const RaceEnabled = true

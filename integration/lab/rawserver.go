@@ -126,7 +126,7 @@ func (k *RawKeys) next() []byte {
 	return nonce
 }
 
-// Seal gives the packet with this payload, as it goes over the wire (RFC 4253 §6, RFC 5647 §7).
+// Seal returns the packet with this payload, as it goes over the wire (RFC 4253 §6, RFC 5647 §7).
 func (k *RawKeys) Seal(payload []byte) []byte {
 	block, head := 16, 1
 	if k.aead == nil {
@@ -175,7 +175,7 @@ func RawMessage(parts ...any) []byte {
 	return m
 }
 
-// Read gives the next message.
+// Read returns the next message.
 func (c *RawConn) Read() ([]byte, error) {
 	var head [4]byte
 	if _, err := io.ReadFull(c.in, head[:]); err != nil {

@@ -132,7 +132,7 @@ func pass(fresh ssh.NewChannel) {
 	io.Copy(conn, channel)
 }
 
-// Received gives what came so far.
+// Received returns what came so far.
 func (s *recordingServer) Received() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

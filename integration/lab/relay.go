@@ -33,7 +33,7 @@ const (
 	ToClient
 )
 
-// StartRelay gives a relay that listens on a new port of 127.0.0.1 and connects to target for each connection.
+// StartRelay returns a relay that listens on a new port of 127.0.0.1 and connects to target for each connection.
 func StartRelay(t testing.TB, target string) *Relay {
 	t.Helper()
 	r := &Relay{
@@ -131,7 +131,7 @@ func (r *Relay) AnswerNext(serve func(net.Conn)) { r.set(func() { r.impostor = s
 // Damage changes one bit of what each open connection carries next in a direction.
 func (r *Relay) Damage(direction int) { r.set(func() { r.damaged[direction]++ }) }
 
-// damages tells how often damage was asked for.
+// damages returns how often damage was asked for.
 func (r *Relay) damages(direction int) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,14 +144,14 @@ func (r *Relay) set(change func()) {
 	change()
 }
 
-// Count gives the number of connections accepted since the start.
+// Count returns the number of connections accepted since the start.
 func (r *Relay) Count() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.accepted
 }
 
-// OpenLinks gives the number of connections that are open.
+// OpenLinks returns the number of connections that are open.
 func (r *Relay) OpenLinks() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -205,7 +205,7 @@ func (r *Relay) awaitThaw(direction int, ended <-chan struct{}) bool {
 	}
 }
 
-// Some gives the links that are open.
+// Some returns the links that are open.
 func (r *Relay) Some() []*relayLink {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,7 +18,7 @@ type Route struct {
 	Agree   Agreement
 }
 
-// Routes gives a route of each kind to target, on ports of their own.
+// Routes returns a route of each kind to target, on ports of their own.
 func Routes(t testing.TB, target string) []Route {
 	return []Route{LocalRoute(t, target), RemoteRoute(t, target), DynamicRoute(t, target)}
 }
@@ -53,7 +53,7 @@ func (r Route) Dial() (net.Conn, error) {
 	return conn, nil
 }
 
-// Towards gives the same listener, asked for another target by a proxy's client.
+// Towards returns the same listener, asked for another target by a proxy's client.
 func (r Route) Towards(agree Agreement) Route {
 	r.Agree = agree
 	return r
@@ -80,7 +80,7 @@ func (r Route) Works(limit time.Duration) error {
 	return Exchange(conn, "hello through "+r.Name, limit)
 }
 
-// ReadToEnd reads until the connection ends and gives what ended it: nil for a clean end.
+// ReadToEnd reads until the connection ends and returns what ended it: nil for a clean end.
 func ReadToEnd(c net.Conn, limit time.Duration) error {
 	c.SetReadDeadline(time.Now().Add(limit))
 	buffer := make([]byte, 32<<10)
@@ -94,5 +94,5 @@ func ReadToEnd(c net.Conn, limit time.Duration) error {
 	}
 }
 
-// WasReset tells whether err is the peer's RST.
+// WasReset reports whether err is the peer's RST.
 func WasReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }

@@ -65,7 +65,7 @@ func StartScripts(t *testing.T, network string) *Scripts {
 	return s
 }
 
-// expect gives a name under which a script tells how its connection ended.
+// expect returns a name under which a script tells how its connection ended.
 func (s *Scripts) expect() expectation {
 	s.mu.Lock()
 	defer s.mu.Unlock()

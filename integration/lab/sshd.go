@@ -44,7 +44,7 @@ func NewSSHD(t testing.TB, lines ...string) *Sshd {
 	return s
 }
 
-// StartSSHD gives a running server.
+// StartSSHD returns a running server.
 func StartSSHD(t testing.TB, lines ...string) *Sshd {
 	t.Helper()
 	s := NewSSHD(t, lines...)
@@ -141,7 +141,7 @@ func (s *Sshd) Address() string { return Loopback(s.Port) }
 
 func (s *Sshd) Path(name string) string { return filepath.Join(s.Dir, name) }
 
-// Log gives what the server has logged so far.
+// Log returns what the server has logged so far.
 func (s *Sshd) Log() string {
 	data, _ := os.ReadFile(s.Path("log"))
 	return string(data)
@@ -175,7 +175,7 @@ func WriteFile(t testing.TB, path, text string) {
 	}
 }
 
-// Tail gives the last lines of a text.
+// Tail returns the last lines of a text.
 func Tail(text string, count int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(lines[max(0, len(lines)-count):], "\n")

@@ -22,7 +22,7 @@ type target struct {
 	wg    sync.WaitGroup
 }
 
-// StartTarget gives a server that runs serve for each connection and closes it afterwards.
+// StartTarget returns a server that runs serve for each connection and closes it afterwards.
 func StartTarget(t testing.TB, serve func(*net.TCPConn)) *target {
 	t.Helper()
 	l, err := net.Listen("tcp", Loopback(0))
@@ -141,14 +141,14 @@ func EchoTransfer(c net.Conn, seed uint64, size int64) error {
 	return nil
 }
 
-// Stream gives the first size bytes of a seed's endless random stream.
+// Stream returns the first size bytes of a seed's endless random stream.
 func Stream(seed uint64, size int64) io.Reader {
 	var key [32]byte
 	binary.BigEndian.PutUint64(key[:], seed)
 	return io.LimitReader(rand.NewChaCha8(key), size)
 }
 
-// checksum reads to the end and gives SHA-256, size and, where the end was not clean, the error.
+// checksum reads to the end and returns SHA-256, size and, where the end was not clean, the error.
 func checksum(r io.Reader) string {
 	sum := sha256.New()
 	n, err := io.CopyBuffer(sum, struct{ io.Reader }{r}, make([]byte, 64<<10))

@@ -26,10 +26,10 @@ func (a *Account) Run(p Program, words []string) *Child {
 	return StartChild(a.t, string(p), cmd)
 }
 
-// Binary gives the path of tunneld.
+// Binary returns the path of tunneld.
 func (a *Account) Binary() string { return a.built(tunneldBinary()) }
 
-// PlainBinary gives the path of a tunneld without the race detector.
+// PlainBinary returns the path of a tunneld without the race detector.
 func (a *Account) PlainBinary() string { return a.built(PlainBinary()) }
 
 func (a *Account) built(path string, err error) string {

@@ -89,7 +89,7 @@ var ports = struct {
 	held []net.Listener
 }{next: 10000 + os.Getpid()*37%20000}
 
-// FreePort gives a TCP port that is free on all addresses now, and that no other test is given.
+// FreePort returns a TCP port that is free on all addresses now, and that no other test is given.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	ports.Lock()
@@ -114,7 +114,7 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// bindable tells whether nobody listens on a port. It does not listen itself: a child that is being started at this
+// bindable reports whether nobody listens on a port. It does not listen itself: a child that is being started at this
 // moment would keep that listener for a while.
 func bindable(port int) bool {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0) // both families
@@ -126,10 +126,10 @@ func bindable(port int) bool {
 	return unix.Bind(fd, &unix.SockaddrInet6{Port: port}) == nil
 }
 
-// Loopback gives 127.0.0.1:port.
+// Loopback returns 127.0.0.1:port.
 func Loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// Accepts tells whether a connection to address is accepted.
+// Accepts reports whether a connection to address is accepted.
 func Accepts(address string) bool {
 	conn, err := net.Dial("tcp", address)
 	if err == nil {

@@ -87,7 +87,7 @@ func (s span) overlaps(other span) bool {
 	return !s.done.Before(other.begun) && !other.done.Before(s.begun)
 }
 
-// call is one connection: nil tells that it was served.
+// call is one connection: nil reports that it was served.
 type call struct {
 	span
 	err error
@@ -119,7 +119,7 @@ func (c *caller) run() {
 	}
 }
 
-// back waits until a connection begun after the cut has been served, and gives the time since the cut.
+// back waits until a connection begun after the cut has been served, and returns the time since the cut.
 func (c *caller) back(t testing.TB, cut time.Time) (took time.Duration) {
 	t.Helper()
 	lab.Eventually(t, 2*callLimit, c.route.Address+" is back", func() bool {

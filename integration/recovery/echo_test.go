@@ -14,7 +14,7 @@ func TestEchoThatNeverWorksIsNoSuspicion(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		lines func(target string) []string // of sshd_config(5)
-		blind bool                         // the server can not resolve localhost
+		blind bool                         // the server cannot resolve localhost
 		why   string
 	}{
 		{"no listeners", func(string) []string { return []string{"AllowTcpForwarding local"} }, false, "refused to listen"},
@@ -56,7 +56,7 @@ func TestEchoThatNeverWorksIsNoSuspicion(t *testing.T) {
 
 var isSuspect = func(l lab.Line) bool { return l.Field("state") == "suspect" }
 
-// withoutNames gives the words that start a server where no name of a host is known, not even localhost.
+// withoutNames returns the words that start a server where no name of a host is known, not even localhost.
 func withoutNames(t *testing.T, server *lab.Sshd) []string {
 	t.Helper()
 	lab.NeedRoot(t, "a mount namespace of its own for sshd")

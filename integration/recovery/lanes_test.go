@@ -13,16 +13,16 @@ import (
 // Of several connections the death of one costs its own streams alone, and the remote port moves to a live one.
 func TestDeathOfOneConnectionOfSeveral(t *testing.T) {
 	t.Parallel()
-	const lanes, each = 3, 4
+	const slots, each = 3, 4
 	l := lab.New(t)
 	echoes := lab.StartTarget(t, lab.Echo).Address()
 	local, remote := lab.LocalRoute(t, echoes), lab.RemoteRoute(t, echoes)
-	c := l.Open(lab.Tunneld, []lab.Route{local, remote}, append([]string{"-o", fmt.Sprint("TunneldConnections=", lanes), "-o", "TunneldEcho=off"}, lab.Hasty...)...)
-	lab.Eventually(t, lab.Patience, "all connections are up", func() bool { return len(c.Matching(lab.IsUp)) == lanes })
+	c := l.Open(lab.Tunneld, []lab.Route{local, remote}, append([]string{"-o", fmt.Sprint("TunneldConnections=", slots), "-o", "TunneldEcho=off"}, lab.Hasty...)...)
+	lab.Eventually(t, lab.Patience, "all connections are up", func() bool { return len(c.Matching(lab.IsUp)) == slots })
 
 	// One after the other they go to the least loaded.
 	var streams []net.Conn
-	for i := range lanes * each {
+	for i := range slots * each {
 		conn := local.Connect(t)
 		lab.Check(t, lab.Exchange(conn, fmt.Sprint("stream ", i), lab.Patience))
 		streams = append(streams, conn)

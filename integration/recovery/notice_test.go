@@ -81,7 +81,7 @@ func TestWaitsAreCutShort(t *testing.T) {
 	}
 }
 
-// waitIn gives what a log line says of the wait before the next attempt.
+// waitIn returns what a log line says of the wait before the next attempt.
 func waitIn(l lab.Line) time.Duration {
 	wait, _ := strconv.ParseFloat(l.Field("retry_in"), 64)
 	return time.Duration(wait)

@@ -77,7 +77,7 @@ func trickle(c *net.TCPConn) {
 	}
 }
 
-// startTransfers begins to read a trickle; what it gives waits for its end and tells whether all of it came.
+// startTransfers begins to read a trickle; what it returns waits for its end and reports whether all of it came.
 func startTransfers(t *testing.T, r lab.Route) func() error {
 	conn := r.Connect(t)
 	begun := make(chan struct{})

@@ -54,7 +54,7 @@ func TestTransfersRideOutAShortOutage(t *testing.T) {
 	}
 }
 
-// Another address: the connection from the old one can not come back, and nobody waits for it.
+// Another address: the connection from the old one cannot come back, and nobody waits for it.
 func TestAddressChangeIsNotWaitedOut(t *testing.T) {
 	t.Parallel()
 	n, l := networkLab(t)

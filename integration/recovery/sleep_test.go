@@ -46,7 +46,7 @@ func TestSleepIsLookedInto(t *testing.T) {
 	lab.Check(t, r.Works(lab.Patience))
 }
 
-// waitOf gives a duration of a log line.
+// waitOf returns a duration of a log line.
 func waitOf(l lab.Line, key string) time.Duration {
 	d, _ := l.Fields[key].(float64)
 	return time.Duration(d)

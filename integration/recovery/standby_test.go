@@ -27,7 +27,7 @@ func nameAndEnd(name string, c *net.TCPConn) {
 	io.Copy(io.Discard, c)
 }
 
-// answering gives the name of the replica that has the port; empty: none.
+// answering returns the name of the replica that has the port; empty: none.
 func answering(port int) string {
 	conn, err := net.DialTimeout("tcp", lab.Loopback(port), time.Second)
 	if err != nil {

@@ -39,7 +39,7 @@ func testImage(t *testing.T, p *lab.Podman) {
 	}
 }
 
-// contained gives the words of podman that run tunneld with nothing that it does not need.
+// contained returns the words of podman that run tunneld with nothing that it does not need.
 func contained(dotSSH string, words ...string) []string {
 	run := []string{
 		"run", "--rm", "--name", "tunneld", "--network", "host", "--no-healthcheck", "--passwd=false",
@@ -135,7 +135,7 @@ func testNothingWritable(t *testing.T, p *lab.Podman) {
 	}
 }
 
-// An image of one binary can not run commands, and says so at once.
+// An image of one binary cannot run commands, and says so at once.
 func testNoShell(t *testing.T, p *lab.Podman) {
 	l := lab.New(t)
 	for line, want := range map[string]string{
@@ -149,7 +149,7 @@ func testNoShell(t *testing.T, p *lab.Podman) {
 	}
 }
 
-// without gives words without one of them.
+// without returns words without one of them.
 func without(words []string, word string) []string {
 	var rest []string
 	for _, w := range words {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// two gives an account with the aliases one and two, each with an echo server behind a local forward, and their routes.
+// two returns an account with the aliases one and two, each with an echo server behind a local forward, and their routes.
 func two(t *testing.T) (l *lab.Lab, one, other lab.Route) {
 	t.Helper()
 	l = lab.New(t)
@@ -28,7 +28,7 @@ func two(t *testing.T) (l *lab.Lab, one, other lab.Route) {
 	return l, one, other
 }
 
-// targetOf gives the target in the flags of a local route.
+// targetOf returns the target in the flags of a local route.
 func TestControlSocketIsPrivateAndNeverTaken(t *testing.T) {
 	t.Parallel()
 	l, _, _ := two(t)

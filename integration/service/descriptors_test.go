@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clients that wait for the server must not take the descriptors without which it can not be reached: under a low limit the
+// Clients that wait for the server must not take the descriptors without which it cannot be reached: under a low limit the
 // tunnel never came back.
 func TestHeldConnectionsLeaveDescriptors(t *testing.T) {
 	t.Parallel()

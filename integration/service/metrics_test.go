@@ -41,7 +41,7 @@ func TestDashboardAndAlertsFitTheMetrics(t *testing.T) {
 // notEverywhere are metrics that only some tunnels have, or that Prometheus itself makes.
 var notEverywhere = []string{"tunneld_certificate_expiry_timestamp_seconds", "up"}
 
-// runningMetrics gives the names of the metrics of a tunneld that has probed and carried something.
+// runningMetrics returns the names of the metrics of a tunneld that has probed and carried something.
 func runningMetrics(t *testing.T) map[string]bool {
 	l := lab.New(t)
 	ways := lab.Routes(t, lab.StartTarget(t, lab.Echo).Address())
@@ -89,7 +89,7 @@ func deployed(t *testing.T, path string) []byte {
 	return text
 }
 
-// dashboardExpressions gives the queries of the panels and the variables.
+// dashboardExpressions returns the queries of the panels and the variables.
 func dashboardExpressions(t *testing.T) []string {
 	var dashboard struct {
 		Panels []struct {

@@ -50,14 +50,14 @@ func startManager(t *testing.T) *manager {
 	return m
 }
 
-// all gives what has been heard so far.
+// all returns what has been heard so far.
 func (m *manager) all() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return slices.Clone(m.heard)
 }
 
-// wait waits for an assignment after position from that begins so, and gives the position after it.
+// wait waits for an assignment after position from that begins so, and returns the position after it.
 func (m *manager) wait(t *testing.T, from int, begin string) int {
 	t.Helper()
 	at := -1
@@ -108,7 +108,7 @@ func isNumber(text string) bool {
 	return err == nil && n > 0
 }
 
-// A local port that can not be bound must not be reported as ready.
+// A local port that cannot be bound must not be reported as ready.
 func TestIsNotReadyWithoutItsPorts(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)

@@ -79,7 +79,7 @@ var builtPackage = sync.OnceValues(func() (string, error) {
 	return packages[0], nil
 })
 
-// debianPackage gives the path of the .deb.
+// debianPackage returns the path of the .deb.
 func debianPackage(t testing.TB) string {
 	t.Helper()
 	path, err := builtPackage()
@@ -129,7 +129,7 @@ func usedUnits(t testing.TB, root string) (stays, goes []string) {
 	return stays, goes
 }
 
-// absent gives those paths below root where nothing is.
+// absent returns those paths below root where nothing is.
 func absent(root string, paths []string) (missing []string) {
 	for _, path := range paths {
 		if _, err := os.Lstat(filepath.Join(root, path)); err != nil {
@@ -185,7 +185,7 @@ func (s *service) packageGoes(t *testing.T) {
 	s.Do("test", "-s", "/var/lib/tunneld/.ssh/id_ed25519")
 }
 
-// shell runs a command in dir and gives its output.
+// shell runs a command in dir and returns its output.
 func shell(t testing.TB, dir string, words ...string) string {
 	t.Helper()
 	cmd := exec.Command(words[0], words[1:]...)
@@ -197,7 +197,7 @@ func shell(t testing.TB, dir string, words ...string) string {
 	return string(out)
 }
 
-// emptyRoot gives a directory in which dpkg has installed nothing yet.
+// emptyRoot returns a directory in which dpkg has installed nothing yet.
 func emptyRoot(t testing.TB) string {
 	t.Helper()
 	root := t.TempDir()
@@ -210,7 +210,7 @@ func emptyRoot(t testing.TB) string {
 	return root
 }
 
-// packedFiles gives the files below root that are not dpkg's own.
+// packedFiles returns the files below root that are not dpkg's own.
 func packedFiles(t testing.TB, root string) []string {
 	t.Helper()
 	var list []string

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// forwardOf gives the line of ssh_config(5) for a local route.
+// forwardOf returns the line of ssh_config(5) for a local route.
 func forwardOf(r lab.Route) string { return "LocalForward " + r.Address + " " + targetOf(r) }
 
 // An alias that was renamed takes the place of the one before: its port does not close, and the daemon goes on.
@@ -84,7 +84,7 @@ func TestReloadToWhatIsRefusedGoesOn(t *testing.T) {
 	}
 }
 
-// What a reload can not do is said in words that are true, once, and without empty advice.
+// What a reload cannot do is said in words that are true, once, and without empty advice.
 func TestReloadSaysWhatIsTrue(t *testing.T) {
 	t.Parallel()
 	l, one, other := two(t)

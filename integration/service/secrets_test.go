@@ -121,7 +121,7 @@ func TestPlantedSecretsStayWhereTheyBelong(t *testing.T) {
 	}
 }
 
-// wordsOfProcesses gives those of a process and its children.
+// wordsOfProcesses returns those of a process and its children.
 func wordsOfProcesses(t *testing.T, pid int) string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/[0-9]*/stat")

@@ -47,7 +47,7 @@ type soakLog struct {
 	cuts    []time.Duration
 }
 
-// table gives at most that many rows, evenly spread, the last one among them.
+// table returns at most that many rows, evenly spread, the last one among them.
 func (l *soakLog) table(rows int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%10s", "time")
@@ -143,7 +143,7 @@ func compareFloats(a, b float64) int {
 	return 0
 }
 
-// kendall gives the rank correlation of values with their order, and the median of all slopes times their number.
+// kendall returns the rank correlation of values with their order, and the median of all slopes times their number.
 func kendall(values []float64) (tau, growth float64) {
 	var slopes []float64
 	order := 0
@@ -157,7 +157,7 @@ func kendall(values []float64) (tau, growth float64) {
 	return float64(order) / float64(len(slopes)), slopes[len(slopes)/2] * float64(len(values)-1)
 }
 
-// soakVerdict gives a line for each series.
+// soakVerdict returns a line for each series.
 func soakVerdict(list []judgement) string {
 	var b strings.Builder
 	for _, j := range list {

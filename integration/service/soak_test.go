@@ -214,7 +214,7 @@ func (s *soak) sample(began time.Time) soakSample {
 	}}
 }
 
-// metrics gives those of /metrics that have no labels.
+// metrics returns those of /metrics that have no labels.
 func (s *soak) metrics(names ...string) map[string]float64 {
 	s.t.Helper()
 	answer, err := (&http.Client{Timeout: lab.Patience, Transport: &http.Transport{DisableKeepAlives: true}}).Get("http://" + s.web + "/metrics")

@@ -38,7 +38,7 @@ func TestStopsWhenAskedDuringAnOutage(t *testing.T) {
 	lab.WaitLost(t, c, from, lab.Patience)
 	held := r.Connect(t)
 	c.Signal(syscall.SIGTERM)
-	if code := c.WaitExit(t, 5*time.Second); code != 0 { // it can not be served any more, so nobody waits for it
+	if code := c.WaitExit(t, 5*time.Second); code != 0 { // it cannot be served any more, so nobody waits for it
 		t.Errorf("exit code %d, want 0", code)
 	}
 	if err := lab.ReadToEnd(held, lab.Patience); !lab.WasReset(err) {

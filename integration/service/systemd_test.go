@@ -112,7 +112,7 @@ func (s *service) writeKeys() {
 	lab.WriteFile(s.t, filepath.Join(s.home, "known_others"), fmt.Sprintf("[127.0.0.1]:%d %s", s.server.Port, ssh.MarshalAuthorizedKey(other)))
 }
 
-// config gives ~/.ssh/config; more is for the alias hello.
+// config returns ~/.ssh/config; more is for the alias hello.
 func (s *service) config(more string) string {
 	entry := func(alias, address, more string) string {
 		return fmt.Sprintf("Host %s\n    LocalForward %s %s\n%s\n", alias, address, s.target, more)
@@ -160,7 +160,7 @@ func TestUnderSystemd(t *testing.T) {
 		{"starts before the server can be reached, and serves who came meanwhile", (*service).startsWithoutServer},
 		{"the journal knows priorities", (*service).journalHasPriorities},
 		{"reload changes what differs", (*service).reloads},
-		{"a reload that can not be is told", (*service).reloadFails},
+		{"a reload that cannot be is told", (*service).reloadFails},
 		{"an alias that is missing is told with the file that was read", (*service).missingAlias},
 		{"a frozen daemon is caught by the watchdog", (*service).watchdogRestarts},
 		{"a killed daemon is started again", (*service).crashRestarts},
@@ -382,7 +382,7 @@ func (s *service) runsAsAnother(t *testing.T) {
 	s.Do("tunneld", "health", "hello")
 }
 
-// systemd gives the directory to the service's user at the first start alone.
+// systemd returns the directory to the service's user at the first start alone.
 func (s *service) adoptsKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "id_added")
 	s.server.Authorize(lab.WriteKey(t, path))

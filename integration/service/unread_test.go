@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A configuration that can not be read for a moment changes nothing in a tunnel that runs: the alias would be taken for the
+// A configuration that cannot be read for a moment changes nothing in a tunnel that runs: the alias would be taken for the
 // name of a host.
 func TestReloadOfAConfigurationThatCanNotBeReadChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -15,9 +15,9 @@ func TestReloadOfAConfigurationThatCanNotBeReadChangesNothing(t *testing.T) {
 	l.Open(lab.Tunneld, []lab.Route{r})
 	lab.Check(t, os.Rename(l.Account.Path("config"), l.Account.Path("config.away")))
 	lab.Check(t, os.Mkdir(l.Account.Path("config"), 0o700))
-	l.Account.Expect(1, "tunneld: "+lab.Alias+": .*config: can not be read: is a directory", "reload", lab.Alias)
+	l.Account.Expect(1, "tunneld: "+lab.Alias+": .*config: cannot be read: is a directory", "reload", lab.Alias)
 	lab.Check(t, r.Works(lab.Patience))
-	l.Account.Expect(2, "nothing to forward, and no -L.*config: can not be read: is a directory", "check", "-F", l.Account.Path("config"), "other")
+	l.Account.Expect(2, "nothing to forward, and no -L.*config: cannot be read: is a directory", "check", "-F", l.Account.Path("config"), "other")
 	lab.Check(t, os.Remove(l.Account.Path("config")))
 	lab.Check(t, os.Rename(l.Account.Path("config.away"), l.Account.Path("config")))
 	l.Account.Expect(0, "reloaded", "reload", lab.Alias)

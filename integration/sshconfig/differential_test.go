@@ -47,7 +47,7 @@ func newOracle(t testing.TB, dir string) *oracle {
 	return &oracle{dir: dir, environment: environment}
 }
 
-// write puts the files of a sample in place and gives the path of the main one.
+// write puts the files of a sample in place and returns the path of the main one.
 func (o *oracle) write(t testing.TB, s sample) string {
 	t.Helper()
 	if err := os.RemoveAll(o.dir); err != nil { // what an earlier sample left
@@ -59,7 +59,7 @@ func (o *oracle) write(t testing.TB, s sample) string {
 	return o.put(t, "config", s.text)
 }
 
-// put writes one file below the directory and gives its path.
+// put writes one file below the directory and returns its path.
 func (o *oracle) put(t testing.TB, name, text string) string {
 	t.Helper()
 	path := filepath.Join(o.dir, name)
@@ -70,7 +70,7 @@ func (o *oracle) put(t testing.TB, name, text string) string {
 	return path
 }
 
-// ssh gives the lines of `ssh -G`, or what it says when it refuses.
+// ssh returns the lines of `ssh -G`, or what it says when it refuses.
 func (o *oracle) ssh(file string, args []string) (lines []string, refusal string) {
 	cmd := exec.Command("ssh", append([]string{"-G", "-F", file}, o.places(args)...)...)
 	cmd.Dir = o.dir
@@ -86,7 +86,7 @@ func run(cmd *exec.Cmd) (lines []string, refusal string) {
 	return strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), ""
 }
 
-// ours gives the lines of config.Print, or the error.
+// ours returns the lines of config.Print, or the error.
 func (o *oracle) ours(file string, args []string) (lines []string, refusal string) {
 	request, err := parseArguments(append([]string{"-F", file}, o.places(args)...))
 	if err != nil {
@@ -153,7 +153,7 @@ func parseArguments(args []string) (config.Request, error) {
 	return request, nil
 }
 
-// compare gives what differs between the two, one per line; empty where they agree.
+// compare returns what differs between the two, one per line; empty where they agree.
 func (o *oracle) compare(t testing.TB, s sample) string {
 	t.Helper()
 	file := o.write(t, s)
@@ -268,7 +268,7 @@ func FuzzDifferential(f *testing.F) {
 }
 
 // exceptions are all the places where tunneld means to differ from `ssh -G` of OpenSSH 9.2, each with a sample that shows it.
-// Three more can not be shown on every machine: "Match exec" is not run where others can write to the file, nor in a file
+// Three more cannot be shown on every machine: "Match exec" is not run where others can write to the file, nor in a file
 // that is included from a block that does not hold, and it ends after ten seconds; and CanonicalizeHostname finds a name of
 // /etc/hosts with the domain behind it, which the C library asks the DNS for only.
 // Where ssh refuses, tunneld accepts and has the line of want.

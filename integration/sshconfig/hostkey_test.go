@@ -88,7 +88,7 @@ func readText(t *testing.T, path string) string {
 	return string(text)
 }
 
-// hashedName gives a name as HashKnownHosts writes it.
+// hashedName returns a name as HashKnownHosts writes it.
 func hashedName(name string) string {
 	salt := []byte("a salt of 20 bytes..")
 	mac := hmac.New(sha1.New, salt)

@@ -220,7 +220,7 @@ var included = []sample{
 	{text: "IgnoreUnknown Foo\nInclude DIR/inc0", files: map[string]string{"inc0": "Foo 7"}},
 }
 
-// handWritten gives all of the above as samples with names.
+// handWritten returns all of the above as samples with names.
 func handWritten() []sample {
 	var all []sample
 	for topic, list := range texts {

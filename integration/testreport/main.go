@@ -96,7 +96,7 @@ func (r *report) take(e event) {
 	}
 }
 
-// finish prints the sum and tells whether all is well.
+// finish prints the sum and reports whether all is well.
 func (r *report) finish(strict bool) bool {
 	fmt.Fprintf(r.out, "\nall tests took %v\n%d passed, %d failed, %d skipped\n",
 		time.Since(r.started).Round(time.Second), r.passed, len(r.failed), len(r.skipped))

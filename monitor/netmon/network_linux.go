@@ -44,7 +44,7 @@ func followNetwork(ctx context.Context, socket *os.File, changed func()) error {
 	return err
 }
 
-// listenNetwork gives a socket that the runtime polls. Events come in the network namespace of the thread that made it.
+// listenNetwork returns a socket that the runtime polls. Events come in the network namespace of the thread that made it.
 func listenNetwork() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -85,7 +85,7 @@ func readNetwork(socket *os.File, events chan<- struct{}) error {
 // advertisements are announced with each of them, links with each scan for Wi-Fi.
 type network map[string]string
 
-// changedBy takes over a datagram of messages, and tells whether any of them is news.
+// changedBy takes over a datagram of messages, and reports whether any of them is news.
 func (n network) changedBy(datagram []byte) bool {
 	news := false
 	for len(datagram) >= unix.SizeofNlMsghdr {
@@ -121,13 +121,13 @@ func (n network) changedByOne(kind uint16, body []byte) bool {
 	return false
 }
 
-// routes tells whether a route is one that packets to a server may take: not a cached one, nor one to ourselves or to many.
+// routes reports whether a route is one that packets to a server may take: not a cached one, nor one to ourselves or to many.
 func routes(body []byte) bool {
 	table, kind, flags := body[4], body[7], binary.NativeEndian.Uint32(body[8:])
 	return flags&unix.RTM_F_CLONED == 0 && table != unix.RT_TABLE_LOCAL && kind != unix.RTN_MULTICAST
 }
 
-// learn takes over what is said of key, and tells whether it is news.
+// learn takes over what is said of key, and reports whether it is news.
 func (n network) learn(key, value string, gone bool) bool {
 	old, known := n[key]
 	if gone {
@@ -138,7 +138,7 @@ func (n network) learn(key, value string, gone bool) bool {
 	return !known || old != value
 }
 
-// attribute gives the value of an attribute (rtnetlink(7), struct rtattr); empty: it is not there.
+// attribute returns the value of an attribute (rtnetlink(7), struct rtattr); empty: it is not there.
 func attribute(list []byte, kind uint16) string {
 	for len(list) >= unix.SizeofRtAttr {
 		size := int(binary.NativeEndian.Uint16(list))

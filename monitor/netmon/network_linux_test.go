@@ -39,7 +39,7 @@ func TestNetworkChanges(t *testing.T) {
 	}
 }
 
-// ownNetwork moves the test's thread into a network namespace of its own. It gives ip(8) to change it with, and a socket that
+// ownNetwork moves the test's thread into a network namespace of its own. It returns ip(8) to change it with, and a socket that
 // listens there.
 func ownNetwork(t *testing.T) (ip func(...string), socket *os.File) {
 	t.Helper()

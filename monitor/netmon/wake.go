@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Kicker is told what may have changed the way to a server: a *Monitor, or something that passes it on to several.
-type Kicker interface {
-	Kick(reason string)       // the network has changed
-	Woke(slept time.Duration) // the machine has slept
+// Nudger is told what may have changed the way to a server: a *Monitor, or something that passes it on to several.
+type Nudger interface {
+	Nudge(reason string)         // the network has changed
+	Resumed(slept time.Duration) // the machine has slept
 }
 
 const (
@@ -17,19 +17,19 @@ const (
 	wakeJump  = 2 * time.Second // a jump this long is sleep; shorter ones are clocks being set, or our own slowness
 )
 
-// Watch tells k of sleep and of network changes until ctx ends. One is enough for a process. Where the system can not tell
+// Watch tells k of sleep and of network changes until ctx ends. One is enough for a process. Where the system cannot tell
 // of network changes it watches for sleep alone. It waits for what it started.
-func Watch(ctx context.Context, log *slog.Logger, k Kicker) {
+func Watch(ctx context.Context, log *slog.Logger, n Nudger) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := watchNetwork(ctx, func() { k.Kick("network changed") }); err != nil && ctx.Err() == nil {
+		if err := watchNetwork(ctx, func() { n.Nudge("network changed") }); err != nil && ctx.Err() == nil {
 			log.Warn("network changes are not noticed", "err", err)
 		}
 	}()
 	watchSleep(ctx, asleep, func(slept time.Duration) {
 		log.Info("machine woke", "took", slept.Round(time.Millisecond))
-		k.Woke(slept)
+		n.Resumed(slept)
 	})
 	<-done
 }

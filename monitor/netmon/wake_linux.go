@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asleep gives how long the machine has slept since it started: CLOCK_BOOTTIME counts that, CLOCK_MONOTONIC does not
+// asleep returns how long the machine has slept since it started: CLOCK_BOOTTIME counts that, CLOCK_MONOTONIC does not
 // (clock_gettime(2)).
 func asleep() time.Duration { return clock(unix.CLOCK_BOOTTIME) - clock(unix.CLOCK_MONOTONIC) }
 

@@ -44,15 +44,15 @@ func TestAsleepStandsStillWhileAwake(t *testing.T) {
 	}
 }
 
-type kicks struct{ kicks, wakes atomic.Int64 }
+type nudges struct{ nudges, wakes atomic.Int64 }
 
-func (k *kicks) Kick(string)        { k.kicks.Add(1) }
-func (k *kicks) Woke(time.Duration) { k.wakes.Add(1) }
+func (k *nudges) Nudge(string)          { k.nudges.Add(1) }
+func (k *nudges) Resumed(time.Duration) { k.wakes.Add(1) }
 
 func TestWatchEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { Watch(ctx, slog.New(slog.DiscardHandler), &kicks{}); close(done) }()
+	go func() { Watch(ctx, slog.New(slog.DiscardHandler), &nudges{}); close(done) }()
 	cancel()
 	select {
 	case <-done:

@@ -37,7 +37,7 @@ type agentKey struct {
 	comment foreign.Text
 }
 
-// agentPath gives the path of the agent's socket, or "" where no agent is to be used. environment may be nil.
+// agentPath returns the path of the agent's socket, or "" where no agent is to be used. environment may be nil.
 func agentPath(o *config.Options, environment func(string) (string, bool)) string {
 	look := func(name string) string {
 		if environment == nil {

@@ -269,7 +269,7 @@ func TestTokenSignsThroughTheAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	a.OnHuman = func(waiting bool) { waits = append(waits, waiting) }
+	a.OnPrompt = func(waiting bool) { waits = append(waits, waiting) }
 	cfg := &ssh.ClientConfig{HostKeyCallback: ssh.InsecureIgnoreHostKey()}
 	a.Configure(cfg)
 	client, err := ssh.Dial("tcp", o.Address(), cfg)

@@ -31,7 +31,7 @@ type answering struct {
 // fresh begins a new try.
 func (s *answering) fresh() { s.given = nil }
 
-// password gives the next password: a remembered one, the stored one, or one that a person types, at most
+// password returns the next password: a remembered one, the stored one, or one that a person types, at most
 // NumberOfPasswordPrompts times. A password that the server takes is used for every later connection.
 func (a *Attempt) password() (ssh.AuthMethod, error) {
 	key := a.answerKey("password")
@@ -85,7 +85,7 @@ func (a *Attempt) askSecret(key, prompt string) (string, error) {
 	return secret, nil
 }
 
-// keyboardInteractive gives the next try of RFC 4256, or nil where nobody could answer or the server asks nothing
+// keyboardInteractive returns the next try of RFC 4256, or nil where nobody could answer or the server asks nothing
 // (userauth_kbdint of OpenSSH's sshconnect2.c).
 func (a *Attempt) keyboardInteractive() ssh.AuthMethod {
 	s := &a.answering
@@ -102,7 +102,7 @@ func (a *Attempt) keyboardInteractive() ssh.AuthMethod {
 	})
 }
 
-// canAnswer tells whether there is any source of answers left.
+// canAnswer reports whether there is any source of answers left.
 func (a *Attempt) canAnswer() bool {
 	if !a.options.BatchMode && a.credentials.ask != nil {
 		return true

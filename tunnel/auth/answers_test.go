@@ -80,7 +80,7 @@ func (s *passwordServer) note(try string) {
 	s.tries = append(s.tries, try)
 }
 
-// took gives the requests since the last call.
+// took returns the requests since the last call.
 func (s *passwordServer) took() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

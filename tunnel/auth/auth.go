@@ -30,15 +30,15 @@ var ErrConnectionLost = errors.New("connection lost")
 
 // Attempt is one attempt to log in to one server. It is used by one handshake at a time.
 type Attempt struct {
-	// OnHuman is told when a person is waited for (passphrase, password, touch) and when that is over; the dialer's
+	// OnPrompt is told when a person is waited for (passphrase, password, touch) and when that is over; the dialer's
 	// deadline stands still in between. May be nil.
-	OnHuman func(waiting bool)
+	OnPrompt func(waiting bool)
 
-	// Dead tells whether the connection under the handshake is gone. x/crypto does not pass that on to AuthCallback, and
+	// Dead reports whether the connection under the handshake is gone. x/crypto does not pass that on to AuthCallback, and
 	// nobody is to be asked for a dead connection's sake. May be nil.
 	Dead func() bool
 
-	// Known tells whether the host key was found among the known ones, or a person vouched for it. Nil: it was not. No
+	// Known reports whether the host key was found among the known ones, or a person vouched for it. Nil: it was not. No
 	// stored password goes elsewhere.
 	Known func() bool
 
@@ -177,7 +177,7 @@ func (a *Attempt) startOver() {
 	clear(a.exhausted)
 }
 
-// preferred gives the methods in the order in which they are to be tried.
+// preferred returns the methods in the order in which they are to be tried.
 func (a *Attempt) preferred() []string {
 	if a.options.PreferredAuthentications == nil {
 		return defaultPreferredAuthentications
@@ -185,7 +185,7 @@ func (a *Attempt) preferred() []string {
 	return a.options.PreferredAuthentications
 }
 
-// try gives the next try of method, or nil where it has none left.
+// try returns the next try of method, or nil where it has none left.
 func (a *Attempt) try(method string) (ssh.AuthMethod, error) {
 	switch {
 	case method == "publickey" && a.options.PubkeyAuthentication:
@@ -217,7 +217,7 @@ func (a *Attempt) Detail() string {
 	return ""
 }
 
-// CertExpiry gives the time from which on the certificates that logged in are no longer good; zero: never, or none was
+// CertExpiry returns the time from which on the certificates that logged in are no longer good; zero: never, or none was
 // used.
 func (a *Attempt) CertExpiry() time.Time {
 	var expiry time.Time

@@ -18,7 +18,7 @@ type Credentials struct {
 	// only an IdentityAgent that is a path is found.
 	Getenv func(string) (string, bool)
 
-	// GivenPassphrase gives the path of the file with the passphrase for keys of the host of this alias where it has no
+	// GivenPassphrase returns the path of the file with the passphrase for keys of the host of this alias where it has no
 	// TunneldPassphraseFile, for example a credential of systemd; empty: there is none. It may be set before first use.
 	GivenPassphrase func(alias string) string
 
@@ -48,7 +48,7 @@ func NewCredentials(ask Asker, log *slog.Logger) *Credentials {
 	}
 }
 
-// opened gives the decrypted key of path unless its file changed since; nil: not known.
+// opened returns the decrypted key of path unless its file changed since; nil: not known.
 func (c *Credentials) opened(path string, info fs.FileInfo) ssh.Signer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -59,7 +59,7 @@ func (c *Credentials) opened(path string, info fs.FileInfo) ssh.Signer {
 	return key.signer
 }
 
-// passphrase gives what last opened the key of path.
+// passphrase returns what last opened the key of path.
 func (c *Credentials) passphrase(path string) (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,7 +78,7 @@ func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer,
 // maxSaid bounds what is remembered of warnings: a banner may be another one each time.
 const maxSaid = 1000
 
-// firstTime tells whether what has not been said before.
+// firstTime reports whether what has not been said before.
 func (c *Credentials) firstTime(what string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *Credentials) firstTime(what string) bool {
 	return first
 }
 
-// answer gives what was remembered under key.
+// answer returns what was remembered under key.
 func (c *Credentials) answer(key string) (string, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -112,7 +112,7 @@ func (c *Credentials) forget(key string) {
 	delete(c.answers, key)
 }
 
-// hasAnswers tells whether anything is remembered under a key that begins with prefix.
+// hasAnswers reports whether anything is remembered under a key that begins with prefix.
 func (c *Credentials) hasAnswers(prefix string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

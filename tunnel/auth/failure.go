@@ -98,7 +98,7 @@ func (a *Attempt) refusals() int {
 	return count
 }
 
-// agentFault gives the agent's failure where that may be why nothing fitted: it could not be asked although a key of
+// agentFault returns the agent's failure where that may be why nothing fitted: it could not be asked although a key of
 // its own could have been needed, or it did not sign with a key that the server had accepted.
 func (a *Attempt) agentFault() error {
 	for _, offer := range a.offers {
@@ -112,14 +112,14 @@ func (a *Attempt) agentFault() error {
 	return a.agentErr
 }
 
-// ownKeyOffered tells whether an identity file that somebody wrote was offered and has its private half at hand.
+// ownKeyOffered reports whether an identity file that somebody wrote was offered and has its private half at hand.
 func (a *Attempt) ownKeyOffered() bool {
 	return slices.ContainsFunc(a.offers, func(o *offer) bool {
 		return o.sent && o.err == nil && o.candidate.explicit && !strings.HasSuffix(o.candidate.path, ".pub")
 	})
 }
 
-// story tells what was tried: "publickey (offered 2 keys: …) and password; the server allows publickey,password".
+// story returns what was tried: "publickey (offered 2 keys: …) and password; the server allows publickey,password".
 func (a *Attempt) story() string {
 	var parts []string
 	if keys := a.offered(); len(keys) > 0 {

@@ -53,7 +53,7 @@ func (a *Attempt) passwordHint() string {
 	return "tunneld can log in with publickey, keyboard-interactive and password; ask the server's administrator for one of them"
 }
 
-// takesAnswers tells whether the server would ask for a password.
+// takesAnswers reports whether the server would ask for a password.
 func (a *Attempt) takesAnswers() bool {
 	return slices.Contains(a.allowed, "password") || slices.Contains(a.allowed, "keyboard-interactive")
 }
@@ -64,7 +64,7 @@ type keyFailure struct {
 	err  error
 }
 
-// reasons gives everything that went wrong with keys.
+// reasons returns everything that went wrong with keys.
 func (a *Attempt) reasons() []keyFailure {
 	reasons := slices.Clone(a.failures)
 	for _, offer := range a.offers {

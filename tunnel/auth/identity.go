@@ -21,7 +21,7 @@ const maxKeyFile = 1 << 20
 // errUnprotected is the refusal of a private key that others may read.
 var errUnprotected = errors.New("unprotected private key file")
 
-// readKeyFile reads a whole key file. Only regular files are read, so that a pipe or a device can not block for ever.
+// readKeyFile reads a whole key file. Only regular files are read, so that a pipe or a device cannot block for ever.
 func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, keyFileFlags, 0)
 	if err != nil {
@@ -82,7 +82,7 @@ func readCertificate(path string) (*ssh.Certificate, error) {
 	return certificate, nil
 }
 
-// parsePublicLines gives the first public key of a file in the form "type base64 comment", or nil. A private key ends
+// parsePublicLines returns the first public key of a file in the form "type base64 comment", or nil. A private key ends
 // the search, as in sshkey_try_load_public.
 func parsePublicLines(data []byte) ssh.PublicKey {
 	for line := range bytes.Lines(data) {
@@ -104,8 +104,8 @@ func parsePublicLines(data []byte) ssh.PublicKey {
 	return nil
 }
 
-// embeddedPublic gives the public half that OpenSSH's private key format carries in the clear
-// (PROTOCOL.key), or nil. It knows the types whose private halves x/crypto can not parse, such as sk keys, too.
+// embeddedPublic returns the public half that OpenSSH's private key format carries in the clear
+// (PROTOCOL.key), or nil. It knows the types whose private halves x/crypto cannot parse, such as sk keys, too.
 func embeddedPublic(data []byte) ssh.PublicKey {
 	const magic = "openssh-key-v1\x00"
 	block, _ := pem.Decode(data)

@@ -12,7 +12,7 @@ import (
 // writer.
 const keyFileFlags = os.O_RDONLY | syscall.O_NONBLOCK
 
-// ownedByUs tells whether the file belongs to the user that this process runs as.
+// ownedByUs reports whether the file belongs to the user that this process runs as.
 func ownedByUs(info fs.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int(stat.Uid) == os.Getuid()

@@ -148,7 +148,7 @@ func (a *Attempt) agentKeys() []agentKey {
 	return nil
 }
 
-// fits tells whether a key may be offered at all: RequiredRSASize, PubkeyAcceptedAlgorithms, and for a certificate that
+// fits reports whether a key may be offered at all: RequiredRSASize, PubkeyAcceptedAlgorithms, and for a certificate that
 // it is one for users and good now.
 func (a *Attempt) fits(name string, public ssh.PublicKey, explicit bool) bool {
 	why := a.unfit(public)

@@ -174,7 +174,7 @@ func authOptions(login, address string, files ...string) *config.Options {
 	return o
 }
 
-// login makes one attempt and gives what it left behind; the connection, if any, is closed.
+// login makes one attempt and returns what it left behind; the connection, if any, is closed.
 func login(t *testing.T, c *Credentials, o *config.Options) (*Attempt, error) {
 	t.Helper()
 	return loginThrough(t, c, o, func(conn net.Conn) net.Conn { return conn })
@@ -269,7 +269,7 @@ func authSign(t *testing.T, ca, path string, arguments ...string) {
 	run(t, "", authTool(t, "ssh-keygen"), append(arguments, path+".pub")...)
 }
 
-// run runs a program to its end, with environment added to a small one, and gives its output.
+// run runs a program to its end, with environment added to a small one, and returns its output.
 func run(t *testing.T, environment, program string, arguments ...string) string {
 	t.Helper()
 	command := exec.Command(program, arguments...)

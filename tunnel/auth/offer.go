@@ -37,7 +37,7 @@ func newOffer(a *Attempt, key *candidate) *offer {
 	}
 }
 
-// askedKey notes when x/crypto puts the key into a packet, which it does not where the server can not verify any of the
+// askedKey notes when x/crypto puts the key into a packet, which it does not where the server cannot verify any of the
 // key's signatures.
 type askedKey struct {
 	ssh.PublicKey
@@ -107,8 +107,8 @@ var errAgent = errors.New("agent")
 func (a *Attempt) sign(key *candidate, rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	holder := a.holder(key)
 	if holder.agent {
-		a.human(true)
-		defer a.human(false)
+		a.pauseForPrompt(true)
+		defer a.pauseForPrompt(false)
 		signature, err := a.agent.sign(a.ctx, holder.public, data, algorithm)
 		if err != nil {
 			return nil, fmt.Errorf("the %w does not sign: %w", errAgent, err)

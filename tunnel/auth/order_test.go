@@ -81,7 +81,7 @@ func TestKeysAfterPartialSuccess(t *testing.T) {
 // afterOffers is what sshd says when no more keys come: its log may arrive later than its answers.
 var afterOffers = regexp.MustCompile(`(?m)^(Connection (closed|reset) by|Accepted publickey|Disconnect)`)
 
-// offersTo gives the keys that sshd was asked about while f ran, on one connection.
+// offersTo returns the keys that sshd was asked about while f ran, on one connection.
 func (s *authServer) offersTo(t *testing.T, f func()) []string {
 	t.Helper()
 	before := len(s.log.String())
@@ -145,7 +145,7 @@ func newKeyPool(t *testing.T) *keyPool {
 	return p
 }
 
-// entry draws one host entry and an agent, and gives what the agent holds.
+// entry draws one host entry and an agent, and returns what the agent holds.
 func (p *keyPool) entry(t *testing.T, random *rand.Rand, server *authServer) (*config.Options, []string) {
 	t.Helper()
 	o := server.options(draw(random, p.files, 5)...)

@@ -49,7 +49,7 @@ func (a *Attempt) private(path string) (ssh.Signer, error) {
 	return a.unlock(path, data, info)
 }
 
-// isEncrypted tells whether a private key needs a passphrase.
+// isEncrypted reports whether a private key needs a passphrase.
 func isEncrypted(data []byte) bool {
 	if block, _ := pem.Decode(data); block != nil && block.Type == encryptedPKCS8 {
 		return true
@@ -131,7 +131,7 @@ func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
 }
 
 // storedPassphrase reads the first line of the file that holds the passphrase of this host's keys. file is empty where none
-// is configured. What it gives opens keys, and never goes into a packet: see storedPassword for what may.
+// is configured. What it returns opens keys, and never goes into a packet: see storedPassword for what may.
 func (a *Attempt) storedPassphrase() (file, passphrase string, err error) {
 	file = a.passphraseFile()
 	if file == "" {
@@ -156,19 +156,19 @@ func (a *Attempt) question() (free func(), err error) {
 	if a.options.BatchMode || a.credentials.ask == nil {
 		return nil, ErrNobody
 	}
-	a.human(true)
+	a.pauseForPrompt(true)
 	select {
 	case a.credentials.asking <- struct{}{}:
-		return func() { <-a.credentials.asking; a.human(false) }, nil
+		return func() { <-a.credentials.asking; a.pauseForPrompt(false) }, nil
 	case <-a.ctx.Done():
-		a.human(false)
+		a.pauseForPrompt(false)
 		return nil, context.Cause(a.ctx)
 	}
 }
 
-// human tells the dialer that a person is being waited for, so that its deadline stands still.
-func (a *Attempt) human(waiting bool) {
-	if a.OnHuman != nil {
-		a.OnHuman(waiting)
+// pauseForPrompt tells the dialer that a person is being waited for, so that its deadline stands still.
+func (a *Attempt) pauseForPrompt(waiting bool) {
+	if a.OnPrompt != nil {
+		a.OnPrompt(waiting)
 	}
 }

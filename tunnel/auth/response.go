@@ -14,7 +14,7 @@ var errBroken = errors.New("the server breaks the protocol")
 // errReplied ends a try whose refusal has been seen.
 var errReplied = errors.New("refused as RFC 4252 says")
 
-// response tells whether a try was refused in a proper message. To AuthCallback, x/crypto gives a refusal and a message that makes
+// response reports whether a try was refused in a proper message. To AuthCallback, x/crypto gives a refusal and a message that makes
 // no sense in the same way (client_auth.go, clientAuthenticate); but it repeats a method, for which RetryableAuthMethod is,
 // only after a refusal.
 type response struct {
@@ -44,7 +44,7 @@ func (r *response) password(secret string) ssh.AuthMethod {
 	return ssh.RetryableAuthMethod(ssh.PasswordCallback(func() (string, error) { return secret, r.again() }), 2)
 }
 
-// senseless tells whether the server answered the last try with something that makes no sense. The first request is one for
+// senseless reports whether the server answered the last try with something that makes no sense. The first request is one for
 // the methods that it allows: no methods are no answer, but for saysNo.
 func (a *Attempt) senseless(state *ssh.ClientAuthContext) bool {
 	switch {
@@ -60,7 +60,7 @@ func (a *Attempt) senseless(state *ssh.ClientAuthContext) bool {
 	return true
 }
 
-// over gives what ends an attempt with nothing left to try. Nil has the library give the error that it has met in the last try.
+// over returns what ends an attempt with nothing left to try. Nil has the library give the error that it has met in the last try.
 func (a *Attempt) over() error {
 	switch {
 	case a.brokeLast:
@@ -73,7 +73,7 @@ func (a *Attempt) over() error {
 	return errRefused
 }
 
-// saysNo tells whether the library's error stands for SSH_MSG_USERAUTH_FAILURE in reply to the last try, and not for a message
+// saysNo reports whether the library's error stands for SSH_MSG_USERAUTH_FAILURE in reply to the last try, and not for a message
 // that makes no sense. Both come without a type, so this is decided by text. A refusal is no error to the library, which then
 // has nothing left to try; but where keyboard-interactive is refused before anything was asked, it had expected a question.
 func saysNo(err error) bool {

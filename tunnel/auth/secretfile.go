@@ -15,7 +15,7 @@ const (
 	secretPatience = 5 * time.Second // how long the writer of a pipe may take
 )
 
-// readSecretFile gives the first line of a file without its end. The file may be a pipe that somebody has open.
+// readSecretFile returns the first line of a file without its end. The file may be a pipe that somebody has open.
 func readSecretFile(ctx context.Context, path string) (string, error) {
 	f, err := os.OpenFile(path, keyFileFlags, 0)
 	if err != nil {
@@ -37,7 +37,7 @@ func readSecretFile(ctx context.Context, path string) (string, error) {
 }
 
 // warnReadable warns, the first time, of a file with a secret that belongs to us and that others may read. It is used
-// nevertheless: the secret is out already, and some platforms can not mount it otherwise.
+// nevertheless: the secret is out already, and some platforms cannot mount it otherwise.
 func (a *Attempt) warnReadable(path string) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil && a.credentials.firstTime("readable "+path) {

@@ -18,7 +18,7 @@ type storedPassword struct {
 	failed  bool     // the file could not be read; it was said
 }
 
-// storedPassword gives the password of this hop to be sent by method, or "".
+// storedPassword returns the password of this hop to be sent by method, or "".
 func (a *Attempt) storedPassword(method string) string {
 	if !a.mayStore(method) {
 		return ""
@@ -41,7 +41,7 @@ func (a *Attempt) storedPassword(method string) string {
 // storedAnswer stands for the stored password among answering.given.
 const storedAnswer = "stored"
 
-// mayStore tells whether the stored password may be sent by method now.
+// mayStore reports whether the stored password may be sent by method now.
 func (a *Attempt) mayStore(method string) bool {
 	s := &a.answering.stored
 	if s.failed || s.refused || a.passwordFile() == "" || !a.knownHost() {
@@ -54,7 +54,7 @@ func (a *Attempt) mayStore(method string) bool {
 	return len(s.sent) == 0 && !a.takesPasswords()
 }
 
-// takesPasswords tells whether the server asks for passwords in the plain way, and we may answer.
+// takesPasswords reports whether the server asks for passwords in the plain way, and we may answer.
 func (a *Attempt) takesPasswords() bool {
 	return a.options.PasswordAuthentication && slices.Contains(a.allowed, "password") &&
 		slices.Contains(a.preferred(), "password") && !a.exhausted["password"]
@@ -80,7 +80,7 @@ func (a *Attempt) passwordFile() string {
 	return a.credentials.GivenPassword(a.options.Alias, a.Destination)
 }
 
-// knownHost tells whether the server is certainly the one that was meant, and says once what that costs if not.
+// knownHost reports whether the server is certainly the one that was meant, and says once what that costs if not.
 func (a *Attempt) knownHost() bool {
 	if a.Known != nil && a.Known() {
 		return true

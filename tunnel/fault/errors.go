@@ -15,7 +15,7 @@ type Phase string
 // The phases, in the order in which a tunnel goes through them.
 const (
 	PhaseConfig    Phase = "config"         // parse, unknown keyword, nothing to forward
-	PhaseListen    Phase = "listen"         // a local listener can not be bound
+	PhaseListen    Phase = "listen"         // a local listener cannot be bound
 	PhaseDial      Phase = "dial"           // DNS, TCP, ProxyCommand, jump host
 	PhaseHandshake Phase = "handshake"      // version exchange and key exchange
 	PhaseHostKey   Phase = "host key"       // unknown, changed or revoked host key
@@ -41,10 +41,10 @@ func (e *Error) Error() string {
 	return foreign.Own(fmt.Sprintf("%s: %v", e.Where, e.Err)).String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// PhaseOf gives the phase of err: PhaseConfig for a *config.Error, empty where err carries none.
+// PhaseOf returns the phase of err: PhaseConfig for a *config.Error, empty where err carries none.
 func PhaseOf(err error) Phase {
 	var e *Error
 	if errors.As(err, &e) {
@@ -57,7 +57,7 @@ func PhaseOf(err error) Phase {
 	return ""
 }
 
-// IsPermanent tells whether trying again without a change by a person is no use.
+// IsPermanent reports whether trying again without a change by a person is no use.
 func IsPermanent(err error) bool {
 	var e *Error
 	if errors.As(err, &e) {
@@ -66,7 +66,7 @@ func IsPermanent(err error) bool {
 	return PhaseOf(err) == PhaseConfig
 }
 
-// HintOf gives the advice that goes with err, or "".
+// HintOf returns the advice that goes with err, or "".
 func HintOf(err error) string {
 	var e *Error
 	if errors.As(err, &e) && e.Hint != "" {

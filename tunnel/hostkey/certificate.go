@@ -17,7 +17,7 @@ var defaultCASignatureAlgorithms = []string{
 	ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
 }
 
-// checkCertificate tells whether a certificate of a known authority holds for this host and now. The rules are those of
+// checkCertificate reports whether a certificate of a known authority holds for this host and now. The rules are those of
 // sshkey_cert_check_host: no critical option is understood, and principals are compared to the letter, without wildcards. As
 // since OpenSSH 10, a certificate without principals is good for no host: one that an authority has forgotten to bind would
 // be good for all.

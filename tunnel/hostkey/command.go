@@ -32,9 +32,9 @@ const (
 	maxCommandErrors = 1 << 10          // bytes of its stderr that are shown
 )
 
-// runCommand runs KnownHostsCommand and gives those of its lines that name the host. key is nil while it is not known yet.
+// runCommand runs KnownHostsCommand and returns those of its lines that name the host. key is nil while it is not known yet.
 //
-// A command that can not be started is warned about and gives nothing, one that fails ends the attempt; ssh does the same.
+// A command that cannot be started is warned about and gives nothing, one that fails ends the attempt; ssh does the same.
 // The failure is transient, because such commands ask directories over the network.
 func (h *Keys) runCommand(ctx context.Context, occasion, name string, key ssh.PublicKey) (knownHosts, error) {
 	words, err := config.SplitWords(h.options.KnownHostsCommand)

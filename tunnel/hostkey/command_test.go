@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// script writes a program of /bin/sh and gives its path.
+// script writes a program of /bin/sh and returns its path.
 func script(t *testing.T, lines ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "command")

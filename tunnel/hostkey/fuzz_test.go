@@ -131,7 +131,7 @@ func FuzzCertificate(f *testing.F) {
 	})
 }
 
-// FuzzRevoked reads RevokedHostKeys in both of its forms. What can not be read revokes nobody in silence.
+// FuzzRevoked reads RevokedHostKeys in both of its forms. What cannot be read revokes nobody in silence.
 func FuzzRevoked(f *testing.F) {
 	f.Add([]byte(keyText(testKey(f, "ed25519 a")) + "\n# comment\n" + keyText(testKey(f, "rsa a"))))
 	f.Add([]byte("ssh-ed25519 AAAA\n"))

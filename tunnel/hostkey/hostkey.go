@@ -62,7 +62,7 @@ func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask As
 	}
 	known := h.lookup(h.name())
 	if o.KnownHostsCommand != "" && !o.HostKeyAlgorithmsExact {
-		// ssh gives the command the name without the port here, and believes it for that name. Where the order is written out
+		// ssh returns the command the name without the port here, and believes it for that name. Where the order is written out
 		// it does not ask (ssh_kex2 of sshconnect2.c): a command may insist on being told the key.
 		more, err := h.runCommand(ctx, commandOrder, canonicalHost(o.HostName), nil)
 		if err != nil {
@@ -94,14 +94,14 @@ func (h *Keys) read(path string, user bool) {
 	h.files = append(h.files, knownHostsFile{path: path, user: user, lines: lines, err: err})
 }
 
-// Algorithms gives HostKeyAlgorithms for ssh.ClientConfig, the ones of known keys first.
+// Algorithms returns HostKeyAlgorithms for ssh.ClientConfig, the ones of known keys first.
 func (h *Keys) Algorithms() []string { return slices.Clone(h.offered) }
 
-// Check tells whether key may be trusted; it is for ssh.ClientConfig.HostKeyCallback. remote is nil where the server is
+// Check reports whether key may be trusted; it is for ssh.ClientConfig.HostKeyCallback. remote is nil where the server is
 // not reached directly. A new key is written to the first user file where StrictHostKeyChecking says so. ctx bounds
 // KnownHostsCommand and a person's answer.
 //
-// The error is an *Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed, where a file can not be read
+// The error is an *Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed, where a file cannot be read
 // for now, or where ctx is done.
 func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
 	if accepted := h.accepted.Load(); accepted != nil && bytes.Equal(accepted.blob, key.Marshal()) {
@@ -126,18 +126,18 @@ func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) er
 	return nil
 }
 
-// Known tells whether the server may be sent a secret that no person types: its key is held, a person vouched for it, or it
+// Known reports whether the server may be sent a secret that no person types: its key is held, a person vouched for it, or it
 // is held from now on. Before check it is not.
 func (h *Keys) Known() bool { return h.accepted.Load() != nil && !h.taken.Load() }
 
-// exempt tells whether NoHostAuthenticationForLocalhost does without the files of known hosts: the peer is this machine, is
+// exempt reports whether NoHostAuthenticationForLocalhost does without the files of known hosts: the peer is this machine, is
 // reached directly and has no HostKeyAlias (check_host_key of sshconnect.c).
 func (h *Keys) exempt(remote net.Addr) bool {
 	tcp, ok := remote.(*net.TCPAddr)
 	return h.options.NoHostAuthForLocalhost && h.options.HostKeyAlias == "" && ok && tcp.IP.IsLoopback() && h.direct()
 }
 
-// direct tells whether the server's own address is the one that we are connected to.
+// direct reports whether the server's own address is the one that we are connected to.
 func (h *Keys) direct() bool { return h.options.Via == nil && h.options.ProxyCommand == "" }
 
 // acceptable makes the checks that hold for every host: the size of RSA keys, the algorithms, RevokedHostKeys.
@@ -156,10 +156,10 @@ func (h *Keys) acceptable(key ssh.PublicKey) error {
 	revoked, err := revokedByFile(h.options.RevokedHostKeys, key)
 	var unread *fs.PathError
 	if errors.As(err, &unread) && (momentary(err) || len(h.before.keys) > 0) {
-		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys %s can not be read: %w", h.options.RevokedHostKeys, unread.Err))
+		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys %s cannot be read: %w", h.options.RevokedHostKeys, unread.Err))
 	}
 	if err != nil {
-		return h.refuse(fmt.Errorf("RevokedHostKeys can not be used, so that no host key can be trusted: %w", err),
+		return h.refuse(fmt.Errorf("RevokedHostKeys cannot be used, so that no host key can be trusted: %w", err),
 			"mend the file or take RevokedHostKeys out of the configuration")
 	}
 	if revoked {
@@ -169,7 +169,7 @@ func (h *Keys) acceptable(key ssh.PublicKey) error {
 	return nil
 }
 
-// name gives the server's name in known_hosts.
+// name returns the server's name in known_hosts.
 func (h *Keys) name() string {
 	if h.options.HostKeyAlias != "" {
 		return lowerASCII(h.options.HostKeyAlias)
@@ -177,7 +177,7 @@ func (h *Keys) name() string {
 	return hostKeyName(h.options.HostName, h.options.Port)
 }
 
-// certificateName gives the name that a host certificate must be made out for.
+// certificateName returns the name that a host certificate must be made out for.
 func (h *Keys) certificateName() string {
 	if h.options.HostKeyAlias != "" {
 		return lowerASCII(h.options.HostKeyAlias)
@@ -185,7 +185,7 @@ func (h *Keys) certificateName() string {
 	return canonicalHost(h.options.HostName)
 }
 
-// lookup gives the lines of all files that name the host, the user's files first.
+// lookup returns the lines of all files that name the host, the user's files first.
 func (h *Keys) lookup(name string) knownHosts {
 	var found knownHosts
 	for i := range h.files {
@@ -194,7 +194,7 @@ func (h *Keys) lookup(name string) knownHosts {
 	return found
 }
 
-// checkedAddress gives the peer's address as known_hosts names it, and "" where CheckHostIP does not apply: it is off, the
+// checkedAddress returns the peer's address as known_hosts names it, and "" where CheckHostIP does not apply: it is off, the
 // peer is this machine, the way leads through another program or host, or the address is the name.
 func (h *Keys) checkedAddress(remote net.Addr, port int) string {
 	tcp, ok := remote.(*net.TCPAddr)

@@ -95,7 +95,7 @@ func TestCheck(t *testing.T) {
 		"alias, real name held":    {lines: []string{held}, set: func(o *config.Options) { o.HostKeyAlias = "name" }, want: "no host key is known for name;"},
 		"alias, recorded":          {strict: config.StrictNo, set: func(o *config.Options) { o.HostKeyAlias = "Name" }, recorded: "name"},
 		"no place to remember":     {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = []string{"none"} }, want: "UserKnownHostsFile none leaves no place"},
-		"name not to be written":   {strict: config.StrictNo, set: func(o *config.Options) { o.HostName = "a*b" }, want: "can not be written"},
+		"name not to be written":   {strict: config.StrictNo, set: func(o *config.Options) { o.HostName = "a*b" }, want: "cannot be written"},
 		"not writable":             {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = []string{"/dev/null/x"} }},
 		"a directory in its place": {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = []string{"/dev"} }},
 		"second file":              {lines: []string{held}, set: func(o *config.Options) { o.UserKnownHostsFile = append([]string{"/missing"}, o.UserKnownHostsFile...) }, keep: true},
@@ -287,7 +287,7 @@ func TestRevokedHostKeysText(t *testing.T) {
 		"the key":       {[]string{"\t" + keyText(testKey(t, "rsa a")), keyText(a) + " stolen\r"}, a, "is revoked by"},
 		"certified key": {[]string{keyText(a)}, cert, "is revoked by"},
 		"authority":     {[]string{keyText(testKey(t, "ecdsa ca"))}, cert, "is revoked by"},
-		"garbage":       {[]string{"x y z"}, a, "can not be used, so that no host key can be trusted: "},
+		"garbage":       {[]string{"x y z"}, a, "cannot be used, so that no host key can be trusted: "},
 		"garbage below": {[]string{keyText(a), "x y z"}, a, "is revoked by"},
 	}
 	for name, test := range tests {

@@ -35,7 +35,7 @@ type knownHostsFile struct {
 	err   error // why it could not be read, also where it is missing; nil: it was
 }
 
-// readKnownHosts gives the lines of a file, without their ends. A missing file has none.
+// readKnownHosts returns the lines of a file, without their ends. A missing file has none.
 func readKnownHosts(path string) ([]string, error) {
 	lines, err := readLines(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -70,10 +70,10 @@ type knownHost struct {
 	key     ssh.PublicKey
 }
 
-// source gives "file:line".
+// source returns "file:line".
 func (k *knownHost) source() string { return fmt.Sprintf("%s:%d", k.file, k.line) }
 
-// lookup gives the lines that name the host. Lines that can not be read are passed over: one bad line, or a key of a type
+// lookup returns the lines that name the host. Lines that cannot be read are passed over: one bad line, or a key of a type
 // that only a newer OpenSSH knows, must harm nobody else.
 func (f *knownHostsFile) lookup(name string) knownHosts {
 	var found knownHosts

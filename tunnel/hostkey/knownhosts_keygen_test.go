@@ -72,7 +72,7 @@ func (m *lineMaker) line() string {
 // found is what both sides say of a line.
 var keygenFound = regexp.MustCompile(`(?m)^# Host .* found: line (\d+) ?(CA|REVOKED)?`)
 
-// lookupByKeygen gives "line marker" of all lines that ssh-keygen finds for the name.
+// lookupByKeygen returns "line marker" of all lines that ssh-keygen finds for the name.
 func lookupByKeygen(t *testing.T, path, name string) []string {
 	output, err := runProgram(t, "ssh-keygen", "-l", "-F", name, "-f", path)
 	if err != nil && output == "" {

@@ -18,7 +18,7 @@ const maxPattern = 1022
 // hashMagic begins a hashed name.
 const hashMagic = "|1|"
 
-// hostKeyName gives the name under which a host stands in known_hosts: in brackets with the port unless that is 22. An
+// hostKeyName returns the name under which a host stands in known_hosts: in brackets with the port unless that is 22. An
 // address is written in its shortest form, as ssh does before it looks.
 func hostKeyName(host string, port int) string {
 	host = canonicalHost(host)
@@ -47,7 +47,7 @@ func lowerASCII(s string) string {
 	return string(lower)
 }
 
-// addressName gives the name of the peer's address in known_hosts, or "" where there is no address.
+// addressName returns the name of the peer's address in known_hosts, or "" where there is no address.
 func addressName(remote net.Addr, port int) string {
 	tcp, ok := remote.(*net.TCPAddr)
 	if !ok {
@@ -60,7 +60,7 @@ func addressName(remote net.Addr, port int) string {
 	return hostKeyName(host, port)
 }
 
-// matchNames tells whether the list of names of a line, or its hashed name, means the lower-case name.
+// matchNames reports whether the list of names of a line, or its hashed name, means the lower-case name.
 func matchNames(names, name string) bool {
 	if strings.HasPrefix(names, "|") {
 		return matchHashed(names, name)
@@ -84,7 +84,7 @@ func matchHashed(hashed, name string) bool {
 	return hashName(name, salt) == hashed
 }
 
-// hashName gives |1|salt|HMAC-SHA1(salt, name)|, the form that HashKnownHosts asks for. salt has 20 bytes.
+// hashName returns |1|salt|HMAC-SHA1(salt, name)|, the form that HashKnownHosts asks for. salt has 20 bytes.
 func hashName(name string, salt []byte) string {
 	mac := hmac.New(sha1.New, salt)
 	mac.Write([]byte(name))
@@ -97,7 +97,7 @@ func newSalt() []byte {
 	return salt
 }
 
-// matchPatternList tells whether one of the comma separated patterns matches and none that is negated by ! does.
+// matchPatternList reports whether one of the comma separated patterns matches and none that is negated by ! does.
 func matchPatternList(list, name string) bool {
 	matched := false
 	for pattern := range strings.SplitSeq(list, ",") {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// replacement is the set of keys that a host has from now on. All other lines, comments and lines that can not be read
+// replacement is the set of keys that a host has from now on. All other lines, comments and lines that cannot be read
 // stay as they are and where they are.
 type replacement struct {
 	host    string
@@ -89,7 +89,7 @@ func (r replacement) names() []string {
 	return []string{r.host, r.address}
 }
 
-// keyOf gives the key of a plain line of the host, and nil for all other lines.
+// keyOf returns the key of a plain line of the host, and nil for all other lines.
 func (r replacement) keyOf(text string) ssh.PublicKey {
 	line, ok := parseKnownHostsLine(text)
 	if !ok || line.marker != markNone {

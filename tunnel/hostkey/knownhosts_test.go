@@ -142,7 +142,7 @@ func TestKnownHostsLines(t *testing.T) {
 	}
 }
 
-// A short RSA key can not be used, so it says nothing of the host: OpenSSH does not read it.
+// A short RSA key cannot be used, so it says nothing of the host: OpenSSH does not read it.
 func TestShortRSAKeyIsNoKey(t *testing.T) {
 	modulus := new(big.Int).SetBit(big.NewInt(1), 767, 1)
 	blob := ssh.Marshal(struct {

@@ -18,7 +18,7 @@ const (
 // knownHosts are the lines that name one host, in the order of the files.
 type knownHosts []knownHost
 
-// judge tells what is known of the key, and by which line: the one that holds it, or for keyChanged the one that
+// judge returns what is known of the key, and by which line: the one that holds it, or for keyChanged the one that
 // contradicts it, of the same type where there is one. As in OpenSSH, a key of any type makes another type's a changed
 // one, certificates are compared by their authority with @cert-authority lines alone, and @revoked comes before all.
 func (k knownHosts) judge(key ssh.PublicKey) (verdict, *knownHost) {
@@ -53,7 +53,7 @@ func (k knownHosts) judgeAuthority(cert *ssh.Certificate) (verdict, *knownHost) 
 	return keyUnknown, nil
 }
 
-// revokes tells whether the key, or the authority that certified it, is marked @revoked for the name.
+// revokes reports whether the key, or the authority that certified it, is marked @revoked for the name.
 func (k knownHosts) revokes(key ssh.PublicKey) bool {
 	cert, certified := key.(*ssh.Certificate)
 	for i := range k {
@@ -77,7 +77,7 @@ func (k knownHosts) first(mark marker) *knownHost {
 	return nil
 }
 
-// holdsType tells whether a key of this type that is not revoked is held. Only the first of a type counts.
+// holdsType reports whether a key of this type that is not revoked is held. Only the first of a type counts.
 func (k knownHosts) holdsType(name string) bool {
 	for i := range k {
 		if k[i].marker == markNone && k[i].key.Type() == name {

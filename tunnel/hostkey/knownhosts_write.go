@@ -72,7 +72,7 @@ func missingNames(text string, names []string, key ssh.PublicKey) []string {
 	return missing
 }
 
-// knownHostsText gives the lines to write: one for all names, or one hashed for each.
+// knownHostsText returns the lines to write: one for all names, or one hashed for each.
 func knownHostsText(names []string, key ssh.PublicKey, hash bool) string {
 	if len(names) == 0 {
 		return ""
@@ -128,7 +128,7 @@ func lock(ctx context.Context, file *os.File) error {
 	}
 }
 
-// isStill tells whether the path leads to the open file.
+// isStill reports whether the path leads to the open file.
 func isStill(file *os.File, path string) bool {
 	opened, err := file.Stat()
 	if err != nil {

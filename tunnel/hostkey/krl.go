@@ -78,7 +78,7 @@ func skipKRLHeader(r *wireReader) error {
 	return r.err()
 }
 
-// sections reads all sections of data, of which r has the rest, and gives the keys that signed it.
+// sections reads all sections of data, of which r has the rest, and returns the keys that signed it.
 func (l *revocationList) sections(data []byte, r *wireReader) (signers []ssh.PublicKey, err error) {
 	for !r.failed && len(r.rest) > 0 {
 		kind, body := r.byte(), r.string()
@@ -106,7 +106,7 @@ func (l *revocationList) sections(data []byte, r *wireReader) (signers []ssh.Pub
 	return signers, r.err()
 }
 
-// signer checks a signature over all that stands before it, and gives its key.
+// signer checks a signature over all that stands before it, and returns its key.
 func (l *revocationList) signer(data []byte, r *wireReader, blob []byte) (ssh.PublicKey, error) {
 	key, err := parseKeyBlob(blob)
 	if err != nil {
@@ -150,7 +150,7 @@ func collect(set map[string]bool, body []byte, size int) error {
 	return r.err()
 }
 
-// revokes tells whether the list names the key, the certificate, or the authority that certified it.
+// revokes reports whether the list names the key, the certificate, or the authority that certified it.
 func (l *revocationList) revokes(key ssh.PublicKey) bool {
 	if l.names(sshkey.Plain(key)) {
 		return true

@@ -107,16 +107,16 @@ func (s *liveServer) path(name string) string { return filepath.Join(s.dir, name
 
 func (s *liveServer) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
-// name gives the server's name in known_hosts.
+// name returns the server's name in known_hosts.
 func (s *liveServer) name() string { return fmt.Sprintf("[127.0.0.1]:%d", s.port) }
 
-// line gives a line of known_hosts with a key of the server.
+// line returns a line of known_hosts with a key of the server.
 func (s *liveServer) line(names, kind string) string { return names + " " + keyText(s.keys[kind]) }
 
 // setting is an option of ssh_config(5).
 type setting struct{ keyword, value string }
 
-// options gives ours for the settings.
+// options returns ours for the settings.
 func (s *liveServer) options(t *testing.T, file string, settings []setting) *config.Options {
 	t.Helper()
 	o := &config.Options{
@@ -153,7 +153,7 @@ func (s *liveServer) options(t *testing.T, file string, settings []setting) *con
 	return o
 }
 
-// byUs tells whether we accept the server's key, and why not.
+// byUs reports whether we accept the server's key, and why not.
 func (s *liveServer) byUs(t *testing.T, file string, settings ...setting) (bool, error) {
 	t.Helper()
 	h, err := Read(t.Context(), s.options(t, file, settings), nil, nil, testLog(t))
@@ -179,7 +179,7 @@ func (s *liveServer) byUs(t *testing.T, file string, settings ...setting) (bool,
 	return verdict == nil, verdict
 }
 
-// bySSH tells whether ssh does.
+// bySSH reports whether ssh does.
 func (s *liveServer) bySSH(t *testing.T, file string, settings ...setting) (bool, string) {
 	t.Helper()
 	output, _ := runProgram(t, "ssh", s.words(file, settings, "-o", "PreferredAuthentications=none", "127.0.0.1", "true")...)

@@ -18,7 +18,7 @@ var defaultHostKeyAlgorithms = []string{
 	ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
 }
 
-// permitted gives the algorithms that the options permit, whether or not this program can use them.
+// permitted returns the algorithms that the options permit, whether or not this program can use them.
 func (h *Keys) permitted() []string {
 	if h.options.HostKeyAlgorithms == nil {
 		return defaultHostKeyAlgorithms
@@ -26,7 +26,7 @@ func (h *Keys) permitted() []string {
 	return h.options.HostKeyAlgorithms
 }
 
-// offer gives the algorithms to offer: the permitted ones that we can use. They stand in the order of OpenSSH's
+// offer returns the algorithms to offer: the permitted ones that we can use. They stand in the order of OpenSSH's
 // order_hostkeyalgs, the ones of known keys first, because the server shows the key of the first one that it has: a server
 // that is known by its RSA key only would else look like one whose key has changed. Dropbear even hangs up unless the
 // first one is its own.
@@ -43,7 +43,7 @@ func (h *Keys) offer(known knownHosts) ([]string, error) {
 		return !slices.Contains(usable, name)
 	})
 	if h.options.HostKeyAlgorithms != nil && len(offered) < len(algorithms) {
-		h.log.Debug("host key algorithms that tunneld can not use are left out", "offered", strings.Join(offered, ","))
+		h.log.Debug("host key algorithms that tunneld cannot use are left out", "offered", strings.Join(offered, ","))
 	}
 	if len(offered) == 0 {
 		return nil, &fault.Error{
@@ -85,7 +85,7 @@ func isCertificateType(algorithm string) bool {
 	return strings.HasSuffix(algorithm, sshkey.CertificateSuffix)
 }
 
-// plainKeyType gives the type of the key, without a certificate, that is used with an algorithm.
+// plainKeyType returns the type of the key, without a certificate, that is used with an algorithm.
 func plainKeyType(algorithm string) string {
 	if base, ok := strings.CutSuffix(algorithm, sshkey.CertificateSuffix); ok {
 		algorithm = base
@@ -100,7 +100,7 @@ func plainKeyType(algorithm string) string {
 	return algorithm
 }
 
-// permits tells whether a key of this type may be used with one of the algorithms.
+// permits reports whether a key of this type may be used with one of the algorithms.
 func permits(algorithms []string, key ssh.PublicKey) bool {
 	_, certified := key.(*ssh.Certificate)
 	return slices.ContainsFunc(algorithms, func(name string) bool {

@@ -9,12 +9,12 @@ import (
 // Writing a new key down is a courtesy to the next attempt: where it fails, for example on a read-only disk, it is warned
 // about and the connection goes on, as with ssh.
 
-// recordable tells whether new keys have a place to go, and the host a name that can be written there.
+// recordable reports whether new keys have a place to go, and the host a name that can be written there.
 func (h *Keys) recordable() bool {
 	return len(withoutNone(h.options.UserKnownHostsFile)) > 0 && !strings.ContainsAny(h.options.HostName, "@?*#[]|'\"\\")
 }
 
-// recordHost writes a new host's key to the first user file, and tells whether it will be found there. Under CheckHostIP the
+// recordHost writes a new host's key to the first user file, and reports whether it will be found there. Under CheckHostIP the
 // address goes with it.
 func (h *Keys) recordHost(ctx context.Context, c *shownKey) bool {
 	names := []string{c.host}

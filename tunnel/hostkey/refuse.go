@@ -19,7 +19,7 @@ type revokedError struct{ text string }
 
 func (e *revokedError) Error() string { return e.text }
 
-// describeKey gives type and fingerprint, as ssh-keygen -l prints it, of the key without its certificate.
+// describeKey returns type and fingerprint, as ssh-keygen -l prints it, of the key without its certificate.
 func describeKey(key ssh.PublicKey) string {
 	key = sshkey.Plain(key)
 	return key.Type() + " " + ssh.FingerprintSHA256(key)
@@ -77,11 +77,11 @@ func (h *Keys) refuseCertificate(c *shownKey, why error) error {
 
 func (h *Keys) refuseUnknown(c *shownKey) error {
 	err := fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))
-	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.acquaintance())
+	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.howToTrust())
 }
 
-// acquaintance says how to make the server known. ssh-keyscan knows neither jump hosts nor aliases of keys.
-func (h *Keys) acquaintance() string {
+// howToTrust says how to make the server known. ssh-keyscan knows neither jump hosts nor aliases of keys.
+func (h *Keys) howToTrust() string {
 	const orAccept = ", or set StrictHostKeyChecking accept-new"
 	user := withoutNone(h.options.UserKnownHostsFile)
 	port := ""
@@ -95,12 +95,12 @@ func (h *Keys) acquaintance() string {
 	return fmt.Sprintf("%s, or: ssh-keyscan %s%s >> %s%s", once, port, fault.ShellQuote(h.options.HostName), fault.ShellQuote(user[0]), orAccept)
 }
 
-// refuseUnrecordable is a new host that can not be remembered, so that every server would be a new one. ssh refuses it too.
+// refuseUnrecordable is a new host that cannot be remembered, so that every server would be a new one. ssh refuses it too.
 func (h *Keys) refuseUnrecordable(c *shownKey) error {
 	text := "no host key is known for %s, and UserKnownHostsFile none leaves no place to remember %s"
 	hint := "set UserKnownHostsFile to a file"
 	if len(withoutNone(h.options.UserKnownHostsFile)) > 0 {
-		text = "no host key is known for %s, whose name can not be written to a file of known hosts beside %s"
+		text = "no host key is known for %s, whose name cannot be written to a file of known hosts beside %s"
 		hint = "set HostKeyAlias to a plain name"
 	}
 	return h.refuse(fmt.Errorf(text, c.host, describeKey(c.key)), hint)
@@ -129,7 +129,7 @@ func (h *Keys) newKeyPrompt(c *shownKey) string {
 // maxOtherNames is how many other names of a key a question shows.
 const maxOtherNames = 8
 
-// otherNames gives the lines that hold the key under other names.
+// otherNames returns the lines that hold the key under other names.
 func (h *Keys) otherNames(c *shownKey) []string {
 	var names []string
 	for i := range h.files {

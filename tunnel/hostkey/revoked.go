@@ -15,8 +15,8 @@ import (
 // maxRevokedSize is the largest file that RevokedHostKeys may name, in bytes; it is OpenSSH's limit.
 const maxRevokedSize = 128 << 20
 
-// revokedByFile tells whether the file of RevokedHostKeys, a key revocation list or a text file with a public key on each
-// line, names the key or the authority that certified it. A file that can not be read whole revokes nothing and trusts
+// revokedByFile reports whether the file of RevokedHostKeys, a key revocation list or a text file with a public key on each
+// line, names the key or the authority that certified it. A file that cannot be read whole revokes nothing and trusts
 // nothing: the error must refuse the key.
 func revokedByFile(path string, key ssh.PublicKey) (bool, error) {
 	text, err := readLimited(path, maxRevokedSize)

@@ -25,7 +25,7 @@ import (
 // keyring makes each named key once for all tests.
 var keyring sync.Map
 
-// testSigner gives the key of that name; its type is the name's first word: ed25519, ecdsa, rsa or rsa1024.
+// testSigner returns the key of that name; its type is the name's first word: ed25519, ecdsa, rsa or rsa1024.
 func testSigner(t testing.TB, name string) ssh.Signer {
 	t.Helper()
 	if signer, ok := keyring.Load(name); ok {
@@ -61,18 +61,18 @@ func testKey(t testing.TB, name string) ssh.PublicKey {
 	return testSigner(t, name).PublicKey()
 }
 
-// keyText gives a key as it stands in files.
+// keyText returns a key as it stands in files.
 func keyText(key ssh.PublicKey) string {
 	return key.Type() + " " + base64.StdEncoding.EncodeToString(key.Marshal())
 }
 
-// hostLine gives a line of known_hosts.
+// hostLine returns a line of known_hosts.
 func hostLine(t testing.TB, names, key string) string {
 	t.Helper()
 	return names + " " + keyText(testKey(t, key))
 }
 
-// testCertificate gives a host certificate for the key, made by the authority; change may alter it before it is signed.
+// testCertificate returns a host certificate for the key, made by the authority; change may alter it before it is signed.
 func testCertificate(t testing.TB, key, authority string, change func(*ssh.Certificate)) *ssh.Certificate {
 	t.Helper()
 	cert := &ssh.Certificate{
@@ -89,7 +89,7 @@ func testCertificate(t testing.TB, key, authority string, change func(*ssh.Certi
 	return cert
 }
 
-// writeLines writes a file of known hosts and gives its path.
+// writeLines writes a file of known hosts and returns its path.
 func writeLines(t testing.TB, lines ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "known_hosts")
@@ -136,7 +136,7 @@ func readFile(t testing.TB, path string) string {
 	return string(text)
 }
 
-// program gives the path of an installed program, and skips the test where it is missing.
+// program returns the path of an installed program, and skips the test where it is missing.
 func program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -148,14 +148,14 @@ func program(t testing.TB, name string) string {
 	return path
 }
 
-// runProgram gives both outputs of a program that may fail.
+// runProgram returns both outputs of a program that may fail.
 func runProgram(t testing.TB, name string, words ...string) (string, error) {
 	t.Helper()
 	output, err := exec.CommandContext(t.Context(), program(t, name), words...).CombinedOutput()
 	return string(output), err
 }
 
-// mustRun gives the outputs of a program that may not fail.
+// mustRun returns the outputs of a program that may not fail.
 func mustRun(t testing.TB, name string, words ...string) string {
 	t.Helper()
 	output, err := runProgram(t, name, words...)
@@ -165,7 +165,7 @@ func mustRun(t testing.TB, name string, words ...string) string {
 	return output
 }
 
-// writePrivate writes the key of that name as ssh-keygen does, with its .pub, and gives the path.
+// writePrivate writes the key of that name as ssh-keygen does, with its .pub, and returns the path.
 func writePrivate(t testing.TB, dir, name string) string {
 	t.Helper()
 	path := filepath.Join(dir, strings.ReplaceAll(name, " ", "_"))

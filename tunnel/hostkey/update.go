@@ -25,7 +25,7 @@ const Announcement = "hostkeys-00@openssh.com"
 // maxHostKeys is how many keys of one server are looked at; a real one has as many as there are types.
 const maxHostKeys = 64
 
-// AnnouncedKeys gives the keys, in the wire format, that the payload of a hostkeys-00@openssh.com request holds.
+// AnnouncedKeys returns the keys, in the wire format, that the payload of a hostkeys-00@openssh.com request holds.
 func AnnouncedKeys(payload []byte) ([][]byte, error) {
 	var keys [][]byte
 	r := &wireReader{rest: payload}
@@ -77,7 +77,7 @@ func (h *Keys) Update(ctx context.Context, conn ssh.Conn, keys [][]byte) error {
 	return h.replace(ctx, a, files)
 }
 
-// usableKeys leaves out what can not be read, what the options do not permit, and certificates.
+// usableKeys leaves out what cannot be read, what the options do not permit, and certificates.
 func (h *Keys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
 	var keys []ssh.PublicKey
 	for _, blob := range blobs {
@@ -98,7 +98,7 @@ func (h *Keys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
 }
 
 // replace writes the keys to the first file; then the other files of the user lose the host's lines, as with ssh. Where the
-// first can not take them, the others stay as they are, so that the host does not become unknown.
+// first cannot take them, the others stay as they are, so that the host does not become unknown.
 func (h *Keys) replace(ctx context.Context, a *announcement, files []string) error {
 	if _, err := os.Stat(files[0]); err != nil && len(files) > 1 {
 		h.log.Debug("host keys of the server not learned", "err", err)

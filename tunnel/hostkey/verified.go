@@ -21,7 +21,7 @@ import (
 //
 //   - A key that this process has found good is good for the same destination under the same settings, unless a file that can
 //     be read says otherwise: holds another key for the name, or revokes this one.
-//   - Where a file can not be read for a moment, a key that is in no other is refused for now, and not for good, and is not
+//   - Where a file cannot be read for a moment, a key that is in no other is refused for now, and not for good, and is not
 //     taken for a new one.
 
 // VerifiedKeys are the host keys that this process has found good, by destination. The zero value has none and is ready; nil
@@ -58,7 +58,7 @@ func destinationOf(o *config.Options) string {
 		o.HostKeyAlgorithms, o.CASignatureAlgorithms, o.RevokedHostKeys, o.RequiredRSASize, o.CheckHostIP)
 }
 
-// of gives what is kept for a destination; it is a copy.
+// of returns what is kept for a destination; it is a copy.
 func (v *VerifiedKeys) of(o *config.Options) verifiedHost {
 	if v == nil {
 		return verifiedHost{}
@@ -132,7 +132,7 @@ func (h *Keys) remember(key, authority ssh.PublicKey) {
 	h.verified.add(h.options, verifiedKey{sshkey.Plain(key), authority}, read)
 }
 
-// goodBefore tells whether this process has found the key good, and says so: the files no longer do.
+// goodBefore reports whether this process has found the key good, and says so: the files no longer do.
 func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
 	if !h.before.has(verifiedKey{sshkey.Plain(key), authority}) {
 		return false
@@ -145,7 +145,7 @@ func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
 	return true
 }
 
-// unread gives why the files of known hosts do not say all that they may say in a moment; nil: they do. A file that never
+// unread returns why the files of known hosts do not say all that they may say in a moment; nil: they do. A file that never
 // was there, or that this process may not read, says nothing and will not; one that could be read before will again.
 func (h *Keys) unread() error {
 	var all []error
@@ -154,7 +154,7 @@ func (h *Keys) unread() error {
 		f := &h.files[i]
 		if f.err != nil && (momentary(f.err) || slices.Contains(h.before.files, f.path)) {
 			all = append(all, f.err)
-			texts = append(texts, fmt.Sprintf("%s can not be read: %v", f.path, fileReason(f.err)))
+			texts = append(texts, fmt.Sprintf("%s cannot be read: %v", f.path, fileReason(f.err)))
 		}
 	}
 	if all == nil {
@@ -165,7 +165,7 @@ func (h *Keys) unread() error {
 
 // refuseUnread refuses a key for now, because of what unread says.
 func (h *Keys) refuseUnread(key ssh.PublicKey, err error) error {
-	return h.interrupted(fmt.Errorf("host key %s can not be checked now: %w", describeKey(key), err))
+	return h.interrupted(fmt.Errorf("host key %s cannot be checked now: %w", describeKey(key), err))
 }
 
 // momentary tells a failure to read a file that may pass by itself from one that stands in the file system.

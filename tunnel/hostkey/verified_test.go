@@ -49,7 +49,7 @@ func TestKnownHostsAwayAtAReconnect(t *testing.T) {
 		same, other string // parts of the error for the same key and for another one; empty: accepted
 		mayPass     bool   // the error for another one
 	}{
-		"missing": {happens: remove, other: "can not be checked now: ", mayPass: true},
+		"missing": {happens: remove, other: "cannot be checked now: ", mayPass: true},
 		"a directory": {happens: func(t *testing.T, file string) { remove(t, file); os.Mkdir(file, 0o700) },
 			other: "is a directory", mayPass: true},
 		"I/O error": {happens: func(t *testing.T, file string) { remove(t, file); os.Symlink(unreadable, file) },
@@ -63,10 +63,10 @@ func TestKnownHostsAwayAtAReconnect(t *testing.T) {
 		}, same: "@revoked", other: "no host key is known"},
 		"away, and revoked by the system": {happens: remove, change: func(o *config.Options) {
 			os.WriteFile(o.GlobalKnownHostsFile[0], []byte(hostLine(t, "@revoked host.example", "ed25519 a")), 0o600)
-		}, same: "@revoked", other: "can not be checked now", mayPass: true},
+		}, same: "@revoked", other: "cannot be checked now", mayPass: true},
 		"away, another one of the system": {happens: remove, change: func(o *config.Options) {
 			os.WriteFile(o.GlobalKnownHostsFile[0], []byte(hostLine(t, "host.example", "ed25519 c")), 0o600)
-		}, same: "can not be checked now", other: "can not be checked now", mayPass: true},
+		}, same: "cannot be checked now", other: "cannot be checked now", mayPass: true},
 		"away, another name": {happens: remove, change: func(o *config.Options) { o.HostKeyAlias = "x" }, same: "no host key is known", other: "no host key is known"},
 		"away, another port": {happens: remove, change: func(o *config.Options) { o.Port = 2222 }, same: "no host key is known", other: "no host key is known"},
 		"away, another file": {happens: remove, change: func(o *config.Options) { o.UserKnownHostsFile = []string{"/missing"} }, same: "no host key is known", other: "no host key is known"},
@@ -105,7 +105,7 @@ func TestKnownHostsUnreadableAtTheStart(t *testing.T) {
 	o.StrictHostKeyChecking = config.StrictAcceptNew
 	o.GlobalKnownHostsFile = []string{unreadable}
 	err := attempt(t, o, nil, testKey(t, "ed25519 a"))
-	if err == nil || fault.IsPermanent(err) || fault.PhaseOf(err) != fault.PhaseHostKey || !strings.Contains(err.Error(), unreadable+" can not be read: input/output error") {
+	if err == nil || fault.IsPermanent(err) || fault.PhaseOf(err) != fault.PhaseHostKey || !strings.Contains(err.Error(), unreadable+" cannot be read: input/output error") {
 		t.Errorf("%v", err)
 	}
 	if _, err := os.Stat(file); err == nil {
@@ -148,11 +148,11 @@ func TestAuthorityAwayAtAReconnect(t *testing.T) {
 		want  string
 	}{
 		"renewed":                {testCertificate(t, "ed25519 a", "ecdsa ca", func(c *ssh.Certificate) { c.Serial = 8 }), ""},
-		"expired":                {testCertificate(t, "ed25519 a", "ecdsa ca", func(c *ssh.Certificate) { c.ValidBefore = uint64(time.Now().Unix()) }), "can not be checked now"},
-		"by another authority":   {testCertificate(t, "ed25519 a", "ecdsa other", nil), "can not be checked now"},
-		"of another key":         {testCertificate(t, "ed25519 b", "ecdsa ca", nil), "can not be checked now"},
-		"the key without it":     {testKey(t, "ed25519 a"), "can not be checked now"},
-		"the authority's itself": {testKey(t, "ecdsa ca"), "can not be checked now"},
+		"expired":                {testCertificate(t, "ed25519 a", "ecdsa ca", func(c *ssh.Certificate) { c.ValidBefore = uint64(time.Now().Unix()) }), "cannot be checked now"},
+		"by another authority":   {testCertificate(t, "ed25519 a", "ecdsa other", nil), "cannot be checked now"},
+		"of another key":         {testCertificate(t, "ed25519 b", "ecdsa ca", nil), "cannot be checked now"},
+		"the key without it":     {testKey(t, "ed25519 a"), "cannot be checked now"},
+		"the authority's itself": {testKey(t, "ecdsa ca"), "cannot be checked now"},
 	} {
 		err := attempt(t, o, &verified, test.shown)
 		wantVerdict(t, name, err, test.want)

@@ -152,7 +152,7 @@ func (h *Keys) verifyUnknown(ctx context.Context, c *shownKey) (learnable bool, 
 	return asked, nil
 }
 
-// looksPortless tells whether a key that is unknown for the name with its port may be known for the name alone.
+// looksPortless reports whether a key that is unknown for the name with its port may be known for the name alone.
 func (h *Keys) looksPortless(c *shownKey) bool {
 	return !c.portless && h.options.HostKeyAlias == "" && h.options.Port != 22
 }
@@ -177,13 +177,13 @@ func (h *Keys) verifyAddress(ctx context.Context, c *shownKey, byHost *knownHost
 	return h.refuseAddress(c, known)
 }
 
-// addressIsGlobal tells whether the key is known for the address by a global file, which forbids learning.
+// addressIsGlobal reports whether the key is known for the address by a global file, which forbids learning.
 func (c *shownKey) addressIsGlobal() bool {
 	found, known := c.byAddress.judge(c.key)
 	return found == keyKnown && !known.user && !known.command
 }
 
-// strict gives StrictHostKeyChecking, with yes in the place of ask where nobody can be asked.
+// strict returns StrictHostKeyChecking, with yes in the place of ask where nobody can be asked.
 func (h *Keys) strict() config.StrictHostKeyChecking {
 	strict := h.options.StrictHostKeyChecking
 	if strict == config.StrictAsk && (h.ask == nil || h.options.BatchMode) || strict == "" {
@@ -208,7 +208,7 @@ func (h *Keys) confirm(ctx context.Context, c *shownKey, prompt string) error {
 	return nil
 }
 
-// final tells whether another look at the key, as a plain one or under another name, is out of the question.
+// final reports whether another look at the key, as a plain one or under another name, is out of the question.
 func final(err error) bool {
 	var revoked *revokedError
 	return errors.As(err, &revoked) || err != nil && fault.PhaseOf(err) != "" && !fault.IsPermanent(err)

@@ -15,7 +15,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// talker is a connection on which everything has been said already. It gives piece bytes at a time; 0: all.
+// talker is a connection on which everything has been said already. It returns piece bytes at a time; 0: all.
 type talker struct {
 	said  []byte
 	piece int

@@ -126,7 +126,7 @@ func (c *socks5Conn) SetWriteDeadline(time.Time) error { return os.ErrNoDeadline
 // anyAddr is the address in the success reply: the server does not tell its own.
 func anyAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero.To4()} }
 
-// socks5Target is the target as go-socks5 sees it: it takes early bytes and gives none.
+// socks5Target is the target as go-socks5 sees it: it takes early bytes and returns none.
 type socks5Target struct {
 	net.Conn // nil: nothing else is called
 	conn     *socks5Conn

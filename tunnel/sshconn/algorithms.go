@@ -13,7 +13,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// algorithms gives what the options ask for in the SSH library's terms. Names that the library does not have are left
+// algorithms returns what the options ask for in the SSH library's terms. Names that the library does not have are left
 // out; a list with none left is a permanent error. Where a list is not set, our own order holds: the library's without
 // what it calls insecure (SHA-1 key exchange, truncated MACs).
 func algorithms(o *config.Options, log *slog.Logger) (ssh.Config, error) {
@@ -38,7 +38,7 @@ func algorithms(o *config.Options, log *slog.Logger) (ssh.Config, error) {
 	return c, err
 }
 
-// chosen gives the names of asked that are possible, in the order asked.
+// chosen returns the names of asked that are possible, in the order asked.
 func chosen(keyword string, asked, possible []string, log *slog.Logger) []string {
 	var chosen, skipped []string
 	for _, name := range asked {
@@ -65,7 +65,7 @@ func noneLeft(o *config.Options, keyword string, asked, possible []string) error
 	}
 }
 
-// defaultCiphers gives our order of preference: AES-GCM first where the processor has instructions for it, ChaCha20
+// defaultCiphers returns our order of preference: AES-GCM first where the processor has instructions for it, ChaCha20
 // first where it has none and AES in software would be slow.
 func defaultCiphers(fastAES bool) []string {
 	aes := []string{ssh.CipherAES128GCM, ssh.CipherAES256GCM}
@@ -77,7 +77,7 @@ func defaultCiphers(fastAES bool) []string {
 	return slices.Concat(chacha, aes, ctr)
 }
 
-// fastAES tells whether the processor has instructions for AES and for the multiplication of GCM, as crypto/aes uses
+// fastAES reports whether the processor has instructions for AES and for the multiplication of GCM, as crypto/aes uses
 // them.
 func fastAES() bool {
 	return cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ ||

@@ -55,18 +55,18 @@ func (l *Conn) Close() error {
 	return nil
 }
 
-// Err tells why the connection ended, in words for people, nil while it is alive. It is the first error met on the wire;
+// Err returns why the connection ended, in words for people, nil while it is alive. It is the first error met on the wire;
 // a disconnect message of the server is only known to conn.Wait.
 func (l *Conn) Err() error { return lost(l.Wire.err()) }
 
 // Guard makes the death of the wire known to the SSH library's writers before its reader learns of it: the write fails,
 // and the library refuses every later one. Without it an OpenChannel that comes between the library's clearing of its
-// channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever. What this can not prevent is
+// channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever. What this cannot prevent is
 // released after the end.
 func (l *Conn) Guard() {
 	l.Wire.OnDead(func() { l.Conn.SendRequest("wire-is-dead@tunneld", false, nil) })
 	go l.release()
 }
 
-// name gives user@host:port.
+// name returns user@host:port.
 func (s Server) name() string { return where(s.User, s.Host, s.Port) }

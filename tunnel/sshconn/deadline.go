@@ -26,7 +26,7 @@ type timeoutError struct{ limit time.Duration }
 func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
 func (e *timeoutError) Timeout() bool { return true }
 
-// withDeadline gives a context that ends after limit, 0 meaning DefaultConnectTimeout. Its cause is then a *timeoutError.
+// withDeadline returns a context that ends after limit, 0 meaning DefaultConnectTimeout. Its cause is then a *timeoutError.
 // The caller calls stop.
 func withDeadline(ctx context.Context, limit time.Duration) (context.Context, *deadline) {
 	if limit <= 0 {
@@ -38,8 +38,8 @@ func withDeadline(ctx context.Context, limit time.Duration) (context.Context, *d
 	return ctx, d
 }
 
-// human is called with true before a person is asked and with false after.
-func (d *deadline) human(asking bool) {
+// pauseForPrompt is called with true before a person is asked and with false after.
+func (d *deadline) pauseForPrompt(asking bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -67,27 +67,27 @@ func (d *deadline) stop() {
 	d.cancel(nil)
 }
 
-// exempt gives an Asker whose questions stop the clock; nil for nil.
+// exempt returns an Asker whose questions stop the clock; nil for nil.
 func (d *deadline) exempt(ask Asker) Asker {
 	if ask == nil {
 		return nil
 	}
-	return patientAsker{ask, d}
+	return pausingAsker{ask, d}
 }
 
-type patientAsker struct {
+type pausingAsker struct {
 	ask      Asker
 	deadline *deadline
 }
 
-func (p patientAsker) Secret(ctx context.Context, prompt string) (string, error) {
-	p.deadline.human(true)
-	defer p.deadline.human(false)
+func (p pausingAsker) Secret(ctx context.Context, prompt string) (string, error) {
+	p.deadline.pauseForPrompt(true)
+	defer p.deadline.pauseForPrompt(false)
 	return p.ask.Secret(ctx, prompt)
 }
 
-func (p patientAsker) Confirm(ctx context.Context, prompt string) (bool, error) {
-	p.deadline.human(true)
-	defer p.deadline.human(false)
+func (p pausingAsker) Confirm(ctx context.Context, prompt string) (bool, error) {
+	p.deadline.pauseForPrompt(true)
+	defer p.deadline.pauseForPrompt(false)
 	return p.ask.Confirm(ctx, prompt)
 }

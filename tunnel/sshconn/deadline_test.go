@@ -38,15 +38,15 @@ func TestDeadlineStandsStillWhileAPersonThinks(t *testing.T) {
 		defer d.stop()
 		begun := time.Now()
 		time.Sleep(4 * time.Second)
-		d.human(true)
-		d.human(true) // two hops may ask at the same time
+		d.pauseForPrompt(true)
+		d.pauseForPrompt(true) // two hops may ask at the same time
 		time.Sleep(time.Hour)
-		d.human(false)
+		d.pauseForPrompt(false)
 		time.Sleep(time.Hour)
 		if ctx.Err() != nil {
 			t.Fatal("over while a person was asked")
 		}
-		d.human(false)
+		d.pauseForPrompt(false)
 		<-ctx.Done()
 		if took := time.Since(begun) - 2*time.Hour; took != 10*time.Second {
 			t.Errorf("over after %v besides the questions, want 10 s", took)
@@ -88,9 +88,9 @@ func TestDeadlineExemptsAnAsker(t *testing.T) {
 func TestDeadlineStoppedStaysStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, d := withDeadline(t.Context(), time.Second)
-		d.human(true)
+		d.pauseForPrompt(true)
 		d.stop()
-		d.human(false)
+		d.pauseForPrompt(false)
 		time.Sleep(time.Minute)
 		if context.Cause(ctx) != context.Canceled {
 			t.Errorf("cause %v", context.Cause(ctx))

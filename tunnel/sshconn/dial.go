@@ -123,7 +123,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 		return err
 	}
 	defer auth.Close()
-	auth.OnHuman, auth.Dead = limit.human, l.Wire.Dead
+	auth.OnPrompt, auth.Dead = limit.pauseForPrompt, l.Wire.Dead
 	auth.Known, auth.Destination = hostKeys.Known, l.destination
 
 	h := &handshake{dialer: d, options: o, link: l, auth: auth, log: log, begun: time.Now()}
@@ -173,7 +173,7 @@ func (d *Dialer) trace(name, host string, begun time.Time, detail string, err er
 	}
 }
 
-// where gives user@host:port.
+// where returns user@host:port.
 func where(user, host string, port int) string {
 	return user + "@" + net.JoinHostPort(host, strconv.Itoa(port))
 }

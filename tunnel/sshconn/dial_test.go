@@ -273,7 +273,7 @@ func TestDialPassesADeadAddress(t *testing.T) {
 	}
 }
 
-// dialerFor gives a Dialer that finds these addresses for every name, and has o's known_hosts trust the server there.
+// dialerFor returns a Dialer that finds these addresses for every name, and has o's known_hosts trust the server there.
 func dialerFor(t *testing.T, o *config.Options, server *sshd, found ...netip.Addr) *Dialer {
 	t.Helper()
 	peerWrite(t, o.UserKnownHostsFile[0], append([]byte("["+o.HostName+"]:* "), ssh.MarshalAuthorizedKey(server.host.public)...))

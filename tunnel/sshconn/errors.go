@@ -20,7 +20,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// ended gives the error of an attempt whose context is over: a transient *Error where the deadline passed, the context's
+// ended returns the error of an attempt whose context is over: a transient *Error where the deadline passed, the context's
 // own where the caller ended it. It is nil while the context lives.
 func ended(ctx context.Context, phase fault.Phase, where, doing string) error {
 	if ctx.Err() == nil {
@@ -34,8 +34,8 @@ func ended(ctx context.Context, phase fault.Phase, where, doing string) error {
 	return cause
 }
 
-// unresolved says that the name has no address.
-func unresolved(ctx context.Context, o *config.Options, err error) error {
+// resolveError says that the name has no address.
+func resolveError(ctx context.Context, o *config.Options, err error) error {
 	if over := ended(ctx, fault.PhaseDial, o.Peer(), "looking up "+o.HostName); over != nil {
 		return over
 	}
@@ -63,8 +63,8 @@ func unknownName(o *config.Options) string {
 	return fmt.Sprintf("check HostName of %q in ssh_config, and that this machine can look names up: getent hosts %s", o.Alias, o.HostName)
 }
 
-// unconnected says that no address took the connection.
-func unconnected(ctx context.Context, o *config.Options, addresses []netip.AddrPort, err error) error {
+// connectError says that no address took the connection.
+func connectError(ctx context.Context, o *config.Options, addresses []netip.AddrPort, err error) error {
 	if over := ended(ctx, fault.PhaseDial, o.Peer(), "connecting to "+joined(addresses)); over != nil {
 		return over
 	}
@@ -79,7 +79,7 @@ func unconnected(ctx context.Context, o *config.Options, addresses []netip.AddrP
 	return e
 }
 
-// eachAddress puts what race has joined into one line.
+// eachAddress puts what happyEyeballs has joined into one line.
 func eachAddress(err error) string {
 	all := []error{err}
 	if j, ok := err.(interface{ Unwrap() []error }); ok {
@@ -131,7 +131,7 @@ func speaksSSH(words []byte) bool {
 	return bytes.HasPrefix(words, []byte("SSH-")) || bytes.Contains(words, []byte("\nSSH-"))
 }
 
-// firstLine gives the first line of words, at most 60 bytes; %q does the rest.
+// firstLine returns the first line of words, at most 60 bytes; %q does the rest.
 func firstLine(words []byte) []byte {
 	line, _, _ := bytes.Cut(words, []byte("\n"))
 	return bytes.TrimRight(line[:min(len(line), 60)], "\r")

@@ -143,7 +143,7 @@ func (h *handshake) doing() string {
 	return "key exchange"
 }
 
-// orNotSSH gives err, or where the server's first words are not SSH's, an error that shows them.
+// orNotSSH returns err, or where the server's first words are not SSH's, an error that shows them.
 func (h *handshake) orNotSSH(err error) error {
 	words := h.link.Wire.firstWords()
 	if h.trusted || len(words) == 0 || speaksSSH(words) {

@@ -31,7 +31,7 @@ func (d *Dialer) throughJump(ctx context.Context, o *config.Options, via *Conn) 
 	go rejectChannels(via.Chans)
 	conn, err := openJump(ctx, o, via)
 	if err != nil {
-		err = unjumped(ctx, o, via, err)
+		err = jumpError(ctx, o, via, err)
 	}
 	d.trace("jump", o.Peer(), begun, "through "+via.Info.name(), err)
 	return conn, err
@@ -97,15 +97,15 @@ func (c *jumpConn) SetDeadline(time.Time) error      { return errNoDeadline }
 func (c *jumpConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
 func (c *jumpConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
-// unjumped says that the jump host did not connect us.
-func unjumped(ctx context.Context, o *config.Options, via *Conn, err error) error {
+// jumpError says that the jump host did not connect us.
+func jumpError(ctx context.Context, o *config.Options, via *Conn, err error) error {
 	if over := ended(ctx, fault.PhaseDial, o.Peer(), "connecting through "+via.Info.name()); over != nil {
 		return over
 	}
 	e := &fault.Error{Phase: fault.PhaseDial, Where: o.Peer(), Err: fmt.Errorf("through jump host %s: %w", via.Info.name(), err)}
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		e.Err = fmt.Errorf("jump host %s can not connect to it: %s", via.Info.name(), foreign.Line(refused.Message))
+		e.Err = fmt.Errorf("jump host %s cannot connect to it: %s", via.Info.name(), foreign.Line(refused.Message))
 		if refused.Reason == ssh.Prohibited {
 			e.Hint = fmt.Sprintf("%s forbids forwarding: see AllowTcpForwarding and PermitOpen in its sshd_config", via.Info.Host)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// chain gives options that reach the last server through all those before it.
+// chain returns options that reach the last server through all those before it.
 func chain(t *testing.T, servers ...*sshd) *config.Options {
 	t.Helper()
 	var o *config.Options
@@ -110,7 +110,7 @@ func TestJumpHostRefuses(t *testing.T) {
 		wantNoLeak(t)
 		jump, server := startSSHD(t, "AllowTcpForwarding no"), startSSHD(t)
 		_, err := peerDialer(t).Dial(t.Context(), chain(t, jump, server))
-		wantDialError(t, err, fault.PhaseDial, false, "can not connect to it", "AllowTcpForwarding")
+		wantDialError(t, err, fault.PhaseDial, false, "cannot connect to it", "AllowTcpForwarding")
 	})
 	t.Run("destination down", func(t *testing.T) {
 		wantNoLeak(t)

@@ -206,7 +206,7 @@ func (l *lineLogger) sayLocked() {
 	l.begun = l.begun[:0]
 }
 
-// last gives the last line so far, also one without its end.
+// last returns the last line so far, also one without its end.
 func (l *lineLogger) last() foreign.Text {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// throughTool gives options that reach s by a ProxyCommand; format has the port.
+// throughTool returns options that reach s by a ProxyCommand; format has the port.
 func (s *sshd) throughTool(t *testing.T, format string) *config.Options {
 	o := s.options(t)
 	o.ProxyCommand = strings.ReplaceAll(format, "PORT", strconv.Itoa(s.port()))
@@ -153,7 +153,7 @@ func TestProxyCommandTakesItsChildrenAlong(t *testing.T) {
 	}
 }
 
-// gone tells whether the process has ended; a zombie that nobody waits for counts as ended.
+// gone reports whether the process has ended; a zombie that nobody waits for counts as ended.
 func gone(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return true

@@ -55,7 +55,7 @@ func discardPackets(conn any) bool {
 }
 
 // failOpens ends every OpenChannel that still waits for its answer, with an error. The library must have ended: then the
-// only channels it knows are those, and a new one can not be written. It reports whether it knew the way.
+// only channels it knows are those, and a new one cannot be written. It reports whether it knew the way.
 func failOpens(conn any) bool {
 	list := member(reflect.ValueOf(conn), "mux", "chanList")
 	lock, channels := member(list, "Mutex"), member(list, "chans")

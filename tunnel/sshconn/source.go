@@ -10,7 +10,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// bindAddress gives the source address for a connection to remote: BindAddress, or else an address of BindInterface, as
+// bindAddress returns the source address for a connection to remote: BindAddress, or else an address of BindInterface, as
 // ssh_create_socket of OpenSSH does. The zero address leaves it to the kernel.
 func bindAddress(ctx context.Context, o *config.Options, remote netip.Addr) (netip.Addr, error) {
 	switch {
@@ -30,7 +30,7 @@ func bindAddress(ctx context.Context, o *config.Options, remote netip.Addr) (net
 	return netip.Addr{}, nil
 }
 
-// sourceError is a source address that can not be used.
+// sourceError is a source address that cannot be used.
 type sourceError struct {
 	option string
 	err    error
@@ -39,7 +39,7 @@ type sourceError struct {
 func (e *sourceError) Error() string { return e.option + ": " + e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
-// interfaceAddress gives the first address of the interface that is of remote's family, those that are neither loopback
+// interfaceAddress returns the first address of the interface that is of remote's family, those that are neither loopback
 // nor link-local first (check_ifaddrs of OpenSSH).
 func interfaceAddress(name string, remote netip.Addr) (netip.Addr, error) {
 	device, err := net.InterfaceByName(name)

@@ -97,7 +97,7 @@ func userName(t testing.TB) string {
 	return who.Username
 }
 
-// peerDialer gives a Dialer whose log and steps go to the test's log.
+// peerDialer returns a Dialer whose log and steps go to the test's log.
 func peerDialer(t testing.TB) *Dialer {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	return &Dialer{

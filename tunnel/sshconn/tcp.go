@@ -19,7 +19,7 @@ func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logge
 	begun := time.Now()
 	addresses, err := d.resolve(ctx, o)
 	if err != nil {
-		err = unresolved(ctx, o, err)
+		err = resolveError(ctx, o, err)
 		d.trace("dns", o.Peer(), begun, "", err)
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logge
 	begun = time.Now()
 	conn, err := tcpAttempts(ctx, o, addresses, log)
 	if err != nil {
-		err = unconnected(ctx, o, addresses, err)
+		err = connectError(ctx, o, addresses, err)
 		d.trace("tcp", o.Peer(), begun, "", err)
 		return nil, err
 	}
@@ -38,7 +38,7 @@ func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logge
 	return conn, nil
 }
 
-// resolve gives the addresses to try, in order: the families alternate (RFC 8305 §4).
+// resolve returns the addresses to try, in order: the families alternate (RFC 8305 §4).
 func (d *Dialer) resolve(ctx context.Context, o *config.Options) ([]netip.AddrPort, error) {
 	var found []netip.Addr
 	if ip, err := netip.ParseAddr(o.HostName); err == nil {
@@ -65,7 +65,7 @@ func (d *Dialer) lookUp(ctx context.Context, network, host string) ([]netip.Addr
 	return net.DefaultResolver.LookupNetIP(ctx, network, host)
 }
 
-// network gives "ip", "ip4" or "ip6" for the prefix "ip", and likewise for "tcp".
+// network returns "ip", "ip4" or "ip6" for the prefix "ip", and likewise for "tcp".
 func network(prefix string, family config.AddressFamily) string {
 	switch family {
 	case config.IPv4:
@@ -92,7 +92,7 @@ func tcpAttempts(ctx context.Context, o *config.Options, addresses []netip.AddrP
 		return conn, err
 	}
 	for attempt := 1; ; attempt++ {
-		conn, err := race(ctx, addresses, insist(connect))
+		conn, err := happyEyeballs(ctx, addresses, redial(connect))
 		if err == nil || attempt >= o.ConnectionAttempts || ctx.Err() != nil {
 			return conn, err
 		}

@@ -90,7 +90,7 @@ func TestRaceStaggersAndTakesTheFirst(t *testing.T) {
 		var mu sync.Mutex
 		var started []time.Duration
 		winner := &tracked{}
-		conn, err := race(t.Context(), addresses(5), func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		conn, err := happyEyeballs(t.Context(), addresses(5), func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			mu.Lock()
 			started = append(started, time.Since(begun))
 			mu.Unlock()
@@ -116,7 +116,7 @@ func TestRaceStaggersAndTakesTheFirst(t *testing.T) {
 func TestRaceClosesTheLosers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		loser, winner := &tracked{}, &tracked{}
-		conn, err := race(t.Context(), addresses(2), func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
+		conn, err := happyEyeballs(t.Context(), addresses(2), func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 			if to.Addr().As4()[3] == 0 {
 				<-ctx.Done()
 				return loser, nil // connected just as the other had won
@@ -132,7 +132,7 @@ func TestRaceClosesTheLosers(t *testing.T) {
 func TestRaceDoesNotWaitAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		_, err := race(t.Context(), addresses(4), func(context.Context, netip.AddrPort) (net.Conn, error) {
+		_, err := happyEyeballs(t.Context(), addresses(4), func(context.Context, netip.AddrPort) (net.Conn, error) {
 			return nil, errors.New("refused")
 		})
 		if n := strings.Count(err.Error(), "refused"); n != 4 || time.Since(begun) != 0 {
@@ -146,7 +146,7 @@ func TestRaceEndsWithItsContext(t *testing.T) {
 		ctx, d := withDeadline(t.Context(), time.Second)
 		defer d.stop()
 		begun := time.Now()
-		_, err := race(ctx, addresses(2), func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
+		_, err := happyEyeballs(ctx, addresses(2), func(ctx context.Context, _ netip.AddrPort) (net.Conn, error) {
 			<-ctx.Done()
 			return nil, ctx.Err()
 		})
@@ -169,7 +169,7 @@ func TestConnectionAttemptsAreASecondApart(t *testing.T) {
 	})
 }
 
-// closedPort gives a port of 127.0.0.1 where nothing listens.
+// closedPort returns a port of 127.0.0.1 where nothing listens.
 func closedPort(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

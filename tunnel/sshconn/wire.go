@@ -56,15 +56,15 @@ type wire struct {
 	gone    chan struct{} // closed when the wire is dead and the onDead functions have run
 	written chan struct{} // closed when the writer has ended
 
-	mu       sync.Mutex    // guards all following
-	queue    []byte        // not yet taken by the writer; a slice of a batch, nil when empty
-	work     sync.Cond     // queue or closing or cause changed
-	room     sync.Cond     // the writer took the queue, or cause changed
-	closing  bool          // Close was called: no more writes, the writer ends when the queue is empty
-	cause    error         // why it died; nil: alive
-	mourners []func()      // onDead
-	writing  chan struct{} // closed and forgotten at the next Write or death; nil: nobody wants to know
-	greeting []byte        // the first bytes received, up to greetingSize
+	mu          sync.Mutex    // guards all following
+	queue       []byte        // not yet taken by the writer; a slice of a batch, nil when empty
+	work        sync.Cond     // queue or closing or cause changed
+	room        sync.Cond     // the writer took the queue, or cause changed
+	closing     bool          // Close was called: no more writes, the writer ends when the queue is empty
+	cause       error         // why it died; nil: alive
+	onDeadHooks []func()      // onDead
+	writing     chan struct{} // closed and forgotten at the next Write or death; nil: nobody wants to know
+	greeting    []byte        // the first bytes received, up to greetingSize
 }
 
 // NewWire takes over conn and starts the writer.
@@ -157,7 +157,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// NextWrite gives a channel that is closed when something is written, or when the wire dies.
+// NextWrite returns a channel that is closed when something is written, or when the wire dies.
 func (w *wire) NextWrite() <-chan struct{} {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -197,7 +197,7 @@ func (w *wire) writeBatches() {
 	w.fail(net.ErrClosed)
 }
 
-// takeBatch waits for bytes and takes them all. It gives nil when there is nothing more to write.
+// takeBatch waits for bytes and takes them all. It returns nil when there is nothing more to write.
 func (w *wire) takeBatch() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -242,8 +242,8 @@ func (w *wire) fail(err error) {
 		return
 	}
 	w.cause = err
-	mourners := w.mourners
-	w.mourners = nil
+	hooks := w.onDeadHooks
+	w.onDeadHooks = nil
 	w.isDead.Store(true)
 	w.tellWritingLocked()
 	w.work.Broadcast()
@@ -251,20 +251,20 @@ func (w *wire) fail(err error) {
 	w.mu.Unlock()
 
 	w.conn.Close()
-	w.mourn(mourners)
+	w.runDeathHooks(hooks)
 	close(w.gone)
 }
 
-// mourn runs the onDead functions, but does not wait for them for ever: while keys are being renewed the library may
+// runDeathHooks runs the onDead functions, but does not wait for them for ever: while keys are being renewed the library may
 // block them until its Read has returned (handshake.go:604).
-func (w *wire) mourn(mourners []func()) {
-	if len(mourners) == 0 {
+func (w *wire) runDeathHooks(hooks []func()) {
+	if len(hooks) == 0 {
 		return
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for _, f := range mourners {
+		for _, f := range hooks {
 			f()
 		}
 	}()
@@ -281,7 +281,7 @@ func (w *wire) mourn(mourners []func()) {
 func (w *wire) OnDead(f func()) {
 	w.mu.Lock()
 	if w.cause == nil {
-		w.mourners = append(w.mourners, f)
+		w.onDeadHooks = append(w.onDeadHooks, f)
 		w.mu.Unlock()
 		return
 	}
@@ -289,23 +289,23 @@ func (w *wire) OnDead(f func()) {
 	f()
 }
 
-// Dead tells whether the wire has met its end: whatever is written from now on fails.
+// Dead reports whether the wire has met its end: whatever is written from now on fails.
 func (w *wire) Dead() bool { return w.isDead.Load() }
 
-// err tells why the wire is dead: io.EOF where the peer closed it, net.ErrClosed where we did, nil where it is alive.
+// err returns why the wire is dead: io.EOF where the peer closed it, net.ErrClosed where we did, nil where it is alive.
 func (w *wire) err() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.cause
 }
 
-// LastRead tells when bytes last arrived, or when the wire was made if none did. It carries a monotonic reading.
+// LastRead returns when bytes last arrived, or when the wire was made if none did. It carries a monotonic reading.
 func (w *wire) LastRead() time.Time { return w.started.Add(time.Duration(w.heard.Load())) }
 
-// Counts gives the bytes received and sent, as they are on the socket: encrypted, with the SSH protocol's own.
+// Counts returns the bytes received and sent, as they are on the socket: encrypted, with the SSH protocol's own.
 func (w *wire) Counts() (in, out uint64) { return w.received.Load(), w.sent.Load() }
 
-// firstWords gives the first bytes that the server sent, at most greetingSize.
+// firstWords returns the first bytes that the server sent, at most greetingSize.
 func (w *wire) firstWords() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()

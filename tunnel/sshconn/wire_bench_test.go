@@ -34,7 +34,7 @@ func benchmarkWays(b *testing.B, run func(*testing.B, ssh.Conn)) {
 	}
 }
 
-// cpuTime gives what this process used so far; it is less at the mercy of the machine's other work than time is.
+// cpuTime returns what this process used so far; it is less at the mercy of the machine's other work than time is.
 func cpuTime() time.Duration {
 	var used syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &used)

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quickAcker gives a function that has the kernel acknowledge at once what was read. sshd leaves Nagle's algorithm on for
+// quickAcker returns a function that has the kernel acknowledge at once what was read. sshd leaves Nagle's algorithm on for
 // connections without a terminal, so of two small messages in a row (a channel is open; its first bytes) the second
 // waits for the acknowledgement of the first, which Linux delays by 40 ms. The setting wears off (tcp(7)), hence a
 // function to be called again and again.

@@ -57,7 +57,7 @@ func (c *slowConn) isClosed() bool {
 	}
 }
 
-// slowWire gives a wire over a slowConn, and the far end that it reads from.
+// slowWire returns a wire over a slowConn, and the far end that it reads from.
 func slowWire(t *testing.T) (*wire, *slowConn, net.Conn) {
 	t.Helper()
 	near, far := net.Pipe()

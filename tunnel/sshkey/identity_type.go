@@ -27,7 +27,7 @@ var rsaSignatures = map[string]struct{ format, signature string }{
 	ssh.CertAlgoRSASHA512v01: {ssh.CertAlgoRSAv01, ssh.KeyAlgoRSASHA512},
 }
 
-// SignatureAlgorithms gives the signatures that key may make under accepted (PubkeyAcceptedAlgorithms; nil: OpenSSH's
+// SignatureAlgorithms returns the signatures that key may make under accepted (PubkeyAcceptedAlgorithms; nil: OpenSSH's
 // default), the preferred one first. An empty result means that the key is not to be offered.
 func SignatureAlgorithms(key ssh.PublicKey, accepted []string) []string {
 	if accepted == nil {
@@ -49,7 +49,7 @@ func SignatureAlgorithms(key ssh.PublicKey, accepted []string) []string {
 	return algorithms
 }
 
-// Plain gives the key that a certificate is about, or key itself.
+// Plain returns the key that a certificate is about, or key itself.
 func Plain(key ssh.PublicKey) ssh.PublicKey {
 	if certificate, ok := key.(*ssh.Certificate); ok {
 		return certificate.Key
@@ -57,12 +57,12 @@ func Plain(key ssh.PublicKey) ssh.PublicKey {
 	return key
 }
 
-// Same tells whether a and b are the same key or the same certificate.
+// Same reports whether a and b are the same key or the same certificate.
 func Same(a, b ssh.PublicKey) bool {
 	return a != nil && b != nil && string(a.Marshal()) == string(b.Marshal())
 }
 
-// RsaBits gives the size of an RSA key in bits, and 0 for other keys.
+// RsaBits returns the size of an RSA key in bits, and 0 for other keys.
 func RsaBits(key ssh.PublicKey) int {
 	crypto, ok := Plain(key).(ssh.CryptoPublicKey)
 	if !ok {
@@ -74,7 +74,7 @@ func RsaBits(key ssh.PublicKey) int {
 	return 0
 }
 
-// IsHardware tells whether the private half lives in a FIDO token.
+// IsHardware reports whether the private half lives in a FIDO token.
 func IsHardware(key ssh.PublicKey) bool {
 	return strings.HasPrefix(Plain(key).Type(), "sk-")
 }

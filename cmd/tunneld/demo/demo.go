@@ -106,7 +106,7 @@ func (d *demo) stay(ctx context.Context, keep bool) error {
 	return nil
 }
 
-// ready tells whether every forward listens.
+// ready reports whether every forward listens.
 func (d *demo) ready() bool {
 	for _, f := range d.tunnel.Forwards() {
 		if f.State != tunnel.ForwardListening {
@@ -158,7 +158,7 @@ func (d *demo) prepare(ctx context.Context, dir string) error {
 	}
 	log := slog.New(slog.DiscardHandler)
 	d.tunnel = tunnel.New(d.options, &sshconn.Dialer{Credentials: auth.NewCredentials(nil, log), Log: log}, log)
-	d.monitor = monitor.New(monitor.Config{Name: "demo", Options: d.options, Log: log}, monitor.Of(d.tunnel))
+	d.monitor = monitor.New(monitor.Config{Name: "demo", Options: d.options, Log: log}, monitor.Adapt(d.tunnel))
 	return nil
 }
 

@@ -131,7 +131,7 @@ func (d *demo) outage(ctx context.Context) error {
 	return nil
 }
 
-// openHeld opens connections and gives a function that waits for their echo and counts them.
+// openHeld opens connections and returns a function that waits for their echo and counts them.
 func (d *demo) openHeld(ctx context.Context) func() (served, refused int64) {
 	var ok, failed atomic.Int64
 	var all sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
-// New gives whom this process can ask: the person at the terminal or behind SSH_ASKPASS; nil: nobody.
+// New returns whom this process can ask: the person at the terminal or behind SSH_ASKPASS; nil: nobody.
 func New() sshconn.Asker {
 	if p := newPerson(os.LookupEnv, os.Environ()); p.reachable() {
 		return p
@@ -24,9 +24,9 @@ func New() sshconn.Asker {
 // maxAnswer is the most that is read of an answer, in bytes (readpass.c).
 const maxAnswer = 1024
 
-// person is a tunnel.Asker: a program in the place of a person where SSH_ASKPASS and SSH_ASKPASS_REQUIRE say so, otherwise
+// prompter is a tunnel.Asker: a program in the place of a person where SSH_ASKPASS and SSH_ASKPASS_REQUIRE say so, otherwise
 // whoever sits at the terminal. It decides as read_passphrase of OpenSSH's readpass.c.
-type person struct {
+type prompter struct {
 	askpass string   // the program
 	allowed bool     // it may be used
 	wanted  bool     // it is used even where there is a terminal
@@ -37,12 +37,12 @@ type person struct {
 }
 
 // newPerson reads the settings; environ is passed on to the askpass program.
-func newPerson(getenv func(string) (string, bool), environ []string) *person {
+func newPerson(getenv func(string) (string, bool), environ []string) *prompter {
 	set := func(name string) string {
 		value, _ := getenv(name)
 		return value
 	}
-	p := &person{askpass: set("SSH_ASKPASS"), environ: environ, tty: "/dev/tty", turn: make(chan struct{}, 1)}
+	p := &prompter{askpass: set("SSH_ASKPASS"), environ: environ, tty: "/dev/tty", turn: make(chan struct{}, 1)}
 	if p.askpass == "" {
 		p.askpass = "ssh-askpass"
 	}
@@ -58,9 +58,9 @@ func newPerson(getenv func(string) (string, bool), environ []string) *person {
 	return p
 }
 
-// reachable tells whether there is a terminal or a program at all. A service has neither, and then nothing that would need
+// reachable reports whether there is a terminal or a program at all. A service has neither, and then nothing that would need
 // a person is begun.
-func (p *person) reachable() bool {
+func (p *prompter) reachable() bool {
 	if p.allowed {
 		if _, err := exec.LookPath(p.askpass); err == nil {
 			return true
@@ -75,12 +75,12 @@ func (p *person) reachable() bool {
 }
 
 // Secret asks for one line without echo.
-func (p *person) Secret(ctx context.Context, prompt string) (string, error) {
+func (p *prompter) Secret(ctx context.Context, prompt string) (string, error) {
 	return p.question(ctx, prompt, false)
 }
 
 // Confirm asks until the answer is yes or no.
-func (p *person) Confirm(ctx context.Context, prompt string) (bool, error) {
+func (p *prompter) Confirm(ctx context.Context, prompt string) (bool, error) {
 	prompt += " (yes/no)? "
 	for {
 		answer, err := p.question(ctx, prompt, true)
@@ -98,7 +98,7 @@ func (p *person) Confirm(ctx context.Context, prompt string) (bool, error) {
 }
 
 // question puts one question, when its turn has come.
-func (p *person) question(ctx context.Context, prompt string, echo bool) (string, error) {
+func (p *prompter) question(ctx context.Context, prompt string, echo bool) (string, error) {
 	select {
 	case p.turn <- struct{}{}:
 		defer func() { <-p.turn }()
@@ -119,7 +119,7 @@ func (p *person) question(ctx context.Context, prompt string, echo bool) (string
 }
 
 // runAskpass lets the program ask. Its failure is a person's refusal to answer.
-func (p *person) runAskpass(ctx context.Context, prompt string) (string, error) {
+func (p *prompter) runAskpass(ctx context.Context, prompt string) (string, error) {
 	if _, err := exec.LookPath(p.askpass); err != nil {
 		return "", auth.ErrNobody
 	}
@@ -142,7 +142,7 @@ func (p *person) runAskpass(ctx context.Context, prompt string) (string, error) 
 	return firstLine(output.data.Bytes()), nil
 }
 
-// firstLine gives what stands before the first line end.
+// firstLine returns what stands before the first line end.
 func firstLine(data []byte) string {
 	if i := bytes.IndexAny(data, "\r\n"); i >= 0 {
 		data = data[:i]

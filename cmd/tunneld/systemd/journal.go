@@ -18,7 +18,7 @@ const (
 	priorityDebug   = 7
 )
 
-// OnJournal tells whether what is written to w goes to the journal: systemd names the stream by device and inode
+// OnJournal reports whether what is written to w goes to the journal: systemd names the stream by device and inode
 // (systemd.exec(5), $JOURNAL_STREAM). A stream that was redirected since is another one.
 func OnJournal(w io.Writer, getenv func(string) string) bool {
 	file, ok := w.(*os.File)

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// monotonic gives CLOCK_MONOTONIC, as MONOTONIC_USEC= of sd_notify(3) wants it.
+// monotonic returns CLOCK_MONOTONIC, as MONOTONIC_USEC= of sd_notify(3) wants it.
 func monotonic() time.Duration {
 	var t unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {

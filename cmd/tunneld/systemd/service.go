@@ -47,7 +47,7 @@ func (s *Service) Stopping() {
 // stuckAfter is how old the last turn of a tunnel's loop may be for the watchdog to be fed.
 const stuckAfter = 10 * time.Second
 
-// Watchdog gives the moments at which feed is to be called; none come where nobody waits for that. cancel ends it.
+// Watchdog returns the moments at which feed is to be called; none come where nobody waits for that. cancel ends it.
 func (s *Service) Watchdog() (moments <-chan time.Time, cancel func()) {
 	if s.interval == 0 {
 		return nil, func() {}
@@ -74,7 +74,7 @@ func (s *Service) tell(state string) {
 // OneLine keeps a text that came from a server from being read as further assignments.
 func OneLine(text string) string { return foreign.Own(text).String() }
 
-// InheritedSockets gives the listening sockets that the service manager opened for us (sd_listen_fds(3)), if any.
+// InheritedSockets returns the listening sockets that the service manager opened for us (sd_listen_fds(3)), if any.
 func InheritedSockets(log *slog.Logger) *tunnel.Sockets {
 	var listeners []net.Listener
 	for _, file := range activation.Files(true) {

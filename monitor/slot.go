@@ -9,34 +9,34 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// lane holds one session after the other. Its fields belong to the goroutine that runs it, except rec and waiters, which
+// slot holds one session after the other. Its fields belong to the goroutine that runs it, except rec and waiters, which
 // Monitor.mu guards, and the channels.
-type lane struct {
+type slot struct {
 	m      *Monitor
 	number int // from 1
 	log    *slog.Logger
-	kick   chan kick     // of one
+	nudge  chan nudge    // of one
 	ask    chan struct{} // of one: waiters may have grown
 	ticker *time.Ticker
 	decide func(Ended) (time.Duration, error)
 
 	attempt *attempt // that runs; nil: none does
 	starts  int      // attempts since the beginning
-	kicked  bool     // since the last decision
+	nudged  bool     // since the last decision
 
 	rec     record
 	waiters []waiter // of Reconnect
 }
 
-func newLane(m *Monitor, number int, now time.Time) *lane {
-	l := &lane{
+func newSlot(m *Monitor, number int, now time.Time) *slot {
+	l := &slot{
 		m:      m,
 		number: number,
 		log:    m.log,
-		kick:   make(chan kick, 1),
+		nudge:  make(chan nudge, 1),
 		ask:    make(chan struct{}, 1),
 		decide: m.cfg.Decide,
-		rec:    record{state: Idle, since: now, turned: now},
+		rec:    record{state: Idle, since: now, heartbeat: now},
 	}
 	if m.cfg.Options.Connections > 1 {
 		l.log = m.log.With("session", number)
@@ -52,13 +52,13 @@ var (
 	errStopped = errors.New("asked to stop")
 )
 
-// run is the life of a lane: State draws it.
-func (l *lane) run(ctx context.Context, end context.CancelCauseFunc) {
+// run is the life of a slot: State draws it.
+func (l *slot) run(ctx context.Context, end context.CancelCauseFunc) {
 	l.ticker = time.NewTicker(turnEvery)
 	defer l.ticker.Stop()
 	defer l.end()
-	for l.rest(ctx) {
-		ended := l.once(ctx)
+	for l.waitWanted(ctx) {
+		ended := l.runSession(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -76,15 +76,15 @@ func (l *lane) run(ctx context.Context, end context.CancelCauseFunc) {
 	}
 }
 
-// rest stays Idle until the lane is wanted. It tells false where ctx ended first.
-func (l *lane) rest(ctx context.Context) bool {
-	if l.number > 1 && !l.idle(ctx, l.m.first, "waits for the first session") {
+// waitWanted stays Idle until the slot is wanted. It tells false where ctx ended first.
+func (l *slot) waitWanted(ctx context.Context) bool {
+	if l.number > 1 && !l.waitUntil(ctx, l.m.first, "waits for the first session") {
 		return false
 	}
-	return l.idle(ctx, l.m.gate.awake(), "nobody uses it")
+	return l.waitUntil(ctx, l.m.demand.awake(), "nobody uses it")
 }
 
-func (l *lane) idle(ctx context.Context, until <-chan struct{}, why string) bool {
+func (l *slot) waitUntil(ctx context.Context, until <-chan struct{}, why string) bool {
 	select {
 	case <-until:
 		return ctx.Err() == nil
@@ -98,32 +98,32 @@ func (l *lane) idle(ctx context.Context, until <-chan struct{}, why string) bool
 			return false
 		case <-until:
 			return true
-		case <-l.kick:
+		case <-l.nudge:
 		case <-l.ask:
 			l.resolveAll(nil)
 		case <-l.ticker.C:
-			l.turned()
+			l.heartbeat()
 		}
 	}
 }
 
-// once makes a session and minds it and its successors. It gives how the last of them ended.
-func (l *lane) once(ctx context.Context) Ended {
+// runSession makes a session and minds it and its successors. It returns how the last of them ended.
+func (l *slot) runSession(ctx context.Context) Ended {
 	begun := time.Now()
 	s, err := l.connect(ctx)
 	ended := Ended{Err: err}
 	if err == nil {
-		ended.Lived, ended.Err = l.watch(ctx, s)
+		ended.Lived, ended.Err = l.supervise(ctx, s)
 	}
 	ended.Took = time.Since(begun)
-	ended.Starts, ended.EverUp, ended.Kicked = l.starts, l.m.wasUp(), l.kicked
-	l.kicked = false
+	ended.Starts, ended.EverUp, ended.Nudged = l.starts, l.m.wasUp(), l.nudged
+	l.nudged = false
 	return ended
 }
 
-// wait stays Waiting for so long, or until a kick. A key that was refused is not mended by a kick; only a person's
+// wait stays Waiting for so long, or until a nudge. A key that was refused is not mended by a nudge; only a person's
 // Reconnect tries it early, who may have asked before.
-func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
+func (l *slot) wait(ctx context.Context, ended Ended, wait time.Duration) {
 	l.report(ended, wait)
 	if wait <= 0 || l.awaited() {
 		return
@@ -135,7 +135,7 @@ func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.m.gate.asleep():
+		case <-l.m.demand.asleep():
 			return
 		case <-timer.C:
 			return
@@ -143,20 +143,20 @@ func (l *lane) wait(ctx context.Context, ended Ended, wait time.Duration) {
 			if l.awaited() {
 				return
 			}
-		case k := <-l.kick:
+		case k := <-l.nudge:
 			if !fault.IsPermanent(ended.Err) || fault.PhaseOf(ended.Err) == fault.PhaseHandshake {
-				l.kicked = true
+				l.nudged = true
 				l.log.Info("trying now", "why", k.why)
 				return
 			}
 		case <-l.ticker.C:
-			l.turned()
+			l.heartbeat()
 		}
 	}
 }
 
 // report logs the end of an attempt or of a session, and what comes next.
-func (l *lane) report(e Ended, wait time.Duration) {
+func (l *slot) report(e Ended, wait time.Duration) {
 	next := Waiting
 	if wait <= 0 {
 		next = Connecting
@@ -176,9 +176,9 @@ func (l *lane) report(e Ended, wait time.Duration) {
 	l.log.Warn(event, attrs...)
 }
 
-// fail ends the lane, or parks it until a person asks while another lane lives: then it tells true where it is to go on.
-// The error of the last lane is Run's, which is why it is not logged here.
-func (l *lane) fail(ctx context.Context, err error, end context.CancelCauseFunc) bool {
+// fail ends the slot, or parks it until a person asks while another slot lives: then it tells true where it is to go on.
+// The error of the last slot is Run's, which is why it is not logged here.
+func (l *slot) fail(ctx context.Context, err error, end context.CancelCauseFunc) bool {
 	l.m.update(func(now time.Time) { l.m.failLocked(err, now) })
 	l.enter(Failed, err.Error())
 	l.resolveAll(err)
@@ -190,24 +190,24 @@ func (l *lane) fail(ctx context.Context, err error, end context.CancelCauseFunc)
 	if hint := fault.HintOf(err); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
-	l.log.Error("lane failed", attrs...)
+	l.log.Error("slot failed", attrs...)
 	for {
 		select {
 		case <-ctx.Done():
 			return false
-		case <-l.kick:
+		case <-l.nudge:
 		case <-l.ask:
 			if l.awaited() {
 				return true
 			}
 		case <-l.ticker.C:
-			l.turned()
+			l.heartbeat()
 		}
 	}
 }
 
-// end leaves the lane in its final state.
-func (l *lane) end() {
+// end leaves the slot in its final state.
+func (l *slot) end() {
 	l.dropAttempt()
 	l.m.update(func(now time.Time) {
 		if l.rec.state != Failed {

@@ -38,7 +38,7 @@ The process ends with its last tunnel.`,
 		steering{
 			verb: "reload", short: "Read the configuration anew, change only what differs (SIGHUP)", done: "reloaded",
 			long: `Has the processes of these tunnels read their configuration anew. Only what differs is changed: a forward that stays
-keeps its open connections. What can not be read or bound changes nothing, and is told here. A tunnel that has failed
+keeps its open connections. What cannot be read or bound changes nothing, and is told here. A tunnel that has failed
 is tried again.`,
 		}.command(),
 	}
@@ -53,7 +53,7 @@ func (s steering) command() *cobra.Command {
 			if len(names) == 0 {
 				return usageError(cmd, fmt.Errorf("which tunnel? `tunneld %s NAME`; '*' means all", s.verb))
 			}
-			chosen, err := choose(cmd.Context(), names)
+			chosen, err := selectTunnels(cmd.Context(), names)
 			failures := []error{err}
 			for _, c := range chosen {
 				failures = append(failures, s.do(cmd.Context(), cmd.OutOrStdout(), c))
@@ -66,7 +66,7 @@ func (s steering) command() *cobra.Command {
 
 // do has one process do it, and prints what became of each tunnel.
 func (s steering) do(ctx context.Context, out io.Writer, c choice) error {
-	results, err := c.instance.steer(ctx, s.verb, c.names)
+	results, err := c.instance.control(ctx, s.verb, c.names)
 	if err != nil {
 		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", strings.Join(c.names, " "), err)}
 	}

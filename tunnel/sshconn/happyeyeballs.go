@@ -14,9 +14,9 @@ const stagger = 250 * time.Millisecond
 // connector connects to one address.
 type connector func(context.Context, netip.AddrPort) (net.Conn, error)
 
-// race connects to the addresses, each a quarter of a second after the one before or as soon as one has failed, and gives
+// happyEyeballs connects to the addresses, each a quarter of a second after the one before or as soon as one has failed, and gives
 // the first connection there is. The others are ended and closed. The error joins what each address had to say.
-func race(ctx context.Context, addresses []netip.AddrPort, connect connector) (net.Conn, error) {
+func happyEyeballs(ctx context.Context, addresses []netip.AddrPort, connect connector) (net.Conn, error) {
 	type result struct {
 		conn net.Conn
 		err  error

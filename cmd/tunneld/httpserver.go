@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// webDoor is the HTTP server of --listen. It only shows; steering is for the control socket.
-type webDoor struct {
+// httpServer is the HTTP server of --listen. It only shows; steering is for the control socket.
+type httpServer struct {
 	listener net.Listener
 	server   *http.Server // has no handler before serve
 	served   chan struct{}
 }
 
-func openWeb(ctx context.Context, log *slog.Logger, address string) (*webDoor, error) {
+func openWeb(ctx context.Context, log *slog.Logger, address string) (*httpServer, error) {
 	network, bind := webAddress(address)
 	listener, err := new(net.ListenConfig).Listen(ctx, network, bind)
 	if err != nil {
@@ -32,7 +32,7 @@ func openWeb(ctx context.Context, log *slog.Logger, address string) (*webDoor, e
 			hint: "give an address of this machine and a free port: --listen 127.0.0.1:9100"}
 	}
 	log.Info("status page", "listen", "http://"+listener.Addr().String()+"/")
-	return &webDoor{listener: listener, server: newWebServer(log), served: make(chan struct{})}, nil
+	return &httpServer{listener: listener, server: newWebServer(log), served: make(chan struct{})}, nil
 }
 
 // webAddress returns what to bind for the argument of --listen. An IPv4 address is IPv4 and nothing else: by Go's own rule
@@ -72,7 +72,7 @@ func newWebServer(log *slog.Logger) *http.Server {
 	}
 }
 
-func (w *webDoor) serve(handler http.Handler) {
+func (w *httpServer) serve(handler http.Handler) {
 	if isLoopback(w.listener.Addr()) {
 		handler = localNames(handler)
 	}
@@ -83,7 +83,7 @@ func (w *webDoor) serve(handler http.Handler) {
 	}()
 }
 
-func (w *webDoor) close() {
+func (w *httpServer) close() {
 	if w.server.Handler == nil {
 		w.listener.Close()
 		return
@@ -98,7 +98,7 @@ func isLoopback(address net.Addr) bool {
 }
 
 // localNames refuses questions that were meant for another name than this machine's own. A page of a stranger can have its
-// name lead to 127.0.0.1 and so have a browser here ask us and tell it (DNS rebinding); it can not have the browser say
+// name lead to 127.0.0.1 and so have a browser here ask us and tell it (DNS rebinding); it cannot have the browser say
 // another name than its own.
 func localNames(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -86,10 +86,10 @@ func TestShortSessionsDoNotResetBackoff(t *testing.T) {
 		}}
 		w := start(t, options(), f)
 		w.pass(2 * time.Minute)
-		if n := f.count(); n < forgiven+7 || n > forgiven+14 {
+		if n := f.count(); n < maxShortLived+7 || n > maxShortLived+14 {
 			t.Errorf("%d attempts in two minutes", n)
 		}
-		for i := range forgiven {
+		for i := range maxShortLived {
 			if wait := f.attempts[i+1] - f.attempts[i]; wait > 100*time.Millisecond {
 				t.Errorf("after session %d, cut young, it waited", i+1)
 			}
@@ -176,7 +176,7 @@ func TestPermanentErrorsEndAtOnce(t *testing.T) {
 	}
 }
 
-// A key that is refused after the tunnel was up is tried again, at the longest wait, and no kick hastens it.
+// A key that is refused after the tunnel was up is tried again, at the longest wait, and no nudge hastens it.
 func TestRefusedLaterIsRetriedSlowly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{}
@@ -191,7 +191,7 @@ func TestRefusedLaterIsRetriedSlowly(t *testing.T) {
 		f.session(t).Close()
 		synctest.Wait()
 		w.expect(Waiting)
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(15 * time.Second)
 		if n := f.count(); n != 2 {
 			t.Errorf("%d attempts", n)
@@ -314,7 +314,7 @@ func TestTurned(t *testing.T) {
 		seen := map[State]bool{}
 		for i := range 400 {
 			w.pass(time.Second)
-			if age := time.Since(w.Turned()); age > 3*time.Second {
+			if age := time.Since(w.Heartbeat()); age > 3*time.Second {
 				t.Fatalf("%s: last turn %v ago", w.Status().State, age)
 			}
 			seen[w.Status().State] = true
@@ -329,7 +329,7 @@ func TestTurned(t *testing.T) {
 		}
 		w.finish()
 		w.pass(time.Minute)
-		if time.Since(w.Turned()) != 0 {
+		if time.Since(w.Heartbeat()) != 0 {
 			t.Error("a monitor that has ended looks stuck")
 		}
 	})

@@ -7,20 +7,20 @@ import (
 	"github.com/tunneld/tunneld/monitor"
 )
 
-// doors are the ways in which others reach a process. They are opened before the first local port is bound, so that
+// endpoints are the ways in which others reach a process. They are opened before the first local port is bound, so that
 // a second daemon of the same name learns of the first one and not of a port in use.
-type doors struct {
+type endpoints struct {
 	control bool   // make a control socket
 	listen  string // host:port of the HTTP server; empty: none
 	pidFile string // empty: none
 
 	socket *controlSocket // nil: none
-	web    *webDoor       // nil: none
-	pid    *heldFile      // nil: none
+	web    *httpServer    // nil: none
+	pid    *pidFile       // nil: none
 }
 
 // open opens all of them, or none.
-func (d *doors) open(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (err error) {
+func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (err error) {
 	defer func() {
 		if err != nil {
 			d.close()
@@ -47,7 +47,7 @@ func (d *doors) open(ctx context.Context, log *slog.Logger, plans []tunnelPlan) 
 }
 
 // serve answers from now on. reload is what POST /reload does.
-func (d *doors) serve(p *process, reload func() ([]outcome, error)) {
+func (d *endpoints) serve(p *process, reload func() ([]outcome, error)) {
 	if d.socket != nil {
 		d.socket.serve(p.handler(reload))
 	}
@@ -57,7 +57,7 @@ func (d *doors) serve(p *process, reload func() ([]outcome, error)) {
 }
 
 // close closes those that are open.
-func (d *doors) close() {
+func (d *endpoints) close() {
 	if d.web != nil {
 		d.web.close()
 	}

@@ -41,8 +41,8 @@ func usageError(cmd *cobra.Command, err error) error {
 	return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("`%s --help` shows how it is used", cmd.CommandPath())}
 }
 
-// say prints err for a person and gives the exit code that goes with it.
-func say(w io.Writer, err error) int {
+// printError prints err for a person and returns the exit code that goes with it.
+func printError(w io.Writer, err error) int {
 	if err == nil {
 		return exitOK
 	}
@@ -61,7 +61,7 @@ func say(w io.Writer, err error) int {
 	return exitCode(err)
 }
 
-// flatten gives the errors that were joined, each of which has its own hint.
+// flatten returns the errors that were joined, each of which has its own hint.
 func flatten(err error) []error {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -82,7 +82,7 @@ func hintOf(err error) string {
 	return fault.HintOf(err)
 }
 
-// complaint gives the attributes of err for the log, with what can be done about it.
+// complaint returns the attributes of err for the log, with what can be done about it.
 func complaint(err error) []any {
 	attrs := []any{"err", err}
 	if hint := hintOf(err); hint != "" {
@@ -117,7 +117,7 @@ func exitCode(err error) int {
 	return exitGaveUp // also an error of no type: it may pass, and a supervisor starts us again
 }
 
-// count gives a number of things.
+// count returns a number of things.
 func count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun

@@ -13,7 +13,7 @@ import (
 )
 
 // openTestWeb serves "fine" at address until the end of the test.
-func openTestWeb(t *testing.T, address string, change ...func(*http.Server)) *webDoor {
+func openTestWeb(t *testing.T, address string, change ...func(*http.Server)) *httpServer {
 	t.Helper()
 	door, err := openWeb(t.Context(), slog.New(slog.DiscardHandler), address)
 	if err != nil {
@@ -41,7 +41,7 @@ func askRaw(t *testing.T, conn net.Conn, request string) string {
 	return strings.TrimSpace(line)
 }
 
-func dialDoor(t *testing.T, door *webDoor) net.Conn {
+func dialDoor(t *testing.T, door *httpServer) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", door.listener.Addr().String())
 	if err != nil {

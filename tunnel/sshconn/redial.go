@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	insistEvery = 3 * time.Second // between two connection requests to the same address
-	insistMost  = 5               // of them at a time; the oldest gives way
+	redialEvery = 3 * time.Second // between two connection requests to the same address
+	redialMost  = 5               // of them at a time; the oldest gives way
 )
 
-// insist gives a connector that asks an address that does not answer again and again. The kernel does so, too, but waits
+// redial returns a connector that asks an address that does not answer again and again. The kernel does so, too, but waits
 // twice as long each time: a server that can be reached again after twenty seconds would be found after thirty. The first
 // answer counts, be it a connection or a refusal; all other requests are withdrawn.
-func insist(connect connector) connector {
+func redial(connect connector) connector {
 	type answer struct {
 		conn      net.Conn
 		err       error
@@ -45,7 +45,7 @@ func insist(connect connector) connector {
 		}()
 
 		ask()
-		pace := time.NewTicker(insistEvery)
+		pace := time.NewTicker(redialEvery)
 		defer pace.Stop()
 		for {
 			select {
@@ -55,7 +55,7 @@ func insist(connect connector) connector {
 					return a.conn, a.err
 				}
 			case <-pace.C:
-				if ask(); len(open) > insistMost {
+				if ask(); len(open) > redialMost {
 					open[0]()
 					open = open[1:]
 				}

@@ -26,16 +26,16 @@ const (
 	holderMinWait  = 250 * time.Millisecond // between two requests, even when the holder lets go at once
 )
 
-// holder is who has the port that we want.
-type holder struct {
+// occupant is who has the port that we want.
+type occupant struct {
 	why  error
 	gone chan struct{} // closed when the connection that waits at the holder has ended; nil: there is none
 	end  func()        // ends that connection; never nil
 }
 
-// findHolder dials the listener that f asked for from inside. The connection stays open as a watch: a stale session of
+// probeOccupant dials the listener that f asked for from inside. The connection stays open as a watch: a stale session of
 // ours accepts it and never answers, and when the server gives that session up, it ends.
-func (f *remoteForward) findHolder(ctx context.Context, s *Session) holder {
+func (f *remoteForward) probeOccupant(ctx context.Context, s *Session) occupant {
 	listen := f.forward.Load().Listen
 	arrivals := f.count.total.Load()
 	ctx, cancel := context.WithTimeout(ctx, holderDialTime)
@@ -45,17 +45,17 @@ func (f *remoteForward) findHolder(ctx context.Context, s *Session) holder {
 	var refused *ssh.OpenChannelError
 	switch {
 	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
-		return holder{why: errNotPermitted, end: func() {}}
+		return occupant{why: errNotPermitted, end: func() {}}
 	case err != nil:
-		return holder{why: errDeniedOnly, end: func() {}}
+		return occupant{why: errDeniedOnly, end: func() {}}
 	}
-	h := holder{why: errHeld, gone: make(chan struct{}), end: func() { ch.Close() }}
+	h := occupant{why: errHeld, gone: make(chan struct{}), end: func() { ch.Close() }}
 	go func() {
 		defer close(h.gone)
 		io.Copy(io.Discard, io.LimitReader(ch, 1<<20)) // what a stranger says is nothing to us
 		ch.Close()
 	}()
-	if s.stays(ctx, holderOursTime) && f.count.total.Load() > arrivals {
+	if s.sleep(ctx, holderOursTime) && f.count.total.Load() > arrivals {
 		h.why = errHeldByUs
 	}
 	return h
@@ -73,8 +73,8 @@ func insideTarget(listen config.Endpoint) config.Endpoint {
 }
 
 // await waits for d, or until the holder let go. It is false when the session is left or ctx is done before.
-func (h *holder) await(ctx context.Context, s *Session, d time.Duration) bool {
-	if !s.stays(ctx, holderMinWait) {
+func (h *occupant) await(ctx context.Context, s *Session, d time.Duration) bool {
+	if !s.sleep(ctx, holderMinWait) {
 		return false
 	}
 	timer := time.NewTimer(d - holderMinWait)

@@ -12,11 +12,11 @@ const (
 	firstProbe  = time.Second            // after a session is up: its forwards come first
 	longestLead = 30 * time.Second       // before the end of an interval a probe is sent, at most
 	patience    = 5 * time.Second        // with a server that is silent, before a better connection is looked for
-	stale       = 500 * time.Millisecond // bytes read so soon after a kick may have been sent before it
+	stale       = 500 * time.Millisecond // bytes read so soon after a nudge may have been sent before it
 	overslept   = time.Second            // a turn this late means that we did not run, so that silence proves nothing
 )
 
-// pulse decides when to ask a server whether it lives, and when it does not. It knows no goroutine and no clock.
+// keepalive decides when to ask a server whether it lives, and when it does not. It knows no goroutine and no clock.
 //
 // Silence is counted in ServerAliveIntervals since the last byte of any kind, as OpenSSH counts (clientloop.c,
 // client_wait_until_can_do_something). Each interval that ends in silence is a missed probe, and ServerAliveCountMax of
@@ -30,9 +30,9 @@ const (
 //
 // One probe goes out soon after the start, so that a status has a round trip to show.
 //
-// A kick asks at once. Its probe may be answered by any byte, except one that may have been on its way before.
-type pulse struct {
-	interval time.Duration // 0: asks only when kicked
+// A nudge asks at once. Its probe may be answered by any byte, except one that may have been on its way before.
+type keepalive struct {
+	interval time.Duration // 0: asks only when nudged
 	count    int           // missed probes that are death, at least 1
 	lead     time.Duration // a probe is sent this long before its interval ends
 
@@ -42,13 +42,13 @@ type pulse struct {
 	slots int       // of the probes since then, how many have had their time
 	asked time.Time // when the probe on its way was sent; zero: none is
 
-	kicked time.Time // when a kick asked that is not answered yet; zero: none
-	why    string    // of that kick
+	nudged time.Time // when a nudge asked that is not answered yet; zero: none
+	why    string    // of that nudge
 	strict bool      // it has one interval to live
 }
 
-func newPulse(o *config.Options, now time.Time) pulse {
-	p := pulse{
+func newKeepalive(o *config.Options, now time.Time) keepalive {
+	p := keepalive{
 		interval: o.ServerAliveInterval,
 		count:    max(1, o.ServerAliveCountMax),
 		lead:     min(o.ServerAliveInterval/2, longestLead),
@@ -62,7 +62,7 @@ func newPulse(o *config.Options, now time.Time) pulse {
 
 // hear takes over when the session last read a byte. A wall clock that was set meanwhile can make that look later than
 // now, which is then all we know.
-func (p *pulse) hear(read, now time.Time) {
+func (p *keepalive) hear(read, now time.Time) {
 	if read.Equal(p.read) {
 		return
 	}
@@ -70,45 +70,45 @@ func (p *pulse) hear(read, now time.Time) {
 	p.alive(now.Add(-max(0, now.Sub(read))))
 }
 
-// answered takes over that the probe has come back.
-func (p *pulse) answered(now time.Time) {
+// answered notes that the probe has come back.
+func (p *keepalive) answered(now time.Time) {
 	p.asked = time.Time{}
-	p.kicked = time.Time{}
+	p.nudged = time.Time{}
 	p.alive(now)
 }
 
-// withdrawn takes over that the probe was given up by ourselves.
-func (p *pulse) withdrawn() { p.asked = time.Time{} }
+// withdrawn notes that the probe was given up by ourselves.
+func (p *keepalive) withdrawn() { p.asked = time.Time{} }
 
-func (p *pulse) alive(at time.Time) {
+func (p *keepalive) alive(at time.Time) {
 	if at.After(p.heard) {
 		p.heard, p.slots = at, 0
 	}
-	if at.After(p.kicked.Add(stale)) {
-		p.kicked = time.Time{}
+	if at.After(p.nudged.Add(stale)) {
+		p.nudged = time.Time{}
 	}
 }
 
-// kick asks now. A second kick does not prolong the first; a strict one makes it strict.
-func (p *pulse) kick(why string, strict bool, now time.Time) {
-	if p.kicked.IsZero() {
-		p.kicked, p.why, p.strict = now, why, false
+// nudge asks now. A second nudge does not prolong the first; a strict one makes it strict.
+func (p *keepalive) nudge(why string, strict bool, now time.Time) {
+	if p.nudged.IsZero() {
+		p.nudged, p.why, p.strict = now, why, false
 	}
 	p.strict = p.strict || strict
 }
 
-// slept takes over that we did not run until now: what came meanwhile may not have been read yet.
-func (p *pulse) slept(now time.Time) {
+// slept notes that we did not run until now: what came meanwhile may not have been read yet.
+func (p *keepalive) slept(now time.Time) {
 	p.heard, p.slots = now, 0
 	if !p.asked.IsZero() {
 		p.asked = now
 	}
 }
 
-// send tells whether a probe is to be sent now, and counts it. At most one is on its way at any time: x/crypto queues the
+// send reports whether a probe is to be sent now, and counts it. At most one is on its way at any time: x/crypto queues the
 // next one behind it, and TCP delivers the first or none.
-func (p *pulse) send(now time.Time) bool {
-	wanted := !p.kicked.IsZero()
+func (p *keepalive) send(now time.Time) bool {
+	wanted := !p.nudged.IsZero()
 	if !p.first.IsZero() && !now.Before(p.first) {
 		p.first, wanted = time.Time{}, true
 	}
@@ -123,74 +123,74 @@ func (p *pulse) send(now time.Time) bool {
 	return true
 }
 
-// slot gives the time of the next probe in an unbroken silence.
-func (p *pulse) slot() time.Time {
+// slot returns the time of the next probe in an unbroken silence.
+func (p *keepalive) slot() time.Time {
 	return p.heard.Add(time.Duration(p.slots+1)*p.interval - p.lead)
 }
 
-// missed gives how many intervals have ended in silence.
-func (p *pulse) missed(now time.Time) int {
+// missed returns how many intervals have ended in silence.
+func (p *keepalive) missed(now time.Time) int {
 	if p.interval == 0 || p.asked.IsZero() {
 		return 0
 	}
 	return int(now.Sub(p.heard) / p.interval)
 }
 
-// unanswered tells whether a kick has not been answered for as long as we are patient.
-func (p *pulse) unanswered(now time.Time) bool {
-	return !p.kicked.IsZero() && !now.Before(p.kicked.Add(p.patience()))
+// unanswered reports whether a nudge has not been answered for as long as we are patient.
+func (p *keepalive) unanswered(now time.Time) bool {
+	return !p.nudged.IsZero() && !now.Before(p.nudged.Add(p.patience()))
 }
 
-func (p *pulse) patience() time.Duration {
+func (p *keepalive) patience() time.Duration {
 	if p.interval == 0 {
 		return patience
 	}
 	return min(p.interval, patience)
 }
 
-// dead gives why the server counts as dead now, or nil.
-func (p *pulse) dead(now time.Time) error {
+// dead returns why the server counts as dead now, or nil.
+func (p *keepalive) dead(now time.Time) error {
 	switch death, why := p.death(); {
 	case death.IsZero() || now.Before(death):
 		return nil
 	case why != "":
-		return lost("no answer for %s after a kick (%s)", Round(now.Sub(p.kicked)), why)
+		return lost("no answer for %s after a nudge (%s)", Round(now.Sub(p.nudged)), why)
 	default:
 		return lost("no byte for %s, %d keepalives missed", Round(now.Sub(p.heard)), p.count)
 	}
 }
 
-// death gives the time at which the server will count as dead if nothing is heard, and the kick that decides it, if one
+// death returns the time at which the server will count as dead if nothing is heard, and the nudge that decides it, if one
 // does. Zero: as things stand, never.
-func (p *pulse) death() (at time.Time, kick string) {
+func (p *keepalive) death() (at time.Time, nudge string) {
 	if p.asked.IsZero() {
 		return time.Time{}, ""
 	}
 	if p.interval > 0 {
 		at = later(p.heard.Add(time.Duration(p.count)*p.interval), p.asked.Add(p.lead))
 	}
-	if !p.kicked.IsZero() && p.strict {
+	if !p.nudged.IsZero() && p.strict {
 		grace := p.interval
 		if grace == 0 {
 			grace = patience
 		}
-		if strict := p.kicked.Add(grace); at.IsZero() || strict.Before(at) {
+		if strict := p.nudged.Add(grace); at.IsZero() || strict.Before(at) {
 			return strict, p.why
 		}
 	}
 	return at, ""
 }
 
-// next gives the time at which something is to be done or decided; zero: no such time. It is never in the past once send
+// next returns the time at which something is to be done or decided; zero: no such time. It is never in the past once send
 // and dead have been asked.
-func (p *pulse) next(now time.Time) time.Time {
+func (p *keepalive) next(now time.Time) time.Time {
 	at, _ := p.death()
 	at = sooner(at, p.first)
 	if p.interval > 0 && p.slots < p.count {
 		at = sooner(at, p.slot())
 	}
-	if !p.kicked.IsZero() && !p.unanswered(now) {
-		at = sooner(at, p.kicked.Add(p.patience()))
+	if !p.nudged.IsZero() && !p.unanswered(now) {
+		at = sooner(at, p.nudged.Add(p.patience()))
 	}
 	return at
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// peek is how often a session is looked at while a probe is on its way: any byte answers it.
-const peek = 250 * time.Millisecond
+// pollInterval is how often a session is looked at while a probe is on its way: any byte answers it.
+const pollInterval = 250 * time.Millisecond
 
-// watch minds a session that has joined, and each that replaces it. It gives how long the last one was up and why it ended.
+// supervise minds a session that has joined, and each that replaces it. It returns how long the last one was up and why it ended.
 // Where ctx ended, the session is left to Tunnel.Shutdown.
-func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err error) {
+func (l *slot) supervise(ctx context.Context, s Session) (lived time.Duration, err error) {
 	var was time.Time
 	for {
 		w := l.newWatch(s, was)
-		next, err := w.mind(ctx)
+		next, err := w.supervise(ctx)
 		lived := time.Since(w.up)
 		switch {
 		case ctx.Err() != nil:
@@ -27,61 +27,61 @@ func (l *lane) watch(ctx context.Context, s Session) (lived time.Duration, err e
 			l.log.Info("disconnecting", "state", Idle, "why", err)
 			l.dropAttempt()
 			l.m.update(func(now time.Time) { l.m.setAsideLocked(l, now) })
-			l.retire(ctx, s, w.pulse, spare{})
+			l.retire(ctx, s, w.keepalive, spare{})
 			return lived, err
 		case next == nil:
-			l.bury(s, err)
+			l.discard(s, err)
 			return lived, err
 		case w.homeless:
-			l.bury(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
+			l.discard(s, lost("%s, and a new connection is up", w.suspicion(time.Now())))
 			l.log.Warn("connection lost", "err", s.Err(), "phase", fault.PhaseSession, "lived", Round(lived))
 		default: // one that does not answer may only be late: TCP sends again what was lost, at longer and longer intervals
-			l.retire(ctx, s, w.pulse, w.spare(time.Now()))
+			l.retire(ctx, s, w.keepalive, w.spare(time.Now()))
 		}
 		s, was = next, s.Expires()
 	}
 }
 
-// bury takes out a session that is dead: its open connections are reset.
-func (l *lane) bury(s Session, why error) {
+// discard takes out a session that is dead: its open connections are reset.
+func (l *slot) discard(s Session, why error) {
 	l.m.tunnel.Leave(s)
 	s.CloseWith(why)
 	l.m.update(func(now time.Time) { l.m.partLocked(l, s, now) })
 }
 
-// watch is the look at one session.
-type watch struct {
-	l      *lane
-	s      Session
-	up     time.Time
-	pulse  pulse
-	echo   echo
-	beats  chan answer // of one
-	echoes chan answer // of one
-	missed int         // as of the last turn
-	doubt  string      // why it is suspect; empty: it is not
+// supervise looks after one session.
+type supervision struct {
+	l                *slot
+	s                Session
+	up               time.Time
+	keepalive        keepalive
+	echo             echo
+	keepaliveResults chan answer // of one
+	echoes           chan answer // of one
+	missed           int         // as of the last turn
+	doubt            string      // why it is suspect; empty: it is not
 
-	homeless bool      // its address of this machine is gone, as of the last turn; looked at while a kick is not answered
+	homeless bool      // its address of this machine is gone, as of the last turn; looked at while a nudge is not answered
 	due      time.Time // when the next turn was to come
 
 	renewal // when to look for a better session
 }
 
-func (l *lane) newWatch(s Session, was time.Time) *watch {
+func (l *slot) newWatch(s Session, was time.Time) *supervision {
 	now, o := time.Now(), l.m.options()
-	return &watch{
+	return &supervision{
 		l: l, s: s, up: now, due: now,
-		pulse:   newPulse(o, now),
-		echo:    newEcho(o, now),
-		beats:   make(chan answer, 1),
-		echoes:  make(chan answer, 1),
-		renewal: newRenewal(o, s, was, now),
+		keepalive:        newKeepalive(o, now),
+		echo:             newEcho(o, now),
+		keepaliveResults: make(chan answer, 1),
+		echoes:           make(chan answer, 1),
+		renewal:          newRenewal(o, s, was, now),
 	}
 }
 
-// mind waits for whatever happens to the session until it ends, which gives an error, or until a better one has joined,
+// supervise waits for whatever happens to the session until it ends, which gives an error, or until a better one has joined,
 // which it gives.
-func (w *watch) mind(ctx context.Context) (next Session, err error) {
+func (w *supervision) supervise(ctx context.Context) (next Session, err error) {
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	timer := time.NewTimer(0)
@@ -92,14 +92,14 @@ func (w *watch) mind(ctx context.Context) (next Session, err error) {
 			return nil, ctx.Err()
 		case <-w.s.Done():
 			return nil, endOf(w.s)
-		case <-w.l.m.gate.asleep():
+		case <-w.l.m.demand.asleep():
 			return nil, errIdle
-		case k := <-w.l.kick:
-			w.kicked(ctx, k)
+		case k := <-w.l.nudge:
+			w.nudged(ctx, k)
 		case <-w.l.ask:
 			w.wanted(ctx)
-		case a := <-w.beats:
-			err = w.beat(a)
+		case a := <-w.keepaliveResults:
+			err = w.keepaliveResult(a)
 		case a := <-w.echoes:
 			w.echoed(a)
 		case r := <-w.l.attempt.result():
@@ -117,19 +117,19 @@ func (w *watch) mind(ctx context.Context) (next Session, err error) {
 	}
 }
 
-// turn does what is due. It gives why the session counts as dead, or nil.
-func (w *watch) turn(ctx, probing context.Context) error {
+// turn does what is due. It returns why the session counts as dead, or nil.
+func (w *supervision) turn(ctx, probing context.Context) error {
 	now := time.Now()
-	w.l.turned()
+	w.l.heartbeat()
 	if now.Sub(w.due) > overslept {
-		w.pulse.slept(now)
+		w.keepalive.slept(now)
 	}
-	w.pulse.hear(w.s.LastRead(), now)
-	if err := w.pulse.dead(now); err != nil {
+	w.keepalive.hear(w.s.LastRead(), now)
+	if err := w.keepalive.dead(now); err != nil {
 		return err
 	}
-	if w.pulse.send(now) {
-		w.l.m.probe(probing, w.beats, w.s.Keepalive)
+	if w.keepalive.send(now) {
+		w.l.m.probe(probing, w.keepaliveResults, w.s.Keepalive)
 	}
 	if w.echo.expired(now) {
 		w.pathFailed(errEchoLate)
@@ -142,47 +142,47 @@ func (w *watch) turn(ctx, probing context.Context) error {
 	return nil
 }
 
-// next gives the time of the next turn: the soonest of all that is to come.
-func (w *watch) next() time.Time {
+// next returns the time of the next turn: the soonest of all that is to come.
+func (w *supervision) next() time.Time {
 	now := time.Now()
 	at := now.Add(turnEvery)
-	if !w.pulse.asked.IsZero() {
-		at = now.Add(peek)
+	if !w.keepalive.asked.IsZero() {
+		at = now.Add(pollInterval)
 	}
-	for _, t := range []time.Time{w.pulse.next(now), w.echo.next(), w.nextRenewal(now)} {
+	for _, t := range []time.Time{w.keepalive.next(now), w.echo.next(), w.nextRenewal(now)} {
 		at = sooner(at, t)
 	}
 	return at
 }
 
-// kicked asks the server whether it lives.
-func (w *watch) kicked(ctx context.Context, k kick) {
-	w.l.kicked = true
+// nudged asks the server whether it lives.
+func (w *supervision) nudged(ctx context.Context, k nudge) {
+	w.l.nudged = true
 	w.l.log.Debug("probing now", "why", k.why)
-	w.pulse.kick(k.why, k.strict, time.Now())
+	w.keepalive.nudge(k.why, k.strict, time.Now())
 	w.earliest = time.Time{}
-	w.l.anew(ctx)
+	w.l.restartAttempt(ctx)
 }
 
 // wanted has a person who asks for a new session served at once, whatever the wait after earlier attempts.
-func (w *watch) wanted(ctx context.Context) {
+func (w *supervision) wanted(ctx context.Context) {
 	if w.asked = w.l.serve(ctx); w.asked {
 		w.earliest = time.Time{}
 	}
 }
 
-// beat takes over the result of a keepalive.
-func (w *watch) beat(a answer) error {
+// keepaliveResult takes over the result of a keepalive.
+func (w *supervision) keepaliveResult(a answer) error {
 	switch {
 	case a.err == nil:
-		sent := w.pulse.asked
-		w.pulse.answered(time.Now())
+		sent := w.keepalive.asked
+		w.keepalive.answered(time.Now())
 		w.confirm(sent)
-		w.l.m.answered(w.l, keepalive, a.rtt)
-		w.l.log.Debug("probe answered", "probe", keepalive, "rtt", Round(a.rtt))
+		w.l.m.answered(w.l, keepaliveProbe, a.rtt)
+		w.l.log.Debug("probe answered", "probe", keepaliveProbe, "rtt", Round(a.rtt))
 		return nil
 	case errors.Is(a.err, context.Canceled):
-		w.pulse.withdrawn()
+		w.keepalive.withdrawn()
 		return nil
 	}
 	select {
@@ -194,7 +194,7 @@ func (w *watch) beat(a answer) error {
 }
 
 // echoed takes over the result of an echo.
-func (w *watch) echoed(a answer) {
+func (w *supervision) echoed(a answer) {
 	switch {
 	case errors.Is(a.err, context.Canceled):
 		return
@@ -211,15 +211,15 @@ func (w *watch) echoed(a answer) {
 }
 
 // pathFailed asks the server whether it lives: then it is the data path that has failed, else it may be the transport.
-func (w *watch) pathFailed(cause error) {
+func (w *supervision) pathFailed(cause error) {
 	now := time.Now()
 	w.echo.suspect(cause, now)
-	w.pulse.kick("echo: "+cause.Error(), false, now)
+	w.keepalive.nudge("echo: "+cause.Error(), false, now)
 }
 
-// confirm takes over that a keepalive sent at that time was answered. One that was sent before the echo failed proves
+// confirm notes that a keepalive sent at that time was answered. One that was sent before the echo failed proves
 // nothing, so the next is sent.
-func (w *watch) confirm(sent time.Time) {
+func (w *supervision) confirm(sent time.Time) {
 	switch {
 	case w.echo.confirmed(sent):
 		w.l.m.unanswered(echoProbe, 1)
@@ -232,13 +232,13 @@ func (w *watch) confirm(sent time.Time) {
 }
 
 // judge sets Up or Suspect.
-func (w *watch) judge(now time.Time) {
-	missed := w.pulse.missed(now)
+func (w *supervision) judge(now time.Time) {
+	missed := w.keepalive.missed(now)
 	if missed > w.missed {
-		w.l.m.unanswered(keepalive, missed-w.missed)
+		w.l.m.unanswered(keepaliveProbe, missed-w.missed)
 	}
 	w.missed = missed
-	w.homeless = !w.pulse.kicked.IsZero() && w.s.Homeless()
+	w.homeless = !w.keepalive.nudged.IsZero() && w.s.Homeless()
 	was := w.doubt
 	w.doubt = w.suspicion(now)
 	switch {
@@ -253,15 +253,15 @@ func (w *watch) judge(now time.Time) {
 	}
 }
 
-// suspicion gives what is wrong with the session, in words that a person reads; empty: nothing.
-func (w *watch) suspicion(now time.Time) string {
+// suspicion returns what is wrong with the session, in words that a person reads; empty: nothing.
+func (w *supervision) suspicion(now time.Time) string {
 	switch {
 	case w.homeless:
-		return fmt.Sprintf("this machine lost the address that it was made from (%s)", w.pulse.why)
-	case w.pulse.missed(now) > 0:
-		return fmt.Sprintf("no byte for %s", time.Duration(w.pulse.missed(now))*w.pulse.interval)
-	case w.pulse.unanswered(now):
-		return fmt.Sprintf("no answer for %s (%s)", w.pulse.patience(), w.pulse.why)
+		return fmt.Sprintf("this machine lost the address that it was made from (%s)", w.keepalive.why)
+	case w.keepalive.missed(now) > 0:
+		return fmt.Sprintf("no byte for %s", time.Duration(w.keepalive.missed(now))*w.keepalive.interval)
+	case w.keepalive.unanswered(now):
+		return fmt.Sprintf("no answer for %s (%s)", w.keepalive.patience(), w.keepalive.why)
 	case w.echo.suspicious():
 		return fmt.Sprintf("data path: %v, %d times; keepalives are answered", w.echo.cause, w.echo.failed)
 	}
@@ -283,7 +283,7 @@ func (m *Monitor) probe(ctx context.Context, into chan<- answer, call func(conte
 	})
 }
 
-// endOf gives why a session ended.
+// endOf returns why a session ended.
 func endOf(s Session) error {
 	err := s.Err()
 	switch {

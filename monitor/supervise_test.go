@@ -113,7 +113,7 @@ func TestSuspectAndBack(t *testing.T) {
 			t.Errorf("why %q", why)
 		}
 		s.thaw()
-		w.pass(peek)
+		w.pass(pollInterval)
 		w.expect(Up)
 		if len(w.log.lines("connection suspect")) != 1 || len(w.log.lines("connection answers again")) != 1 {
 			t.Errorf("log:\n%s", w.log)
@@ -190,7 +190,7 @@ func TestSuspectSessionIsReplaced(t *testing.T) {
 	})
 }
 
-func TestNoKeepalivesUnlessKicked(t *testing.T) {
+func TestNoKeepalivesUnlessNudged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.ServerAliveInterval, o.EchoInterval = 0, 0
@@ -200,10 +200,10 @@ func TestNoKeepalivesUnlessKicked(t *testing.T) {
 		if s.asked() != 0 {
 			t.Errorf("%d probes", s.asked())
 		}
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(time.Second)
 		if s.asked() != 1 {
-			t.Errorf("%d probes after a kick", s.asked())
+			t.Errorf("%d probes after a nudge", s.asked())
 		}
 		w.expect(Up)
 		w.finish()
@@ -228,7 +228,7 @@ func TestFirstProbe(t *testing.T) {
 	})
 }
 
-// A keepalive that can not be sent is the end, though the library has not noticed (x/crypto closes nothing on a write error).
+// A keepalive that cannot be sent is the end, though the library has not noticed (x/crypto closes nothing on a write error).
 func TestKeepaliveErrorIsTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{})
@@ -248,7 +248,7 @@ func TestKeepaliveErrorIsTheEnd(t *testing.T) {
 func TestOversleepingIsNotTheServersFault(t *testing.T) {
 	o := options()
 	now := time.Now()
-	p := newPulse(o, now)
+	p := newKeepalive(o, now)
 	if !p.send(now.Add(8 * time.Second)) {
 		t.Fatal("no probe")
 	}
@@ -268,7 +268,7 @@ func TestOversleepingIsNotTheServersFault(t *testing.T) {
 func TestWallClockJumps(t *testing.T) {
 	for _, jump := range []time.Duration{time.Hour, -time.Hour} {
 		now := time.Now()
-		p := newPulse(options(), now)
+		p := newKeepalive(options(), now)
 		p.hear(now.Add(jump), now)
 		for at := now; at.Before(now.Add(44 * time.Second)); at = at.Add(time.Second) {
 			if err := p.dead(at); err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// silentUntil gives a connector to an address that answers nobody until then: later requests get answer at once. Each
+// silentUntil returns a connector to an address that answers nobody until then: later requests get answer at once. Each
 // request before stays without one, as after packets were lost.
 func silentUntil(then time.Duration, answer func() (net.Conn, error)) (connect connector, asked func() []time.Duration, most func() int) {
 	var mu sync.Mutex
@@ -41,7 +41,7 @@ func TestSilentAddressIsAskedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				connect, asked, most := silentUntil(20*time.Second, func() (net.Conn, error) { return &tracked{}, want })
-				_, err := insist(connect)(t.Context(), addresses(1)[0])
+				_, err := redial(connect)(t.Context(), addresses(1)[0])
 				if err != want {
 					t.Fatal(err)
 				}
@@ -49,7 +49,7 @@ func TestSilentAddressIsAskedAgain(t *testing.T) {
 				if got, want := asked(), []time.Duration{0, 3 * s, 6 * s, 9 * s, 12 * s, 15 * s, 18 * s, 21 * s}; !slices.Equal(got, want) {
 					t.Errorf("asked at %v, want %v", got, want)
 				}
-				if n := most(); n > insistMost+1 {
+				if n := most(); n > redialMost+1 {
 					t.Errorf("%d requests at a time", n)
 				}
 			})
@@ -63,7 +63,7 @@ func TestInsistingEndsWithItsContext(t *testing.T) {
 		ctx, d := withDeadline(t.Context(), 30*time.Second)
 		defer d.stop()
 		begun := time.Now()
-		if _, err := insist(connect)(ctx, addresses(1)[0]); err == nil || time.Since(begun) != 30*time.Second {
+		if _, err := redial(connect)(ctx, addresses(1)[0]); err == nil || time.Since(begun) != 30*time.Second {
 			t.Errorf("%v after %v", err, time.Since(begun))
 		}
 	})

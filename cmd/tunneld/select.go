@@ -17,9 +17,9 @@ type choice struct {
 	names    []string
 }
 
-// choose finds the running tunnels that are meant by names or patterns; without any, all. The error says what is not to be
+// selectTunnels finds the running tunnels that are meant by names or patterns; without any, all. The error says what is not to be
 // found, with what was meant perhaps; the rest is chosen all the same.
-func choose(ctx context.Context, words []string) ([]choice, error) {
+func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 	instances, problems := findInstances(ctx)
 	var running []string
 	for _, i := range instances {
@@ -51,7 +51,7 @@ func choose(ctx context.Context, words []string) ([]choice, error) {
 	return chosen, errors.Join(failures...)
 }
 
-// match gives the running names that the words mean, in the order in which they run, and the words that mean none.
+// match returns the running names that the words mean, in the order in which they run, and the words that mean none.
 func match(words, running []string) (meant, missing []string) {
 	if len(words) == 0 {
 		return running, nil
@@ -91,7 +91,7 @@ func notRunning(word string, running []string) error {
 
 // completeRunning offers the names of running tunnels to the shell.
 func completeRunning(cmd *cobra.Command, given []string, typed string) ([]string, cobra.ShellCompDirective) {
-	chosen, _ := choose(cmd.Context(), nil)
+	chosen, _ := selectTunnels(cmd.Context(), nil)
 	var names []string
 	for _, c := range chosen {
 		for _, s := range c.instance.report.Tunnels {

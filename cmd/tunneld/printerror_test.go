@@ -8,7 +8,7 @@ import (
 
 // An error that nobody gave a type may pass; only the command line itself is a matter of usage.
 func TestErrorWithoutATypeIsNoUsageError(t *testing.T) {
-	if code := say(io.Discard, errors.New("something")); code != exitGaveUp {
+	if code := printError(io.Discard, errors.New("something")); code != exitGaveUp {
 		t.Errorf("exit code %d, want %d", code, exitGaveUp)
 	}
 	for _, words := range [][]string{{"nonsense"}, {"up", "--nonsense"}, {"up"}} {

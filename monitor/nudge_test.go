@@ -10,33 +10,33 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-func TestKickWhileWaitingTriesNow(t *testing.T) {
+func TestNudgeWhileWaitingTriesNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{connect: refuse(refusedDial())}
 		w := start(t, options(), f)
 		w.pass(10 * time.Minute)
 		w.expect(Waiting)
 		before := f.count()
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		synctest.Wait()
 		if f.count() <= before {
 			t.Errorf("no attempt at once\n%s", w.log)
 		}
 		w.pass(3 * time.Second) // and the backoff starts anew: the network may not be quite there yet
 		if f.count() < before+3 {
-			t.Errorf("%d attempts in three seconds after the kick", f.count()-before)
+			t.Errorf("%d attempts in three seconds after the nudge", f.count()-before)
 		}
 		w.finish()
 	})
 }
 
-func TestManyKicksDoNotSpin(t *testing.T) {
+func TestManyNudgesDoNotSpin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{connect: refuse(refusedDial())}
 		w := start(t, options(), f)
 		for range 100 {
 			for range 1000 {
-				w.Kick("network changed")
+				w.Nudge("network changed")
 			}
 			w.pass(time.Second)
 		}
@@ -47,13 +47,13 @@ func TestManyKicksDoNotSpin(t *testing.T) {
 	})
 }
 
-func TestKickWhileUpProbesNow(t *testing.T) {
+func TestNudgeWhileUpProbesNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{})
 		w.pass(time.Minute)
 		s := w.tunnel.session(t)
 		before := s.asked()
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		synctest.Wait()
 		if s.asked() != before+1 {
 			t.Error("no probe at once")
@@ -68,14 +68,14 @@ func TestKickWhileUpProbesNow(t *testing.T) {
 }
 
 // The address has changed: the old connection will never answer, a new one can be had.
-func TestKickUnansweredReplaces(t *testing.T) {
+func TestNudgeUnansweredReplaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{})
 		w.pass(time.Minute)
 		old := w.tunnel.session(t)
 		old.freeze()
 		old.set(func(s *fakeSession) { s.open = 3 })
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(patience + 10*time.Millisecond)
 		w.expect(Up)
 		if w.tunnel.session(t) == old {
@@ -100,7 +100,7 @@ func TestAddressThatIsGone(t *testing.T) {
 		old := w.tunnel.session(t)
 		old.freeze()
 		old.set(func(s *fakeSession) { s.open, s.nowhere = 3, true })
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(10 * time.Millisecond)
 		w.expect(Up)
 		if w.tunnel.session(t) == old || old.Err() == nil {
@@ -119,7 +119,7 @@ func TestAddressThatComesBack(t *testing.T) {
 		w.tunnel.rule(refuse(refusedDial()))
 		old.freeze()
 		old.set(func(s *fakeSession) { s.nowhere = true })
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(3 * time.Second)
 		w.expect(Suspect)
 		old.set(func(s *fakeSession) { s.nowhere = false })
@@ -142,12 +142,12 @@ func TestShortLinkOutageCostsNothing(t *testing.T) {
 		s := w.tunnel.session(t)
 		f.rule(refuse(refusedDial()))
 		s.freeze()
-		w.Kick("link down")
+		w.Nudge("link down")
 		w.pass(6 * time.Second)
 		w.expect(Suspect)
 		w.pass(4 * time.Second)
 		s.thaw()
-		w.Kick("link up")
+		w.Nudge("link up")
 		f.rule(nil)
 		w.pass(time.Second)
 		w.expect(Up)
@@ -167,8 +167,8 @@ func TestWokeAndUnanswered(t *testing.T) {
 			w := start(t, o, onlyOnce())
 			w.pass(time.Minute)
 			w.tunnel.session(t).freeze()
-			w.Kick("network changed") // a plain kick does not take the place of the strict one
-			w.Woke(8 * time.Hour)
+			w.Nudge("network changed") // a plain nudge does not take the place of the strict one
+			w.Resumed(8 * time.Hour)
 			limit := interval
 			if limit == 0 {
 				limit = patience
@@ -181,7 +181,7 @@ func TestWokeAndUnanswered(t *testing.T) {
 	}
 }
 
-func TestKickWithoutKeepalivesLooksForBetter(t *testing.T) {
+func TestNudgeWithoutKeepalivesLooksForBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.ServerAliveInterval, o.EchoInterval = 0, 0
@@ -189,7 +189,7 @@ func TestKickWithoutKeepalivesLooksForBetter(t *testing.T) {
 		w.pass(time.Minute)
 		s := w.tunnel.session(t)
 		s.freeze()
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(time.Hour)
 		w.expect(Suspect) // nobody asked us to give it up
 		s.thaw()
@@ -199,7 +199,7 @@ func TestKickWithoutKeepalivesLooksForBetter(t *testing.T) {
 	})
 }
 
-func TestKickWhileConnecting(t *testing.T) {
+func TestNudgeWhileConnecting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hang := func(ctx context.Context, n int) (*fakeSession, error) {
 			if n == 1 {
@@ -217,26 +217,26 @@ func TestKickWhileConnecting(t *testing.T) {
 		synctest.Wait()
 		w.expect(Connecting)
 		w.pass(time.Second)
-		w.Kick("network changed") // too young to be begun anew
+		w.Nudge("network changed") // too young to be begun anew
 		w.pass(time.Second)
 		if n := w.tunnel.count(); n != 2 {
 			t.Errorf("%d attempts", n)
 		}
 		w.pass(time.Second)
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		synctest.Wait()
 		if n := w.tunnel.count(); n != 3 {
 			t.Errorf("%d attempts, want the stale one begun anew", n)
 		}
-		for range 4 { // kicks in a row must not starve it
+		for range 4 { // nudges in a row must not starve it
 			w.pass(3 * time.Second)
-			w.Kick("network changed")
+			w.Nudge("network changed")
 		}
 		synctest.Wait()
 		if n := w.tunnel.count(); n != 3 {
-			t.Errorf("%d attempts after kicks in a row", n)
+			t.Errorf("%d attempts after nudges in a row", n)
 		}
-		w.pass(3 * time.Second) // it ends, and the next comes at once because of the kicks
+		w.pass(3 * time.Second) // it ends, and the next comes at once because of the nudges
 		if n := w.tunnel.count(); n != 4 {
 			t.Errorf("%d attempts", n)
 		}
@@ -245,7 +245,7 @@ func TestKickWhileConnecting(t *testing.T) {
 }
 
 // The first attempt of all may wait for a person's passphrase.
-func TestKickDoesNotCutTheFirstAttempt(t *testing.T) {
+func TestNudgeDoesNotCutTheFirstAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{connect: func(ctx context.Context, n int) (*fakeSession, error) {
 			<-ctx.Done()
@@ -253,7 +253,7 @@ func TestKickDoesNotCutTheFirstAttempt(t *testing.T) {
 		}})
 		for range 10 {
 			w.pass(time.Minute)
-			w.Kick("network changed")
+			w.Nudge("network changed")
 		}
 		if n := w.tunnel.count(); n != 1 {
 			t.Errorf("%d attempts", n)
@@ -262,12 +262,12 @@ func TestKickDoesNotCutTheFirstAttempt(t *testing.T) {
 	})
 }
 
-func TestKickWhileIdleAndAfterTheEnd(t *testing.T) {
+func TestNudgeWhileIdleAndAfterTheEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Lazy = time.Minute
 		w := start(t, o, &fakeTunnel{})
-		w.Kick("network changed")
+		w.Nudge("network changed")
 		w.pass(time.Second)
 		w.expect(Idle)
 		if err := w.Reconnect(t.Context()); err != nil {
@@ -275,13 +275,13 @@ func TestKickWhileIdleAndAfterTheEnd(t *testing.T) {
 		}
 		w.expect(Idle)
 		w.finish()
-		w.Kick("network changed")
-		w.Woke(time.Hour)
+		w.Nudge("network changed")
+		w.Resumed(time.Hour)
 		w.expect(Stopped)
 	})
 }
 
-func TestKickWhileSuspect(t *testing.T) {
+func TestNudgeWhileSuspect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.EchoInterval = 0
@@ -289,7 +289,7 @@ func TestKickWhileSuspect(t *testing.T) {
 		w.tunnel.session(t).freeze()
 		w.pass(16 * time.Second)
 		w.expect(Suspect)
-		w.Woke(time.Hour)
+		w.Resumed(time.Hour)
 		w.within(15*time.Second+10*time.Millisecond, Connecting)
 		w.finish()
 	})
@@ -330,7 +330,7 @@ func TestLazy(t *testing.T) {
 		synctest.Wait()
 		w.expect(Up)
 		if f.count() != before+2 {
-			t.Errorf("%d attempts more, want one for each lane", f.count()-before)
+			t.Errorf("%d attempts more, want one for each slot", f.count()-before)
 		}
 		if got := w.Status().Reconnects; got != 0 {
 			t.Errorf("%d reconnects", got)
@@ -370,7 +370,7 @@ func TestLazyWithRemoteForwardIsNot(t *testing.T) {
 	})
 }
 
-func TestLanesLiveApart(t *testing.T) {
+func TestSlotsLiveApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Connections = 3
@@ -399,8 +399,8 @@ func TestLanesLiveApart(t *testing.T) {
 	})
 }
 
-// One key that is refused is refused once, not by each lane.
-func TestLanesWaitForTheFirst(t *testing.T) {
+// One key that is refused is refused once, not by each slot.
+func TestSlotsWaitForTheFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Connections = 4
@@ -416,8 +416,8 @@ func TestLanesWaitForTheFirst(t *testing.T) {
 	})
 }
 
-// A lane that fails for good leaves the others alone, and tries again when a person asks.
-func TestFailedLaneAmongLiving(t *testing.T) {
+// A slot that fails for good leaves the others alone, and tries again when a person asks.
+func TestFailedSlotAmongLiving(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := options()
 		o.Connections = 2
@@ -446,7 +446,7 @@ func TestFailedLaneAmongLiving(t *testing.T) {
 			s.Close()
 		}
 		if err := <-w.ended; err == nil {
-			t.Error("Run gave nil though every lane has failed")
+			t.Error("Run gave nil though every slot has failed")
 		}
 		w.expect(Failed)
 	})
