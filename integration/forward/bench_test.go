@@ -127,7 +127,7 @@ func BenchmarkThroughput(b *testing.B) {
 	}
 }
 
-// BenchmarkCPU returns what moving data costs, whatever the speed.
+// BenchmarkCPU measures what moving data costs, whatever the speed.
 func BenchmarkCPU(b *testing.B) {
 	const size = 256 << 20
 	for name, direction := range map[string]byte{"upload": lab.Upload, "download": lab.Download} {

@@ -87,7 +87,7 @@ func (s span) overlaps(other span) bool {
 	return !s.done.Before(other.begun) && !other.done.Before(s.begun)
 }
 
-// call is one connection: nil reports that it was served.
+// call is one connection; its err is nil where it was served.
 type call struct {
 	span
 	err error
