@@ -11,7 +11,7 @@ import (
 // errNotOurSocket is something else where we have just made a socket.
 var errNotOurSocket = errors.New("something else has taken the place of the socket")
 
-// ChmodSocket returns the socket at path, which we have just made, its permission bits. Whoever may write to its directory can
+// ChmodSocket sets the permission bits of the socket at path, which we have just made. Whoever may write to its directory can
 // put a link to another file there, or another file itself, in the meantime: then that is left alone, and it is an error.
 func ChmodSocket(path string, mode os.FileMode) error {
 	if err := chmodOwnSocket(path, uint32(mode.Perm())); err != nil {
@@ -20,7 +20,7 @@ func ChmodSocket(path string, mode os.FileMode) error {
 	return nil
 }
 
-// ChmodDirectory returns a directory of ours its permission bits. follow: path may be a link; otherwise a link is an error.
+// ChmodDirectory sets the permission bits of a directory of ours. follow: path may be a link; otherwise a link is an error.
 func ChmodDirectory(path string, mode os.FileMode, follow bool) error {
 	flags := unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 	if !follow {

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopt returns the owner of a directory all files and directories in it that belong to root and root's group, and takes the
+// adopt hands the owner of a directory all files and directories in it that belong to root and root's group, and takes the
 // rights of all others from them, because a private key that others could read is refused. What has another owner or group
 // was given to it on purpose and stays. What it did is written to notes.
 //

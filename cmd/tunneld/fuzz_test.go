@@ -127,7 +127,7 @@ func FuzzControlAnswer(f *testing.F) {
 	})
 }
 
-// FuzzSocketName returns each tunnel the name of its control socket: a file of the directory, never another's, nor hidden.
+// FuzzSocketName has each tunnel find the name of its control socket: a file of the directory, never another's, nor hidden.
 func FuzzSocketName(f *testing.F) {
 	for _, name := range []string{"db", "../x", "", ".", "..", ".hidden", "-f", "a/b", "a\x00b", strings.Repeat("ä", 60), "bob@[::1]:22", "\xff", "a\x1b[2J"} {
 		f.Add(name)

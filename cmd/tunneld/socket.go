@@ -38,7 +38,7 @@ func withSocketPath(path string, use func(path string) error) error {
 func listenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 	var listener *net.UnixListener
 	err := withSocketPath(path, func(path string) error {
-		// Linux returns the file the mode of the socket, so there is no moment in which others may connect.
+		// Linux takes the mode of the socket for the file, so there is no moment in which others may connect.
 		config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 			return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) })
 		}}
