@@ -19,11 +19,8 @@ func (f *sshFlags) request(environment config.Environment, alias string) config.
 	return config.Request{Destination: alias, Flags: f.given, FlagsBefore: f.before, Environment: environment}
 }
 
-// The options of ssh(1) that take an argument, and those that take none.
-const (
-	sshFlagsWithValue = "LRDFiJlpobBcmP"
-	sshFlagsAlone     = "g46CqvNnTakxXyAtY"
-)
+// sshFlagLetters are the options of ssh(1) that a tunnel takes.
+const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxXyAtY"
 
 // sshFlagsHelp stands in the help of each command that takes them.
 const sshFlagsHelp = `
@@ -34,11 +31,12 @@ Options of ssh(1), before or after ALIAS:
 
 // register makes cmd take ssh's options.
 func (f *sshFlags) register(cmd *cobra.Command) {
-	for _, letter := range sshFlagsWithValue {
-		f.flag(cmd.Flags(), byte(letter), "")
-	}
-	for _, letter := range sshFlagsAlone {
-		f.flag(cmd.Flags(), byte(letter), "yes")
+	for _, letter := range []byte(sshFlagLetters) {
+		alone := "yes"
+		if takes, _ := config.TakesValue(letter); takes {
+			alone = ""
+		}
+		f.flag(cmd.Flags(), letter, alone)
 	}
 	cmd.Long += "\n" + sshFlagsHelp
 }
