@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"github.com/tunneld/tunneld/config/glob"
 	"github.com/tunneld/tunneld/config/sshpattern"
 	"net"
 	"net/netip"
@@ -272,7 +273,7 @@ func FuzzPattern(f *testing.F) {
 			t.Skip()
 		}
 		began := worked(t)
-		named := matchName(text, pattern)
+		named := glob.Match(text, pattern)
 		matched := sshpattern.MatchPattern(text, pattern)
 		sshpattern.MatchList(text, pattern, true)
 		if took := worked(t) - began; took > time.Second {

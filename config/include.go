@@ -6,6 +6,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/glob"
 )
 
 // systemDirectory is where the system's files are, and look for relative names.
@@ -57,7 +59,7 @@ func (r *resolver) included(word string, fromUser bool) []string {
 			word = filepath.Dir(r.env.SystemFile) + "/" + word
 		}
 	}
-	if files := glob(r.globHome(word)); len(files) > 0 {
+	if files := glob.Files(r.globHome(word)); len(files) > 0 {
 		return files
 	}
 	if !strings.ContainsAny(word, "%$") {
@@ -67,7 +69,7 @@ func (r *resolver) included(word string, fromUser bool) []string {
 	if err != nil {
 		return nil
 	}
-	return glob(r.globHome(expanded))
+	return glob.Files(r.globHome(expanded))
 }
 
 // globHome replaces a leading "~" as glob(3) does: by $HOME before the password database.

@@ -102,19 +102,6 @@ func TestMatchList(t *testing.T) {
 	}
 }
 
-func TestMatchName(t *testing.T) {
-	for _, c := range []struct {
-		name, pattern string
-		want          bool
-	}{
-		{"a.conf", "*.conf", true}, {"b", "[a-c]", true}, {"d", "[a-c]", false}, {"d", "[!a-c]", true}, {"]", "[]]", true},
-		{"[", "[", true}, {"*", `\*`, true}, {"x", `\*`, false}, {"7", "[[:digit:]]", true}, {"x", "[[:digit:]x]", true},
-		{"-", "[a-]", true}, {"ab", "a?", true}, {"a", "a?", false}, {"abc", "a*c", true},
-	} {
-		equal(t, c.name+" ~ "+c.pattern, matchName(c.name, c.pattern), c.want)
-	}
-}
-
 func TestVisible(t *testing.T) {
 	for c, want := range map[byte]string{'~': "~", 1: `\^A`, '\\': `\\`, ' ': `\040`, 0x7f: `\^?`, 0xff: `\M^?`, 0xe9: `\M-i`, 0: `\^@`} {
 		equal(t, "escape", visible(c), want)

@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/sshflag"
 )
 
 // sshFlags collects the options of ssh(1) in the order in which they were typed, because ssh's rule is that the first
@@ -33,7 +34,7 @@ Options of ssh(1), before or after ALIAS:
 func (f *sshFlags) register(cmd *cobra.Command) {
 	for _, letter := range []byte(sshFlagLetters) {
 		alone := "yes"
-		if takes, _ := config.TakesValue(letter); takes {
+		if takes, _ := sshflag.TakesValue(letter); takes {
 			alone = ""
 		}
 		f.flag(cmd.Flags(), letter, alone)

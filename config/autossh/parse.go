@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/sshflag"
 )
 
 // Version is what -V names; autossh's line is its name, a blank and this.
@@ -73,11 +74,11 @@ type monitorSpec struct {
 func (p *parser) words(words []string) error {
 	for {
 		words = skipEmpty(words)
-		flags, rest, ended, err := config.ReadFlags(words, p.takes)
+		flags, rest, ended, err := sshflag.Read(words, p.takes)
 		if refusal := p.takeAll(flags); refusal != nil {
 			return refusal
 		}
-		var wrong *config.FlagError
+		var wrong *sshflag.Error
 		if errors.As(err, &wrong) {
 			return unreadable(wrong)
 		}
@@ -117,18 +118,18 @@ func (p *parser) takes(letter byte) (takes, known bool) {
 	if letter == 'M' && !p.theirs {
 		return true, true
 	}
-	return config.TakesValue(letter)
+	return sshflag.TakesValue(letter)
 }
 
 // unreadable is the refusal of getopt(3), which autossh uses.
-func unreadable(e *config.FlagError) *Refusal {
+func unreadable(e *sshflag.Error) *Refusal {
 	if e.Missing {
 		return &Refusal{Text: fmt.Sprintf("option requires an argument -- '%c'", e.Letter), Usage: true}
 	}
 	return &Refusal{Text: fmt.Sprintf("invalid option -- '%c'", e.Letter), Usage: true}
 }
 
-func (p *parser) takeAll(flags []config.Flag) *Refusal {
+func (p *parser) takeAll(flags []sshflag.Flag) *Refusal {
 	for _, f := range flags {
 		if f.Letter == 'V' {
 			p.version = true
@@ -142,7 +143,7 @@ func (p *parser) takeAll(flags []config.Flag) *Refusal {
 }
 
 // take sorts one option into what autossh does, what the session is, and what goes on to ssh_config's options.
-func (p *parser) take(f config.Flag) *Refusal {
+func (p *parser) take(f sshflag.Flag) *Refusal {
 	c, s := p.command, &p.command.Session
 	if why, ok := impossible[f.Letter]; ok {
 		return &Refusal{Text: fmt.Sprintf("-%c: %s", f.Letter, why.text), Hint: why.hint}
@@ -183,7 +184,7 @@ func (p *parser) take(f config.Flag) *Refusal {
 	case 'e':
 		s.Escape = f.Value
 	}
-	c.Flags = append(c.Flags, f)
+	c.Flags = append(c.Flags, config.Flag(f))
 	return nil
 }
 

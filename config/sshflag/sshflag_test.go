@@ -1,4 +1,4 @@
-package config
+package sshflag
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestReadFlags(t *testing.T) {
+func TestRead(t *testing.T) {
 	for _, c := range []struct{ typed, want string }{
 		{"-fNL 1:h:2 host -v", "f N L1:h:2 | host -v"},
 		{"-L1:h:2 -- -N", "L1:h:2 |-- -N"},
@@ -18,7 +18,7 @@ func TestReadFlags(t *testing.T) {
 		{"-NL", "N |: option requires an argument -- L"},
 		{"--foo host", "| host: unknown option -- -"},
 	} {
-		flags, rest, ended, err := ReadFlags(strings.Fields(c.typed), nil)
+		flags, rest, ended, err := Read(strings.Fields(c.typed), nil)
 		var b strings.Builder
 		for _, f := range flags {
 			fmt.Fprintf(&b, "%c%s ", f.Letter, f.Value)

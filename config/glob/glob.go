@@ -1,4 +1,5 @@
-package config
+// Package glob finds files by pattern as OpenSSH's own glob(3) does, for Include.
+package glob
 
 import (
 	"os"
@@ -6,10 +7,10 @@ import (
 	"strings"
 )
 
-// glob finds the files that match a pattern as OpenSSH's own glob(3) does: "*", "?", "[a-z]", "[!a-z]", classes such as
+// Files finds the files that match a pattern as OpenSSH's own glob(3) does: "*", "?", "[a-z]", "[!a-z]", classes such as
 // "[[:digit:]]" and a backslash before a character that stands for itself; names that begin with a dot only where the
 // pattern has the dot. The result is sorted by bytes.
-func glob(pattern string) []string {
+func Files(pattern string) []string {
 	if pattern == "" {
 		return nil
 	}
@@ -48,7 +49,7 @@ func globDirectory(path, segment string, rest []string) []string {
 	var files []string
 	for _, entry := range entries {
 		name := entry.Name()
-		if name[0] == '.' && segment[0] != '.' || !matchName(name, segment) {
+		if name[0] == '.' && segment[0] != '.' || !Match(name, segment) {
 			continue
 		}
 		if len(rest) == 0 {
@@ -71,9 +72,9 @@ func unescaped(segment string) string {
 	return b.String()
 }
 
-// matchName compares one file name with one segment of a pattern. Like matchPattern it goes back to the last "*" only, so
-// that it takes time in proportion to both lengths.
-func matchName(name, pattern string) bool {
+// Match reports whether one file name fits one segment of a pattern. Like sshpattern.MatchPattern it goes back to the
+// last "*" only, so that it takes time in proportion to both lengths.
+func Match(name, pattern string) bool {
 	afterStar, behind, starred := "", "", false // the last "*": what follows it, and the part of name that it does not take
 	for name != "" {
 		if strings.HasPrefix(pattern, "*") {
@@ -165,11 +166,11 @@ func inClass(c byte, name string) bool {
 	case "punct":
 		return '!' <= c && c <= '~' && !upper && !small && !digit
 	case "space":
-		return strings.IndexByte(cSpace, c) >= 0
+		return c == ' ' || '\t' <= c && c <= '\r'
 	case "upper":
 		return upper
 	case "xdigit":
-		return digitValue(c) < 16
+		return digit || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 	}
 	return false
 }
