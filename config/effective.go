@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,6 +37,14 @@ func (r *resolver) integer(keyword string) int {
 
 func (r *resolver) seconds(keyword string) time.Duration {
 	return time.Duration(r.integer(keyword)) * time.Second
+}
+
+// names returns the parts of a comma-separated list; nil where it is unset.
+func (r *resolver) names(keyword string) []string {
+	if !r.doc.has(keyword) {
+		return nil
+	}
+	return strings.Split(r.doc.value(keyword), ",")
 }
 
 func (r *resolver) yes(keyword string) bool { return r.doc.is(keyword, "yes", "true") }
@@ -168,33 +177,39 @@ func (r *resolver) fillCertificateFiles(o *Options) {
 func (r *resolver) fillMethods(o *Options) {
 	o.PreferredAuthentications = authenticationMethods
 	if r.isSet("PreferredAuthentications") {
-		o.PreferredAuthentications = strings.Split(r.doc.value("PreferredAuthentications"), ",")
+		o.PreferredAuthentications = r.names("PreferredAuthentications")
 	}
 }
 
 // authenticationMethods are all that ssh knows, in the order of ssh_config(5).
 var authenticationMethods = []string{"gssapi-with-mic", "hostbased", "publickey", "keyboard-interactive", "password"}
 
-// agent finds the agent's socket. "$NAME" is an old way to name a variable; where that is not set there is no agent.
-func (r *resolver) agent() string {
+// fillAgent finds the agent's socket. "$NAME" is an old way to name a variable. A variable that is not set, or is empty, means
+// no agent.
+func (r *resolver) fillAgent(o *Options) {
 	value := r.doc.value("IdentityAgent")
 	name, variable := strings.CutPrefix(value, "$")
 	switch {
-	case value == "":
-		return "SSH_AUTH_SOCK"
-	case !variable:
-		return value
+	case value == "none":
+	case value == "" || value == agentVariable:
+		o.IdentityAgent, _ = r.env.Getenv(agentVariable)
+	case variable:
+		o.IdentityAgent, _ = r.env.Getenv(name)
+	default:
+		o.IdentityAgent = value
 	}
-	if socket, ok := r.env.Getenv(name); ok {
-		return socket
-	}
-	return "none"
 }
 
-func (r *resolver) fillAgent(o *Options) { o.IdentityAgent = r.agent() }
+// agentVariable names the agent's socket where IdentityAgent does not.
+const agentVariable = "SSH_AUTH_SOCK"
 
 func (r *resolver) fillPermitRemoteOpen(o *Options) {
 	if open := r.doc.values("PermitRemoteOpen"); len(open) > 0 && lower(open[0]) != "any" {
 		o.PermitRemoteOpen = permittedOpens(open)
 	}
+}
+
+// fillConnectTimeout puts a limit where there is none, because an attempt that never ends keeps a tunnel down.
+func (r *resolver) fillConnectTimeout(o *Options) {
+	o.ConnectTimeout = cmp.Or(r.seconds("ConnectTimeout"), DefaultConnectTimeout)
 }

@@ -28,7 +28,7 @@ func TestHostKeyAlgorithmsExact(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o.HostKeyAlgorithmsExact != want || (o.HostKeyAlgorithms == nil) != (list == "") {
+		if o.HostKeyAlgorithmsExact != want || len(o.HostKeyAlgorithms) == 0 {
 			t.Errorf("%q: exact %v, %q", list, o.HostKeyAlgorithmsExact, o.HostKeyAlgorithms)
 		}
 	}

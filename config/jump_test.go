@@ -47,7 +47,7 @@ func TestJumpHostsDoNotGetTheFlagsOfTheDestination(t *testing.T) {
 	hop := o.Via
 	equal(t, "way", way(o), "me@b:22 bob@a:9")
 	equal(t, "key", hop.IdentityFile[0].Path, "hop")
-	equal(t, "timeout", hop.ConnectTimeout, 0)
+	equal(t, "timeout", hop.ConnectTimeout, DefaultConnectTimeout)
 	equal(t, "family", hop.AddressFamily, AnyFamily)
 	equal(t, "forwards", len(hop.Forwards), 0)
 }

@@ -39,8 +39,8 @@ type Warning struct {
 // Options are the effective settings of one destination, with tokens and defaults in place. They are plain data: nobody
 // changes them after Resolve, so they may be shared between goroutines.
 //
-// Algorithm lists are nil where no file and no flag sets them; then the dialer's own order holds. Otherwise they are
-// complete: +, - and ^ have been applied to OpenSSH's defaults.
+// Algorithm lists are complete: +, - and ^ have been applied to OpenSSH's defaults. They may hold names that the SSH library does
+// not have.
 type Options struct {
 	// Destination.
 	Alias        string   // host as typed, without user and port; %n
@@ -55,7 +55,7 @@ type Options struct {
 	AddressFamily      AddressFamily
 	BindAddress        string        // source address; empty: the kernel chooses
 	BindInterface      string        // source interface; empty: the kernel chooses
-	ConnectTimeout     time.Duration // for connecting until authenticated; 0: not set, see tunnel.DefaultConnectTimeout
+	ConnectTimeout     time.Duration // for connecting until authenticated; DefaultConnectTimeout where it is 0 or nobody sets it
 	ConnectionAttempts int           // tries, a second apart, that count as one attempt; at least 1
 	Via                *Options      // jump host to go through (ProxyJump, the nearest hop); nil: directly
 	ProxyCommand       string        // shell command with tokens expanded; empty: none
@@ -64,12 +64,13 @@ type Options struct {
 	RekeyLimit         uint64        // bytes in one direction after which keys are to be renewed; 0: the cipher's default
 	RekeyInterval      time.Duration // time after which keys are to be renewed; 0: never
 
-	// Algorithms.
+	// Algorithms. Of the first three the default is not OpenSSH's: nil, where nobody sets one, stands for what the SSH library
+	// holds to be safe, in the order that is the fastest on this machine.
 	Ciphers                  []string
 	MACs                     []string
 	KexAlgorithms            []string
-	HostKeyAlgorithms        []string
-	HostKeyAlgorithmsExact   bool // the list was written out or begins with ^: known_hosts does not reorder it, as it does after + and -
+	HostKeyAlgorithms        []string // in order of preference
+	HostKeyAlgorithmsExact   bool     // the list was written out or begins with ^: known_hosts does not reorder it, as it does after + and -
 	PubkeyAcceptedAlgorithms []string
 	CASignatureAlgorithms    []string
 	RequiredRSASize          int // bits; smaller RSA keys are refused
@@ -88,15 +89,14 @@ type Options struct {
 	// Authentication.
 	IdentityFile                 []IdentityFile // in the order they are tried
 	CertificateFile              []string
-	IdentityAgent                string // path of the agent's socket, expanded; "SSH_AUTH_SOCK": from the environment; "none": no agent
+	IdentityAgent                string // path of the agent's socket; empty: no agent
 	IdentitiesOnly               bool
-	PreferredAuthentications     []string
+	PreferredAuthentications     []string // methods in the order in which they are tried, also ones that tunneld does not know
 	PubkeyAuthentication         bool
 	PasswordAuthentication       bool
 	KbdInteractiveAuthentication bool
 	NumberOfPasswordPrompts      int
-	BatchMode                    bool   // never ask a person
-	LogLevel                     string // QUIET .. DEBUG3
+	BatchMode                    bool // never ask a person
 
 	// Keeping alive.
 	ServerAliveInterval time.Duration // 0: no keepalives (only where somebody wrote 0)
@@ -106,7 +106,7 @@ type Options struct {
 	Forwards              []Forward // -L, -R and -D in the order of ssh: command line first, duplicates removed
 	GatewayPorts          bool      // local listeners without a bind address take every address
 	ExitOnForwardFailure  bool
-	PermitRemoteOpen      []string // host:port, either may be *, that a remote dynamic forward may reach; brackets as net.JoinHostPort, no service names; nil: any; ["none"]: none
+	PermitRemoteOpen      []string // host:port, either may be *, that a remote dynamic forward may reach; brackets as net.JoinHostPort, no service names; nil: any; empty: none
 	StreamLocalBindMask   uint32   // umask of Unix sockets that we create
 	StreamLocalBindUnlink bool     // remove an existing socket file before binding
 	ClearAllForwardings   bool     // Forwards is empty because of it
@@ -128,6 +128,10 @@ type Options struct {
 
 	document // the look-ups by keyword: what `tunneld config` prints and where each value came from
 }
+
+// DefaultConnectTimeout bounds an attempt where ConnectTimeout is not set. ssh waits for as long as the kernel does, two
+// minutes and more for each address, and for ever in the key exchange.
+const DefaultConnectTimeout = 30 * time.Second
 
 // Address returns HostName:Port as net.Dial reads it.
 func (o *Options) Address() string { return joinHostPort(o.HostName, o.Port) }

@@ -46,7 +46,12 @@ func TestDefaults(t *testing.T) {
 	equal(t, "count", o.ServerAliveCountMax, 3)
 	equal(t, "strict", o.StrictHostKeyChecking, StrictAsk)
 	equal(t, "update", o.UpdateHostKeys, UpdateYes)
-	equal(t, "agent", o.IdentityAgent, "SSH_AUTH_SOCK")
+	equal(t, "agent", o.IdentityAgent, "")
+	equal(t, "timeout", o.ConnectTimeout, DefaultConnectTimeout)
+	equal(t, "methods", strings.Join(o.PreferredAuthentications, ","), "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password")
+	equal(t, "host keys", strings.Join(o.HostKeyAlgorithms, ","), strings.Join(keyAlgorithms.defaults, ","))
+	equal(t, "keys", strings.Join(o.PubkeyAcceptedAlgorithms, ","), strings.Join(keyAlgorithms.defaults, ","))
+	equal(t, "authorities", strings.Join(o.CASignatureAlgorithms, ","), strings.Join(signatureAlgorithms.defaults, ","))
 	equal(t, "explicit key", o.IdentityFile[0].Explicit, false)
 	equal(t, "qos", o.IPQoSInteractive, 16)
 	equal(t, "mask", o.StreamLocalBindMask, 0o177)
@@ -56,8 +61,8 @@ func TestDefaults(t *testing.T) {
 	equal(t, "connections", o.Connections, 1)
 	equal(t, "lazy", o.Lazy, 0)
 	equal(t, "source", o.Source("Port").String(), "default")
-	if o.Ciphers != nil || o.HostKeyAlgorithms != nil || o.PermitRemoteOpen != nil {
-		t.Errorf("lists that nobody set are not nil: %v %v %v", o.Ciphers, o.HostKeyAlgorithms, o.PermitRemoteOpen)
+	if o.Ciphers != nil || o.MACs != nil || o.KexAlgorithms != nil || o.PermitRemoteOpen != nil {
+		t.Errorf("lists that nobody set are not nil: %v %v %v %v", o.Ciphers, o.MACs, o.KexAlgorithms, o.PermitRemoteOpen)
 	}
 }
 
@@ -159,7 +164,7 @@ func TestFlags(t *testing.T) {
 	equal(t, "gateway", o.GatewayPorts, true)
 	equal(t, "keys", len(o.IdentityFile), 1)
 	equal(t, "timeout", o.ConnectTimeout, 9*time.Second)
-	equal(t, "level", o.LogLevel, "DEBUG2")
+	equal(t, "level", o.value("LogLevel"), "DEBUG2")
 	equal(t, "tag", o.value("Tag"), "blue")
 	if len(o.Warnings) != 2 || o.Warnings[0].Keyword != "IdentityFile" || o.Warnings[1].Keyword != "Compression" {
 		t.Errorf("warnings: %+v", o.Warnings)
@@ -267,16 +272,50 @@ func TestKnownHostsCommandKeepsWhatIsKnownLater(t *testing.T) {
 
 func TestIdentityAgent(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                            "SSH_AUTH_SOCK",
-		"IdentityAgent none":          "none",
-		"IdentityAgent SSH_AUTH_SOCK": "SSH_AUTH_SOCK",
+		"":                            "/run/agent",
+		"IdentityAgent none":          "",
+		"IdentityAgent SSH_AUTH_SOCK": "/run/agent",
 		"IdentityAgent $SET":          "value",
-		"IdentityAgent $NOT_SET":      "none",
+		"IdentityAgent $NOT_SET":      "",
+		"IdentityAgent $EMPTY":        "", // and not SSH_AUTH_SOCK: ssh puts the one in the other's place
+		"IdentityAgent $WORD":         "none",
 		"IdentityAgent ${SET}/x":      "value/x",
 		"IdentityAgent /run/%n-%i":    "/run/a-" + decimalText(os.Getuid()),
 	} {
 		p := newPerson(t)
+		p.variables["SSH_AUTH_SOCK"], p.variables["EMPTY"], p.variables["WORD"] = "/run/agent", "", "none"
 		p.user(text + "\n")
 		equal(t, text, p.mustResolve("a").IdentityAgent, want)
 	}
+}
+
+func TestNoAgentWithoutAnEnvironment(t *testing.T) {
+	p := newPerson(t)
+	p.environment.Getenv = nil
+	for _, text := range []string{"", "IdentityAgent SSH_AUTH_SOCK", "IdentityAgent $SET"} {
+		p.user(text + "\n")
+		equal(t, text, p.mustResolve("a").IdentityAgent, "")
+	}
+}
+
+// A tunnel must find out that its server does not answer, whatever ssh would wait for.
+func TestConnectTimeoutIsNeverZero(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"ConnectTimeout 0": DefaultConnectTimeout, "ConnectTimeout none": DefaultConnectTimeout, "ConnectTimeout 1m": time.Minute,
+	} {
+		p := newPerson(t)
+		p.user(text + "\n")
+		equal(t, text, p.mustResolve("a").ConnectTimeout, want)
+	}
+}
+
+func TestListsThatSomebodySet(t *testing.T) {
+	p := newPerson(t)
+	p.user("Ciphers aes128-ctr\nMACs +hmac-md5\nPubkeyAcceptedAlgorithms ssh-rsa,ssh-ed25519\nCASignatureAlgorithms -ecdsa*,sk-*,rsa*\nPreferredAuthentications password,publickey\n")
+	o := p.mustResolve("a")
+	equal(t, "ciphers", strings.Join(o.Ciphers, ","), "aes128-ctr")
+	equal(t, "MACs", strings.Join(o.MACs, ","), strings.Join(macs.defaults, ",")+",hmac-md5")
+	equal(t, "keys", strings.Join(o.PubkeyAcceptedAlgorithms, ","), "ssh-rsa,ssh-ed25519")
+	equal(t, "authorities", strings.Join(o.CASignatureAlgorithms, ","), "ssh-ed25519")
+	equal(t, "methods", strings.Join(o.PreferredAuthentications, ","), "password,publickey")
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -145,11 +144,16 @@ func (k keyword) toPath(field func(*Options) *string) keyword {
 	})
 }
 
-// toNames stores the names of a comma-separated list that somebody set; else the field stays as it is.
+// toNames stores the names of a comma-separated list.
 func (k keyword) toNames(field func(*Options) *[]string) keyword {
+	return k.fills(func(r *resolver, o *Options) { *field(o) = r.names(k.name) })
+}
+
+// toOwnNames is toNames for a list whose default is not OpenSSH's: where nobody sets it, the field stays nil.
+func (k keyword) toOwnNames(field func(*Options) *[]string) keyword {
 	return k.fills(func(r *resolver, o *Options) {
 		if r.isSet(k.name) {
-			*field(o) = strings.Split(r.doc.value(k.name), ",")
+			*field(o) = r.names(k.name)
 		}
 	})
 }

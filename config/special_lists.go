@@ -165,13 +165,12 @@ func validOpen(word string) bool {
 	return port == "*" || known && number > 0
 }
 
-// permittedOpens puts numbers in place of service names, and brackets where net.SplitHostPort wants them.
+// permittedOpens puts numbers in place of service names, and brackets where net.SplitHostPort wants them; "none" is nothing.
 func permittedOpens(words []string) []string {
-	var opens []string
+	opens := []string{}
 	for _, word := range words {
 		host, port, hasPort, _ := splitHostPort(word)
 		if !hasPort {
-			opens = append(opens, lower(word)) // none
 			continue
 		}
 		if number, known := portNumber(port); known {

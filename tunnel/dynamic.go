@@ -69,15 +69,12 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, c arrival) {
 	}
 }
 
-// permitted applies PermitRemoteOpen (ssh_config(5)): nil allows all, "none" nothing, "*" stands for any host or any port.
+// permitted applies PermitRemoteOpen (ssh_config(5)): nil allows all, an empty list nothing, "*" stands for any host or any port.
 func permitted(rules []string, target config.Endpoint) bool {
 	if rules == nil {
 		return true
 	}
 	for _, rule := range rules {
-		if rule == "any" {
-			return true
-		}
 		host, port, err := net.SplitHostPort(rule)
 		if err != nil {
 			continue

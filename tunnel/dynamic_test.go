@@ -166,7 +166,7 @@ func TestPermitRemoteOpen(t *testing.T) {
 		rules []string
 		want  bool
 	}{
-		{nil, true}, {[]string{"none"}, false}, {[]string{"any"}, true}, {[]string{"db:5432"}, true}, {[]string{"db:*"}, true},
+		{nil, true}, {[]string{}, false}, {[]string{"none"}, false}, {[]string{"db:5432"}, true}, {[]string{"db:*"}, true},
 		{[]string{"*:5432"}, true}, {[]string{"other:5432", "db:1"}, false}, {[]string{"other:1", "db:5432"}, true},
 	} {
 		if got := permitted(c.rules, target); got != c.want {

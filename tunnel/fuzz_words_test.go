@@ -51,7 +51,7 @@ func FuzzPermitted(f *testing.F) {
 	f.Add(":", "", 0)
 	f.Fuzz(func(t *testing.T, rule, host string, port int) {
 		target := config.Endpoint{Host: host, HostSet: true, Port: port}
-		if rule == "any" || !permitted([]string{rule}, target) {
+		if !permitted([]string{rule}, target) {
 			return
 		}
 		ruleHost, rulePort, err := net.SplitHostPort(rule)

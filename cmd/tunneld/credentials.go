@@ -15,7 +15,7 @@ import (
 func newCredentials(ask sshconn.Asker, log *slog.Logger, alone bool) *auth.Credentials {
 	given := credentialFiles{getenv: os.LookupEnv, alone: alone}
 	c := auth.NewCredentials(ask, log)
-	c.Getenv, c.GivenPassphrase, c.GivenPassword = os.LookupEnv, given.passphrase, given.password
+	c.GivenPassphrase, c.GivenPassword = given.passphrase, given.password
 	return c
 }
 

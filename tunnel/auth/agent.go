@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
-	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -35,26 +33,6 @@ type agentConnection struct {
 type agentKey struct {
 	public  ssh.PublicKey
 	comment foreign.Text
-}
-
-// agentPath returns the path of the agent's socket, or "" where no agent is to be used. environment may be nil.
-func agentPath(o *config.Options, environment func(string) (string, bool)) string {
-	look := func(name string) string {
-		if environment == nil {
-			return ""
-		}
-		value, _ := environment(name)
-		return value
-	}
-	switch {
-	case o.IdentityAgent == "none":
-		return ""
-	case o.IdentityAgent == "" || o.IdentityAgent == "SSH_AUTH_SOCK":
-		return look("SSH_AUTH_SOCK")
-	case strings.HasPrefix(o.IdentityAgent, "$") && !strings.HasPrefix(o.IdentityAgent, "${"):
-		return look(o.IdentityAgent[1:])
-	}
-	return o.IdentityAgent
 }
 
 // dialAgent connects to the agent at path. The caller closes the result.

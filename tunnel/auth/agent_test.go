@@ -17,26 +17,8 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 
-	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
-
-func TestAgentPath(t *testing.T) {
-	environment := func(name string) (string, bool) {
-		value, ok := map[string]string{"SSH_AUTH_SOCK": "/run/agent", "OTHER": "/run/other"}[name]
-		return value, ok
-	}
-	for setting, want := range map[string]string{
-		"": "/run/agent", "SSH_AUTH_SOCK": "/run/agent", "none": "", "$OTHER": "/run/other", "$UNSET": "", "/a/path": "/a/path",
-	} {
-		if got := agentPath(&config.Options{IdentityAgent: setting}, environment); got != want {
-			t.Errorf("IdentityAgent %q: %q, want %q", setting, got, want)
-		}
-	}
-	if got := agentPath(&config.Options{}, nil); got != "" {
-		t.Errorf("without an environment: %q", got)
-	}
-}
 
 func TestPublicKeyFileNamesAKeyOfTheAgent(t *testing.T) {
 	noLeaks(t)
@@ -47,7 +29,7 @@ func TestPublicKeyFileNamesAKeyOfTheAgent(t *testing.T) {
 	agent.add(t, other, wanted)
 	server.authorize(t, wanted)
 	os.Remove(wanted)
-	o := server.options(wanted + ".pub")
+	o := server.options(t, wanted+".pub")
 	o.IdentityAgent, o.IdentitiesOnly = agent.socket, true
 	c, _ := credentials(nil)
 	a, err := login(t, c, o)
@@ -72,7 +54,7 @@ func TestRefusingAgentDoesNotEndTheAttempt(t *testing.T) {
 	server.authorize(t, refused, good)
 	c, _ := credentials(nil)
 
-	o := server.options(good)
+	o := server.options(t, good)
 	o.IdentityAgent = agent.socket
 	if _, err := login(t, c, o); err != nil {
 		t.Errorf("the file was not tried: %v", err)
@@ -82,7 +64,7 @@ func TestRefusingAgentDoesNotEndTheAttempt(t *testing.T) {
 	wantAuthError(t, err, false, "accepted, but the agent does not sign", "ssh-add -c")
 
 	// The same key from a file signs where the agent does not.
-	o = server.options(refused+".pub", refused)
+	o = server.options(t, refused+".pub", refused)
 	o.IdentityAgent = agent.socket
 	if _, err := login(t, c, o); err != nil {
 		t.Errorf("the file with the refused key was not tried: %v", err)
@@ -95,20 +77,20 @@ func TestDeadAgentIsTransient(t *testing.T) {
 	key := authKeygen(t, filepath.Join(server.dir, "key"))
 	server.authorize(t, key)
 	c, _ := credentials(nil)
-	o := server.options()
+	o := server.options(t)
 	o.IdentityAgent = filepath.Join(server.dir, "nobody")
 	_, err := login(t, c, o)
 	wantAuthError(t, err, false, "agent not asked", o.IdentityAgent, "SSH_AUTH_SOCK")
 
 	t.Run("a key of its own is refused", func(t *testing.T) {
 		stranger := authKeygen(t, filepath.Join(server.dir, "stranger"))
-		o := server.options(stranger)
+		o := server.options(t, stranger)
 		o.IdentityAgent = filepath.Join(server.dir, "nobody")
 		_, err := login(t, c, o)
 		wantAuthError(t, err, true, "offered 1 key", "ssh-copy-id -i "+stranger+".pub")
 	})
 	t.Run("a key of its own is accepted", func(t *testing.T) {
-		o := server.options(key)
+		o := server.options(t, key)
 		o.IdentityAgent = filepath.Join(server.dir, "nobody")
 		if _, err := login(t, c, o); err != nil {
 			t.Error(err)
@@ -124,7 +106,7 @@ func TestRestartedAgentServesTheNextAttempt(t *testing.T) {
 	first := startAuthAgent(t, "")
 	first.add(t, key)
 	c, _ := credentials(nil)
-	o := server.options()
+	o := server.options(t)
 	o.IdentityAgent = first.socket
 	if _, err := login(t, c, o); err != nil {
 		t.Fatal(err)
@@ -256,7 +238,7 @@ func TestTokenSignsThroughTheAgent(t *testing.T) {
 	os.WriteFile(file+".pub", line, 0o600)
 
 	c, log := credentials(nil)
-	o := server.options(file)
+	o := server.options(t, file)
 	_, err = login(t, c, o)
 	wantAuthError(t, err, true, file, "ssh-add")
 	if !strings.Contains(log.String(), "only an agent can use it") {

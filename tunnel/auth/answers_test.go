@@ -12,8 +12,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/tunneld/tunneld/tunnel/sshkey"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
 // passwordServer is an SSH server in this process, for what sshd does only with PAM.
@@ -135,7 +136,7 @@ func TestPasswordIsAskedOnceAndKept(t *testing.T) {
 	server := startPasswordServer(t, func(s *passwordServer) { s.config.PasswordCallback, s.right = s.password, "right" })
 	person := &fakePerson{answers: []string{"wrong", "right"}}
 	c, log := credentials(person)
-	o := authOptions("bob", server.address)
+	o := authOptions(t, "bob", server.address)
 	for range 2 {
 		if _, err := login(t, c, o); err != nil {
 			t.Fatal(err)
@@ -166,7 +167,7 @@ func TestNumberOfPasswordPrompts(t *testing.T) {
 		s.config.KeyboardInteractiveCallback = s.questions([]string{"Password: "}, []bool{false}, "right")
 	})
 	c, _ := credentials(&fakePerson{answers: strings.Fields("a b c d e f")})
-	o := authOptions("bob", server.address)
+	o := authOptions(t, "bob", server.address)
 	o.NumberOfPasswordPrompts = 2
 	_, err := login(t, c, o)
 	wantAuthError(t, err, true, "refused keyboard-interactive and password")
@@ -197,7 +198,7 @@ func TestKeyboardInteractive(t *testing.T) {
 	person := &fakePerson{answers: []string{"bob", "123"}}
 	c, log := credentials(person)
 	for range 2 { // the second time without asking
-		if _, err := login(t, c, authOptions("bob", server.address)); err != nil {
+		if _, err := login(t, c, authOptions(t, "bob", server.address)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -208,7 +209,7 @@ func TestKeyboardInteractive(t *testing.T) {
 		t.Errorf("the server's instruction is not in the log:\n%s", log)
 	}
 	c, _ = credentials(nil)
-	_, err := login(t, c, authOptions("bob", server.address))
+	_, err := login(t, c, authOptions(t, "bob", server.address))
 	wantAuthError(t, err, true, "allows keyboard-interactive", "SSH_ASKPASS")
 }
 
@@ -220,10 +221,10 @@ func TestSHA1SignaturesOnlyWhenConfigured(t *testing.T) {
 		s.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
 	})
 	c, _ := credentials(nil)
-	o := authOptions("bob", server.address, key)
+	o := authOptions(t, "bob", server.address, key)
 	_, err := login(t, c, o)
 	wantAuthError(t, err, true, "no signature algorithm in common", "PubkeyAcceptedAlgorithms +ssh-rsa")
-	o.PubkeyAcceptedAlgorithms = append(strings.Split(sshkey.DefaultPubkeyAcceptedAlgorithms, ","), "ssh-rsa")
+	o.PubkeyAcceptedAlgorithms = append(slices.Clone(o.PubkeyAcceptedAlgorithms), "ssh-rsa")
 	if _, err := login(t, c, o); err != nil {
 		t.Error(err)
 	}
@@ -264,7 +265,7 @@ func TestPartialSuccess(t *testing.T) {
 	person := &fakePerson{answers: []string{"right"}}
 	c, _ := credentials(person)
 	for range 2 {
-		if _, err := login(t, c, authOptions("bob", server.address, wrong, right, second)); err != nil {
+		if _, err := login(t, c, authOptions(t, "bob", server.address, wrong, right, second)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -272,7 +273,7 @@ func TestPartialSuccess(t *testing.T) {
 		t.Errorf("asked %q", person.asked())
 	}
 	c, _ = credentials(nil)
-	_, err := login(t, c, authOptions("bob", server.address, wrong, right, second))
+	_, err := login(t, c, authOptions(t, "bob", server.address, wrong, right, second))
 	wantAuthError(t, err, true, "the server allows password")
 }
 
@@ -286,7 +287,7 @@ func TestSessionsAskTogetherOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			if _, err := login(t, c, server.options(key)); err != nil {
+			if _, err := login(t, c, server.options(t, key)); err != nil {
 				t.Error(err)
 			}
 		})

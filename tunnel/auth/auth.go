@@ -18,10 +18,6 @@ import (
 // ends the attempt with an error of no type.
 const maxTries = 63
 
-// defaultPreferredAuthentications holds where PreferredAuthentications is not set, without the methods that tunneld can
-// not do (readconf.c).
-var defaultPreferredAuthentications = []string{"publickey", "keyboard-interactive", "password"}
-
 // errRefused ends an attempt in which every method that the server allows has been tried.
 var errRefused = errors.New("refused")
 
@@ -175,14 +171,6 @@ func (a *Attempt) startOver() {
 		offer.settled = true
 	}
 	clear(a.exhausted)
-}
-
-// preferred returns the methods in the order in which they are to be tried.
-func (a *Attempt) preferred() []string {
-	if a.options.PreferredAuthentications == nil {
-		return defaultPreferredAuthentications
-	}
-	return a.options.PreferredAuthentications
 }
 
 // try returns the next try of method, or nil where it has none left.

@@ -14,10 +14,6 @@ import (
 // long as the Tunnel, so that only the first connection may need a person, and serves all its sessions and jump hosts.
 // It is safe for concurrent use.
 type Credentials struct {
-	// Getenv looks up SSH_AUTH_SOCK and the $VAR of IdentityAgent, as os.LookupEnv. It may be set before first use; nil:
-	// only an IdentityAgent that is a path is found.
-	Getenv func(string) (string, bool)
-
 	// GivenPassphrase returns the path of the file with the passphrase for keys of the host of this alias where it has no
 	// TunneldPassphraseFile, for example a credential of systemd; empty: there is none. It may be set before first use.
 	GivenPassphrase func(alias string) string

@@ -128,7 +128,7 @@ func (a *Attempt) story() string {
 			keys = append(keys[:maxNamed], fmt.Sprintf("and %d more", len(keys)-maxNamed))
 		}
 		parts = append(parts, fmt.Sprintf("publickey (offered %s: %s)", number, strings.Join(keys, ", ")))
-	} else if slices.Contains(a.allowed, "publickey") && a.options.PubkeyAuthentication && slices.Contains(a.preferred(), "publickey") {
+	} else if slices.Contains(a.allowed, "publickey") && a.options.PubkeyAuthentication && slices.Contains(a.options.PreferredAuthentications, "publickey") {
 		parts = append(parts, "publickey (no key to offer)")
 	}
 	methods := slices.Compact(slices.Sorted(slices.Values(a.used)))

@@ -31,7 +31,7 @@ func (a *Attempt) hint() string {
 			"or let its PubkeyAcceptedAlgorithms have rsa-sha2-512; where it is so old that it knows SHA-1 only, allow that with PubkeyAcceptedAlgorithms +ssh-rsa"
 	case !slices.Contains(a.allowed, "publickey"):
 		return a.passwordHint()
-	case !slices.Contains(a.preferred(), "publickey"):
+	case !slices.Contains(a.options.PreferredAuthentications, "publickey"):
 		return "keys are left out: PreferredAuthentications with publickey in it allows them"
 	case !a.options.PubkeyAuthentication:
 		return "keys are switched off: PubkeyAuthentication yes allows them"

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -104,9 +103,6 @@ func (a *Attempt) certificates() []*candidate {
 func (a *Attempt) identities() []*candidate {
 	var keys []*candidate
 	for _, file := range a.options.IdentityFile {
-		if strings.EqualFold(file.Path, "none") {
-			continue
-		}
 		key := &candidate{name: file.Path, path: file.Path, explicit: file.Explicit}
 		if public, err := readPublicHalf(file.Path); err == nil {
 			key.public = public
@@ -129,7 +125,7 @@ func (a *Attempt) identities() []*candidate {
 
 // agentKeys lists what the agent holds. An agent that is gone, mute or of no use costs its keys, not the attempt.
 func (a *Attempt) agentKeys() []agentKey {
-	path := agentPath(a.options, a.credentials.Getenv)
+	path := a.options.IdentityAgent
 	if path == "" {
 		return nil
 	}

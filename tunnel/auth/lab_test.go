@@ -152,16 +152,20 @@ func (s *authServer) authorize(t *testing.T, files ...string) {
 }
 
 // options are a host entry that leads to the server.
-func (s *authServer) options(files ...string) *config.Options {
-	return authOptions(s.user, s.address, files...)
+func (s *authServer) options(t sshtest.T, files ...string) *config.Options {
+	t.Helper()
+	return authOptions(t, s.user, s.address, files...)
 }
 
-func authOptions(login, address string, files ...string) *config.Options {
+func authOptions(t sshtest.T, login, address string, files ...string) *config.Options {
+	t.Helper()
+	defaults := sshtest.Defaults(t)
 	host, portText, _ := net.SplitHostPort(address)
 	port, _ := strconv.Atoi(portText)
 	o := &config.Options{
 		Alias: "lab", HostName: host, Port: port, User: login,
-		IdentityAgent:                "none",
+		PubkeyAcceptedAlgorithms:     defaults.PubkeyAcceptedAlgorithms,
+		PreferredAuthentications:     defaults.PreferredAuthentications,
 		PubkeyAuthentication:         true,
 		PasswordAuthentication:       true,
 		KbdInteractiveAuthentication: true,

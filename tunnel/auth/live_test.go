@@ -35,7 +35,7 @@ func TestEncryptedKeyIsAskedForOnce(t *testing.T) {
 			person := &fakePerson{answers: []string{"wrong one", "open sesame"}}
 			c, log := credentials(person)
 			for range 3 {
-				if _, err := login(t, c, server.options(key)); err != nil {
+				if _, err := login(t, c, server.options(t, key)); err != nil {
 					t.Fatalf("%v\nhint: %s", err, fault.HintOf(err))
 				}
 			}
@@ -58,7 +58,7 @@ func TestKeyIsDecryptedOnlyWhenTheServerTakesIt(t *testing.T) {
 	server.authorize(t, good)
 	person := &fakePerson{}
 	c, _ := credentials(person)
-	if _, err := login(t, c, server.options(locked, good)); err != nil {
+	if _, err := login(t, c, server.options(t, locked, good)); err != nil {
 		t.Fatal(err)
 	}
 	if person.asked() != "" {
@@ -77,7 +77,7 @@ func TestPassphraseFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := server.options(key)
+	o := server.options(t, key)
 	o.BatchMode = true
 	c, _ := credentials(nil)
 	_, err := login(t, c, o)
@@ -116,7 +116,7 @@ func TestReplacedKeyFileIsReadAgain(t *testing.T) {
 	server.authorize(t, key)
 	person := &fakePerson{answers: []string{"sesame"}}
 	c, _ := credentials(person)
-	if _, err := login(t, c, server.options(key)); err != nil {
+	if _, err := login(t, c, server.options(t, key)); err != nil {
 		t.Fatal(err)
 	}
 	next := authKeygen(t, filepath.Join(server.dir, "next"), "-N", "sesame", "-t", "ecdsa")
@@ -126,7 +126,7 @@ func TestReplacedKeyFileIsReadAgain(t *testing.T) {
 		}
 	}
 	server.authorize(t, key)
-	if _, err := login(t, c, server.options(key)); err != nil {
+	if _, err := login(t, c, server.options(t, key)); err != nil {
 		t.Errorf("the new key with the old passphrase: %v", err)
 	}
 }
@@ -148,7 +148,7 @@ func TestKeyFilesThatAreOfNoUse(t *testing.T) {
 	server.authorize(t, open)
 
 	c, log := credentials(nil)
-	o := server.options(at("missing"), at("junk"), server.dir, "/dev/null", open, at("mixed"), other)
+	o := server.options(t, at("missing"), at("junk"), server.dir, "/dev/null", open, at("mixed"), other)
 	o.IdentityFile = append(o.IdentityFile, config.IdentityFile{Path: at("default")})
 	for range 2 {
 		_, err := login(t, c, o)
@@ -187,26 +187,26 @@ func TestUserCertificates(t *testing.T) {
 
 	c, log := credentials(nil)
 	t.Run("beside the key", func(t *testing.T) {
-		if _, err := login(t, c, server.options(at("beside"))); err != nil {
+		if _, err := login(t, c, server.options(t, at("beside"))); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("for a key of the agent", func(t *testing.T) {
-		o := server.options(at("agent"))
+		o := server.options(t, at("agent"))
 		o.IdentityAgent = agent.socket
 		if _, err := login(t, c, o); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("CertificateFile", func(t *testing.T) {
-		o := server.options(at("alone"))
+		o := server.options(t, at("alone"))
 		o.CertificateFile = []string{at("alone.certificate")}
 		if _, err := login(t, c, o); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("expiry is known", func(t *testing.T) {
-		a, err := login(t, c, server.options(at("hour")))
+		a, err := login(t, c, server.options(t, at("hour")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +215,7 @@ func TestUserCertificates(t *testing.T) {
 		}
 	})
 	t.Run("out of their time", func(t *testing.T) {
-		_, err := login(t, c, server.options(at("old"), at("future")))
+		_, err := login(t, c, server.options(t, at("old"), at("future")))
 		wantAuthError(t, err, true, "offered 2 keys", "certificate expired 202", "certificate not valid before")
 		if !strings.Contains(log.String(), "certificate expired") {
 			t.Error("not in the log")
@@ -232,9 +232,9 @@ func TestTooManyKeys(t *testing.T) {
 	}
 	server.authorize(t, keys[6])
 	c, _ := credentials(nil)
-	_, err := login(t, c, server.options(keys...))
+	_, err := login(t, c, server.options(t, keys...))
 	wantAuthError(t, err, true, "Too many authentication failures", "offered 6 keys", "IdentitiesOnly")
-	if _, err := login(t, c, server.options(keys[1:]...)); err != nil {
+	if _, err := login(t, c, server.options(t, keys[1:]...)); err != nil {
 		t.Error(err)
 	}
 }
@@ -243,7 +243,7 @@ func TestNoKeyAtAll(t *testing.T) {
 	noLeaks(t)
 	server := startAuthServer(t)
 	c, _ := credentials(nil)
-	_, err := login(t, c, server.options())
+	_, err := login(t, c, server.options(t))
 	wantAuthError(t, err, true, server.user+"@"+server.address, "no key to offer", "allows publickey", "-i FILE")
 }
 
@@ -270,7 +270,7 @@ func TestLostConnectionIsNoRefusal(t *testing.T) {
 	for limit := 500; limit < 2600; limit += 100 {
 		person := &fakePerson{}
 		c, _ := credentials(person)
-		_, err := loginThrough(t, c, server.options(key), func(conn net.Conn) net.Conn { return &cutConn{conn, limit} })
+		_, err := loginThrough(t, c, server.options(t, key), func(conn net.Conn) net.Conn { return &cutConn{conn, limit} })
 		switch {
 		case err == nil:
 			t.Fatalf("logged in with %d bytes", limit)
@@ -293,7 +293,7 @@ func TestBannerIsLoggedOnceAndHarmless(t *testing.T) {
 	server := startAuthServer(t, "Banner "+banner)
 	c, log := credentials(nil)
 	for range 2 {
-		login(t, c, server.options())
+		login(t, c, server.options(t))
 	}
 	if n := strings.Count(log.String(), `level=INFO msg="banner of the server" text="go[2J away"`); n != 1 {
 		t.Errorf("banner logged %d times:\n%s", n, log)

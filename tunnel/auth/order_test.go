@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -61,7 +62,7 @@ func TestKeysAfterPartialSuccess(t *testing.T) {
 		keys = append(keys, authKeygen(t, filepath.Join(pool.dir, name)))
 	}
 	server.authorize(t, keys[1], keys[3])
-	o := server.options(keys...)
+	o := server.options(t, keys...)
 	theirs := server.offersTo(t, func() {
 		if output, err := exec.Command(program, "-F", pool.write(t, o), "-v", "lab", "true").CombinedOutput(); err != nil {
 			t.Fatalf("ssh: %v\n%s", err, output)
@@ -148,7 +149,7 @@ func newKeyPool(t *testing.T) *keyPool {
 // entry draws one host entry and an agent, and returns what the agent holds.
 func (p *keyPool) entry(t *testing.T, random *rand.Rand, server *authServer) (*config.Options, []string) {
 	t.Helper()
-	o := server.options(draw(random, p.files, 5)...)
+	o := server.options(t, draw(random, p.files, 5)...)
 	o.BatchMode = true
 	o.IdentitiesOnly = random.IntN(2) == 0
 	if random.IntN(3) == 0 {
@@ -187,7 +188,7 @@ func (p *keyPool) write(t *testing.T, o *config.Options) string {
 	lines := []string{
 		"HostName " + o.HostName, fmt.Sprint("Port ", o.Port), "User " + o.User, "BatchMode yes",
 		"StrictHostKeyChecking no", "UserKnownHostsFile /dev/null", "GlobalKnownHostsFile /dev/null",
-		"IdentityAgent " + o.IdentityAgent, fmt.Sprint("RequiredRSASize ", o.RequiredRSASize),
+		"IdentityAgent " + cmp.Or(o.IdentityAgent, "none"), fmt.Sprint("RequiredRSASize ", o.RequiredRSASize),
 	}
 	if o.IdentitiesOnly {
 		lines = append(lines, "IdentitiesOnly yes")
@@ -201,7 +202,7 @@ func (p *keyPool) write(t *testing.T, o *config.Options) string {
 	for _, file := range o.CertificateFile {
 		lines = append(lines, "CertificateFile "+file)
 	}
-	if o.PubkeyAcceptedAlgorithms != nil {
+	if !slices.Equal(o.PubkeyAcceptedAlgorithms, sshtest.Defaults(t).PubkeyAcceptedAlgorithms) { // else ssh has its own
 		lines = append(lines, "PubkeyAcceptedAlgorithms "+strings.Join(o.PubkeyAcceptedAlgorithms, ","))
 	}
 	path := filepath.Join(p.dir, "config")

@@ -57,13 +57,13 @@ func (a *Attempt) mayStore(method string) bool {
 // takesPasswords reports whether the server asks for passwords in the plain way, and we may answer.
 func (a *Attempt) takesPasswords() bool {
 	return a.options.PasswordAuthentication && slices.Contains(a.allowed, "password") &&
-		slices.Contains(a.preferred(), "password") && !a.exhausted["password"]
+		slices.Contains(a.options.PreferredAuthentications, "password") && !a.exhausted["password"]
 }
 
 // order is preferred, but that a password which stands ready goes before questions of the server, which may be for
 // something else.
 func (a *Attempt) order() []string {
-	methods := a.preferred()
+	methods := a.options.PreferredAuthentications
 	asked, plain := slices.Index(methods, "keyboard-interactive"), slices.Index(methods, "password")
 	if asked < 0 || plain < asked || !a.takesPasswords() || !a.mayStore("password") {
 		return methods

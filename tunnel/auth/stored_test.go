@@ -53,7 +53,7 @@ func TestPassphraseIsNeverSent(t *testing.T) {
 				t.Run(name+", "+method+", "+source, func(t *testing.T) {
 					server := askingServer(t, method)
 					c, log := credentials(nil)
-					o := authOptions("bob", server.address)
+					o := authOptions(t, "bob", server.address)
 					o.IdentityFile = keys
 					if file := secretFile(t, "right"); source == "credential" {
 						c.GivenPassphrase = func(string) string { return file }
@@ -97,7 +97,7 @@ func TestStoredPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := askingServer(t, c.methods...)
 			memory, log := credentials(nil)
-			o := authOptions("bob", server.address)
+			o := authOptions(t, "bob", server.address)
 			o.BatchMode, o.PasswordFile = true, secretFile(t, c.stored)
 			_, err := loginChanged(t, memory, o, c.change)
 			if c.fails == nil && err != nil {
@@ -128,7 +128,7 @@ func TestStoredPasswordAnswersOneHiddenQuestionAlone(t *testing.T) {
 				s.config.KeyboardInteractiveCallback = s.questions(c.prompts, c.echos, "right")
 			})
 			memory, _ := credentials(nil)
-			o := authOptions("bob", server.address)
+			o := authOptions(t, "bob", server.address)
 			o.PasswordFile = secretFile(t, "right")
 			_, err := login(t, memory, o)
 			wantAuthError(t, err, true)
@@ -145,7 +145,7 @@ func TestStoredPasswordAnswersOneHiddenQuestionAlone(t *testing.T) {
 			}
 		})
 		memory, _ := credentials(nil)
-		o := authOptions("bob", server.address)
+		o := authOptions(t, "bob", server.address)
 		o.PasswordFile = secretFile(t, "right")
 		_, err := login(t, memory, o)
 		wantAuthError(t, err, true)
@@ -159,7 +159,7 @@ func TestStoredPasswordGoesBeforeAPerson(t *testing.T) {
 	server := askingServer(t, "password", "keyboard-interactive")
 	person := &fakePerson{answers: []string{"wrong", "right"}}
 	c, _ := credentials(person)
-	o := authOptions("bob", server.address)
+	o := authOptions(t, "bob", server.address)
 	o.PasswordFile = secretFile(t, "old")
 	if _, err := login(t, c, o); err != nil {
 		t.Fatal(err)
@@ -169,9 +169,9 @@ func TestStoredPasswordGoesBeforeAPerson(t *testing.T) {
 
 // What a person typed for one server is not sent to another of the same name and port behind a jump host.
 func TestAnswersBelongToTheWayToTheServer(t *testing.T) {
-	here := &Attempt{options: authOptions("bob", "127.0.0.1:22")}
-	behind := &Attempt{options: authOptions("bob", "127.0.0.1:22")}
-	behind.options.Via = authOptions("bob", "127.0.0.1:2222")
+	here := &Attempt{options: authOptions(t, "bob", "127.0.0.1:22")}
+	behind := &Attempt{options: authOptions(t, "bob", "127.0.0.1:22")}
+	behind.options.Via = authOptions(t, "bob", "127.0.0.1:2222")
 	if here.answerKey("password") == behind.answerKey("password") {
 		t.Error("one memory for two servers")
 	}

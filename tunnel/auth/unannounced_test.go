@@ -30,7 +30,7 @@ func TestRSASignaturesThatAreNotAnnounced(t *testing.T) {
 				s.config.PublicKeyCallback = func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, nil }
 			})
 			c, _ := credentials(nil)
-			a, err := login(t, c, authOptions("bob", server.address, key))
+			a, err := login(t, c, authOptions(t, "bob", server.address, key))
 			if test.taken == 0 {
 				wantAuthError(t, err, true, "no signature algorithm in common", "announces no SHA-2 signatures", "use an ed25519 key")
 				if strings.Contains(fault.HintOf(err), "takes this RSA key with SHA-1 only") {

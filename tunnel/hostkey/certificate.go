@@ -11,12 +11,6 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// defaultCASignatureAlgorithms are OpenSSH 9.2's: no SHA-1.
-var defaultCASignatureAlgorithms = []string{
-	ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
-	ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
-}
-
 // checkCertificate reports whether a certificate of a known authority holds for this host and now. The rules are those of
 // sshkey_cert_check_host: no critical option is understood, and principals are compared to the letter, without wildcards. As
 // since OpenSSH 10, a certificate without principals is good for no host: one that an authority has forgotten to bind would
@@ -25,11 +19,7 @@ func (h *Keys) checkCertificate(cert *ssh.Certificate) error {
 	if cert.CertType != ssh.HostCert {
 		return errors.New("the certificate is not a host's")
 	}
-	permitted := h.options.CASignatureAlgorithms
-	if permitted == nil {
-		permitted = defaultCASignatureAlgorithms
-	}
-	if cert.Signature == nil || !slices.Contains(permitted, cert.Signature.Format) {
+	if cert.Signature == nil || !slices.Contains(h.options.CASignatureAlgorithms, cert.Signature.Format) {
 		return errors.New("the certificate is signed with an algorithm that CASignatureAlgorithms does not name")
 	}
 	if len(cert.ValidPrincipals) == 0 {

@@ -28,7 +28,7 @@ func script(t *testing.T, lines ...string) string {
 func TestKnownHostsCommandTokens(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	key := testKey(t, "ed25519 a")
-	o := hostOptions(2222, writeLines(t))
+	o := hostOptions(t, 2222, writeLines(t))
 	o.KnownHostsCommand = script(t, `echo "$@" >> `+log, `test "$1" = HOSTNAME && echo "$2 $3 $4"`, "true") + " %I %H %t %K %f %%H"
 	h := newTestHostKeys(t, o, nil)
 	if err := h.Check(t.Context(), nil, key); err != nil {
@@ -45,7 +45,7 @@ func TestKnownHostsCommandTokens(t *testing.T) {
 }
 
 func TestKnownHostsCommandOrders(t *testing.T) {
-	o := hostOptions(2222, writeLines(t))
+	o := hostOptions(t, 2222, writeLines(t))
 	o.KnownHostsCommand = script(t, `echo "$1 `+keyText(testKey(t, "rsa a"))+`"`) + " %H"
 	if got := newTestHostKeys(t, o, nil).Algorithms()[0]; got != ssh.CertAlgoRSASHA512v01 {
 		t.Errorf("%s is offered first", got)
@@ -53,7 +53,7 @@ func TestKnownHostsCommandOrders(t *testing.T) {
 }
 
 func TestKnownHostsCommandFails(t *testing.T) {
-	o := hostOptions(22, writeLines(t, hostLine(t, "host.example", "ed25519 a")))
+	o := hostOptions(t, 22, writeLines(t, hostLine(t, "host.example", "ed25519 a")))
 	o.KnownHostsCommand = script(t, "echo the directory is down >&2", "exit 3")
 	_, err := Read(t.Context(), o, nil, nil, testLog(t))
 	if fault.PhaseOf(err) != fault.PhaseHostKey || fault.IsPermanent(err) || !strings.Contains(err.Error(), "the directory is down") {
@@ -74,7 +74,7 @@ func TestKnownHostsCommandFails(t *testing.T) {
 // The end of the attempt ends the command and what it started, also where that keeps the pipes open.
 func TestKnownHostsCommandEndsWithContext(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
-	o := hostOptions(22, writeLines(t))
+	o := hostOptions(t, 22, writeLines(t))
 	o.KnownHostsCommand = script(t, "sleep 1000 & echo $! > "+pid+".new", "mv "+pid+".new "+pid, "wait")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	ended := make(chan error, 1)

@@ -101,7 +101,7 @@ func FuzzCertificate(f *testing.F) {
 	f.Add(testCertificate(f, "rsa a", "rsa ca", nil).Marshal())
 	f.Add(testKey(f, "rsa1024 a").Marshal())
 	f.Add([]byte("\x00\x00\x00\x07ssh-rsa\xff\xff\xff\xff"))
-	o := hostOptions(22, writeLines(f))
+	o := hostOptions(f, 22, writeLines(f))
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		key, err := parseKeyBlob(blob)
 		if err != nil {
@@ -143,7 +143,7 @@ func FuzzRevoked(f *testing.F) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		o := hostOptions(22, writeLines(t))
+		o := hostOptions(t, 22, writeLines(t))
 		o.RevokedHostKeys = path
 		err := newTestHostKeys(t, o, nil).Check(t.Context(), nil, key)
 		sshtest.Plain(t, err)

@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
@@ -54,10 +53,10 @@ type acceptedKey struct {
 // PhaseHostKey where KnownHostsCommand fails.
 func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask Asker, log *slog.Logger) (*Keys, error) {
 	h := &Keys{options: o, ask: ask, log: log, verified: verified, before: verified.of(o)}
-	for _, path := range withoutNone(o.UserKnownHostsFile) {
+	for _, path := range o.UserKnownHostsFile {
 		h.read(path, true)
 	}
-	for _, path := range withoutNone(o.GlobalKnownHostsFile) {
+	for _, path := range o.GlobalKnownHostsFile {
 		h.read(path, false)
 	}
 	known := h.lookup(h.name())
@@ -76,14 +75,6 @@ func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask As
 		return nil, err
 	}
 	return h, nil
-}
-
-// withoutNone empties a list of files that begins with "none", as ssh.c does.
-func withoutNone(paths []string) []string {
-	if len(paths) > 0 && strings.EqualFold(paths[0], "none") {
-		return nil
-	}
-	return paths
 }
 
 func (h *Keys) read(path string, user bool) {

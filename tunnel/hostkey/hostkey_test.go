@@ -94,7 +94,7 @@ func TestCheck(t *testing.T) {
 		"alias":                    {lines: []string{hostLine(t, "name", "ed25519 a")}, set: func(o *config.Options) { o.HostKeyAlias = "NAME" }, keep: true},
 		"alias, real name held":    {lines: []string{held}, set: func(o *config.Options) { o.HostKeyAlias = "name" }, want: "no host key is known for name;"},
 		"alias, recorded":          {strict: config.StrictNo, set: func(o *config.Options) { o.HostKeyAlias = "Name" }, recorded: "name"},
-		"no place to remember":     {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = []string{"none"} }, want: "UserKnownHostsFile none leaves no place"},
+		"no place to remember":     {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = nil }, want: "UserKnownHostsFile none leaves no place"},
 		"name not to be written":   {strict: config.StrictNo, set: func(o *config.Options) { o.HostName = "a*b" }, want: "cannot be written"},
 		"not writable":             {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = []string{"/dev/null/x"} }},
 		"a directory in its place": {strict: config.StrictNo, set: func(o *config.Options) { o.UserKnownHostsFile = []string{"/dev"} }},
@@ -132,7 +132,7 @@ func TestCheck(t *testing.T) {
 func (c hostCase) run(t *testing.T) {
 	before := strings.Join(append(c.lines, ""), "\n")
 	file := writeLines(t, c.lines...)
-	o := hostOptions(2222, file)
+	o := hostOptions(t, 2222, file)
 	o.GlobalKnownHostsFile = []string{writeLines(t, c.global...)}
 	o.StrictHostKeyChecking = c.strict
 	if c.strict == "" && c.want != "no host key is known" {
@@ -199,7 +199,7 @@ func (c hostCase) compare(t *testing.T, err error) {
 
 // A key that was trusted at first does not vouch for another one in a later key exchange.
 func TestCheckOfAnotherKeyLater(t *testing.T) {
-	h := newTestHostKeys(t, hostOptions(22, writeLines(t, hostLine(t, "host.example", "ed25519 a"))), nil)
+	h := newTestHostKeys(t, hostOptions(t, 22, writeLines(t, hostLine(t, "host.example", "ed25519 a"))), nil)
 	if err := h.Check(t.Context(), nil, testKey(t, "ed25519 a")); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestCheckOfAnotherKeyLater(t *testing.T) {
 func TestConfirmEndsWithContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	o := hostOptions(22, writeLines(t))
+	o := hostOptions(t, 22, writeLines(t))
 	o.StrictHostKeyChecking = config.StrictAsk
 	err := newTestHostKeys(t, o, &answers{yes: true}).Check(ctx, nil, testKey(t, "ed25519 a"))
 	if err == nil || fault.IsPermanent(err) || !errors.Is(err, context.Canceled) {
@@ -251,7 +251,7 @@ func TestHostCertificates(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o := hostOptions(2222, writeLines(t, test.lines...))
+			o := hostOptions(t, 2222, writeLines(t, test.lines...))
 			if test.set != nil {
 				test.set(o)
 			}
@@ -267,7 +267,7 @@ func TestHostCertificates(t *testing.T) {
 
 // A certificate that says to be the authority's, and is not.
 func TestForgedHostCertificate(t *testing.T) {
-	h := newTestHostKeys(t, hostOptions(22, writeLines(t, "@cert-authority * "+keyText(testKey(t, "ecdsa ca")))), nil)
+	h := newTestHostKeys(t, hostOptions(t, 22, writeLines(t, "@cert-authority * "+keyText(testKey(t, "ecdsa ca")))), nil)
 	forged := testCertificate(t, "ed25519 a", "ecdsa ca", nil)
 	forged.Key = testKey(t, "ed25519 b")
 	if err := h.Check(t.Context(), nil, forged); err == nil {
@@ -292,12 +292,12 @@ func TestRevokedHostKeysText(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o := hostOptions(22, writeLines(t, held...))
+			o := hostOptions(t, 22, writeLines(t, held...))
 			o.RevokedHostKeys = writeLines(t, test.list...)
 			hostCase{want: test.want}.compare(t, newTestHostKeys(t, o, nil).Check(t.Context(), nil, test.shown))
 		})
 	}
-	o := hostOptions(22, writeLines(t, held...))
+	o := hostOptions(t, 22, writeLines(t, held...))
 	o.RevokedHostKeys = filepath.Join(t.TempDir(), "missing")
 	err := newTestHostKeys(t, o, nil).Check(t.Context(), nil, a)
 	if !errors.Is(err, os.ErrNotExist) || !fault.IsPermanent(err) {

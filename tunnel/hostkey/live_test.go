@@ -20,6 +20,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/procgroup"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // The same files of known hosts, judged by us and by the installed ssh before the same sshd.
@@ -119,7 +120,9 @@ type setting struct{ keyword, value string }
 // options returns ours for the settings.
 func (s *liveServer) options(t *testing.T, file string, settings []setting) *config.Options {
 	t.Helper()
+	defaults := sshtest.Defaults(t)
 	o := &config.Options{
+		HostKeyAlgorithms: defaults.HostKeyAlgorithms, CASignatureAlgorithms: defaults.CASignatureAlgorithms,
 		Alias: "live", HostName: "127.0.0.1", Port: s.port, User: s.user, UserKnownHostsFile: []string{file},
 		StrictHostKeyChecking: config.StrictYes, UpdateHostKeys: config.UpdateNo, RequiredRSASize: 1024,
 	}
@@ -139,9 +142,9 @@ func (s *liveServer) options(t *testing.T, file string, settings []setting) *con
 		case "CASignatureAlgorithms":
 			o.CASignatureAlgorithms = strings.Split(set.value, ",")
 		case "GlobalKnownHostsFile":
-			o.GlobalKnownHostsFile = strings.Fields(set.value)
+			o.GlobalKnownHostsFile = hostFiles(set.value)
 		case "UserKnownHostsFile":
-			o.UserKnownHostsFile = strings.Fields(set.value)
+			o.UserKnownHostsFile = hostFiles(set.value)
 		case "KnownHostsCommand":
 			o.KnownHostsCommand = strings.ReplaceAll(set.value, "%h", "127.0.0.1") // as the configuration hands it over
 		case "UpdateHostKeys":
@@ -151,6 +154,14 @@ func (s *liveServer) options(t *testing.T, file string, settings []setting) *con
 		}
 	}
 	return o
+}
+
+// hostFiles reads a list of files as config does.
+func hostFiles(list string) []string {
+	if list == "none" {
+		return nil
+	}
+	return strings.Fields(list)
 }
 
 // byUs reports whether we accept the server's key, and why not.

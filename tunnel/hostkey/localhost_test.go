@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // NoHostAuthenticationForLocalhost is for this machine itself, reached directly and under its own name.
@@ -28,6 +29,7 @@ func TestNoHostAuthenticationForLocalhost(t *testing.T) {
 		{"through a jump host", config.Options{NoHostAuthForLocalhost: true, Via: &config.Options{}}, loopback, false},
 	} {
 		c.o.HostName, c.o.Port, c.o.StrictHostKeyChecking = "localhost", 22, config.StrictYes
+		c.o.HostKeyAlgorithms = sshtest.Defaults(t).HostKeyAlgorithms
 		h, err := Read(t.Context(), &c.o, nil, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
@@ -57,7 +59,7 @@ func TestWhichHostsAreKnown(t *testing.T) {
 		"new, a person vouched for it": {file: "/dev/null", strict: config.StrictAsk, ask: &answers{yes: true}, want: true},
 		"not checked":                  {file: writeLines(t), strict: config.StrictYes, exempt: true},
 	} {
-		o := hostOptions(22, c.file)
+		o := hostOptions(t, 22, c.file)
 		o.HostName, o.StrictHostKeyChecking, o.NoHostAuthForLocalhost = "localhost", c.strict, c.exempt
 		h := newTestHostKeys(t, o, c.ask)
 		if h.Known() {

@@ -10,28 +10,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// defaultHostKeyAlgorithms are OpenSSH 9.2's, in its order of preference (myproposal.h).
-var defaultHostKeyAlgorithms = []string{
-	ssh.CertAlgoED25519v01, ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01,
-	ssh.CertAlgoSKED25519v01, ssh.CertAlgoSKECDSA256v01, ssh.CertAlgoRSASHA512v01, ssh.CertAlgoRSASHA256v01,
-	ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521,
-	ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256,
-}
-
-// permitted returns the algorithms that the options permit, whether or not this program can use them.
-func (h *Keys) permitted() []string {
-	if h.options.HostKeyAlgorithms == nil {
-		return defaultHostKeyAlgorithms
-	}
-	return h.options.HostKeyAlgorithms
-}
-
-// offer returns the algorithms to offer: the permitted ones that we can use. They stand in the order of OpenSSH's
+// offer returns the algorithms to offer: those of HostKeyAlgorithms that we can use. They stand in the order of OpenSSH's
 // order_hostkeyalgs, the ones of known keys first, because the server shows the key of the first one that it has: a server
 // that is known by its RSA key only would else look like one whose key has changed. Dropbear even hangs up unless the
 // first one is its own.
 func (h *Keys) offer(known knownHosts) ([]string, error) {
-	algorithms := h.permitted()
+	algorithms := h.options.HostKeyAlgorithms
 	if !h.options.HostKeyAlgorithmsExact {
 		if len(known) == 0 {
 			algorithms = h.before.first(algorithms)
@@ -42,7 +26,7 @@ func (h *Keys) offer(known knownHosts) ([]string, error) {
 	offered := slices.DeleteFunc(slices.Clone(algorithms), func(name string) bool {
 		return !slices.Contains(usable, name)
 	})
-	if h.options.HostKeyAlgorithms != nil && len(offered) < len(algorithms) {
+	if len(offered) < len(algorithms) {
 		h.log.Debug("host key algorithms that tunneld cannot use are left out", "offered", strings.Join(offered, ","))
 	}
 	if len(offered) == 0 {

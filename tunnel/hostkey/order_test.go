@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -17,7 +18,8 @@ func TestAlgorithmsOrder(t *testing.T) {
 		}
 		return lines
 	}
-	defaults := slices.DeleteFunc(slices.Clone(defaultHostKeyAlgorithms), func(s string) bool { return strings.HasPrefix(s, "sk-") })
+	all := sshtest.Defaults(t).HostKeyAlgorithms
+	defaults := slices.DeleteFunc(slices.Clone(all), func(s string) bool { return strings.HasPrefix(s, "sk-") })
 	tests := map[string]struct {
 		lines []string
 		set   []string
@@ -39,8 +41,10 @@ func TestAlgorithmsOrder(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o := hostOptions(2222, writeLines(t, test.lines...))
-			o.HostKeyAlgorithms, o.HostKeyAlgorithmsExact = test.set, test.exact
+			o := hostOptions(t, 2222, writeLines(t, test.lines...))
+			if test.set != nil {
+				o.HostKeyAlgorithms, o.HostKeyAlgorithmsExact = test.set, test.exact
+			}
 			got := newTestHostKeys(t, o, nil).Algorithms()
 			if len(got) < len(test.want) || !slices.Equal(got[:len(test.want)], test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
@@ -53,7 +57,7 @@ func TestAlgorithmsOrder(t *testing.T) {
 }
 
 func TestNoUsableAlgorithm(t *testing.T) {
-	o := hostOptions(22, writeLines(t))
+	o := hostOptions(t, 22, writeLines(t))
 	o.HostKeyAlgorithms = []string{ssh.KeyAlgoSKED25519}
 	_, err := Read(t.Context(), o, nil, nil, testLog(t))
 	var e *fault.Error

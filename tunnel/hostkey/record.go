@@ -11,7 +11,7 @@ import (
 
 // recordable reports whether new keys have a place to go, and the host a name that can be written there.
 func (h *Keys) recordable() bool {
-	return len(withoutNone(h.options.UserKnownHostsFile)) > 0 && !strings.ContainsAny(h.options.HostName, "@?*#[]|'\"\\")
+	return len(h.options.UserKnownHostsFile) > 0 && !strings.ContainsAny(h.options.HostName, "@?*#[]|'\"\\")
 }
 
 // recordHost writes a new host's key to the first user file, and reports whether it will be found there. Under CheckHostIP the
@@ -41,7 +41,7 @@ func (h *Keys) recordAddress(ctx context.Context, c *shownKey, known *knownHost)
 
 // record adds a line for the names. It is of no use in a file that keeps nothing, such as /dev/null.
 func (h *Keys) record(ctx context.Context, c *shownKey, names []string) bool {
-	file := withoutNone(h.options.UserKnownHostsFile)[0]
+	file := h.options.UserKnownHostsFile[0]
 	err := appendKnownHost(ctx, file, names, c.key, h.options.HashKnownHosts)
 	if err != nil {
 		h.log.Warn("host key not written down", "name", names[0], "key", describeKey(c.key), "file", file, "err", err)

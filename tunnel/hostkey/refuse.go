@@ -83,7 +83,7 @@ func (h *Keys) refuseUnknown(c *shownKey) error {
 // howToTrust says how to make the server known. ssh-keyscan knows neither jump hosts nor aliases of keys.
 func (h *Keys) howToTrust() string {
 	const orAccept = ", or set StrictHostKeyChecking accept-new"
-	user := withoutNone(h.options.UserKnownHostsFile)
+	user := h.options.UserKnownHostsFile
 	port := ""
 	if h.options.Port != 22 {
 		port = fmt.Sprintf("-p %d ", h.options.Port)
@@ -99,7 +99,7 @@ func (h *Keys) howToTrust() string {
 func (h *Keys) refuseUnrecordable(c *shownKey) error {
 	text := "no host key is known for %s, and UserKnownHostsFile none leaves no place to remember %s"
 	hint := "set UserKnownHostsFile to a file"
-	if len(withoutNone(h.options.UserKnownHostsFile)) > 0 {
+	if len(h.options.UserKnownHostsFile) > 0 {
 		text = "no host key is known for %s, whose name cannot be written to a file of known hosts beside %s"
 		hint = "set HostKeyAlias to a plain name"
 	}

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // keyring makes each named key once for all tests.
@@ -104,12 +105,16 @@ func writeLines(t testing.TB, lines ...string) string {
 }
 
 // hostOptions are for host.example on this port, with this file of known hosts.
-func hostOptions(port int, file string) *config.Options {
+func hostOptions(t sshtest.T, port int, file string) *config.Options {
+	t.Helper()
+	defaults := sshtest.Defaults(t)
 	return &config.Options{
 		Alias: "host", HostName: "host.example", Port: port, User: "bob",
 		StrictHostKeyChecking: config.StrictYes,
 		UserKnownHostsFile:    []string{file},
 		UpdateHostKeys:        config.UpdateNo,
+		HostKeyAlgorithms:     defaults.HostKeyAlgorithms,
+		CASignatureAlgorithms: defaults.CASignatureAlgorithms,
 	}
 }
 

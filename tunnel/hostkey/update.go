@@ -49,7 +49,7 @@ func AnnouncedKeys(payload []byte) ([][]byte, error) {
 // An error is for the log: the connection is as good as before.
 func (h *Keys) Update(ctx context.Context, conn ssh.Conn, keys [][]byte) error {
 	accepted := h.accepted.Load()
-	files := withoutNone(h.options.UserKnownHostsFile)
+	files := h.options.UserKnownHostsFile
 	if h.options.UpdateHostKeys != config.UpdateYes || accepted == nil || !accepted.learnable || len(files) == 0 {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (h *Keys) usableKeys(blobs [][]byte) ([]ssh.PublicKey, error) {
 			h.log.Debug("host key of the server not read", "err", foreign.Error(err))
 			continue
 		}
-		if _, certified := key.(*ssh.Certificate); certified || !permits(h.permitted(), key) {
+		if _, certified := key.(*ssh.Certificate); certified || !permits(h.options.HostKeyAlgorithms, key) {
 			continue
 		}
 		if slices.ContainsFunc(keys, func(k ssh.PublicKey) bool { return sshkey.Same(k, key) }) {

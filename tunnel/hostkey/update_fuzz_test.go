@@ -21,7 +21,7 @@ func FuzzHostKeysAnnounced(f *testing.F) {
 	f.Add([]byte("\xff\xff\xff\xff"))
 	f.Add([]byte(strings.Repeat("\x00\x00\x00\x00", maxHostKeys+1)))
 	f.Add(wireString(string(testCertificate(f, "ed25519 a", "ecdsa ca", nil).Marshal())))
-	o := hostOptions(22, writeLines(f))
+	o := hostOptions(f, 22, writeLines(f))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		keys, err := AnnouncedKeys(payload)
 		sshtest.Plain(t, err)

@@ -267,7 +267,7 @@ func TestProofs(t *testing.T) {
 // updateWith checks the first key and announces all.
 func updateWith(t *testing.T, file string, ctx context.Context, conn ssh.Conn, keys ...string) error {
 	t.Helper()
-	o := hostOptions(22, file)
+	o := hostOptions(t, 22, file)
 	o.UpdateHostKeys = config.UpdateYes
 	h := newTestHostKeys(t, o, nil)
 	if err := h.Check(ctx, nil, testKey(t, keys[0])); err != nil {
@@ -312,7 +312,7 @@ func TestAnnouncementsLeftAlone(t *testing.T) {
 	if err := updateWith(t, file, t.Context(), silent, "ed25519 a", "rsa a", "rsa a"); err == nil {
 		t.Error("a key was announced twice, and nobody minds")
 	}
-	o := hostOptions(22, file) // UpdateHostKeys no
+	o := hostOptions(t, 22, file) // UpdateHostKeys no
 	h := newTestHostKeys(t, o, nil)
 	if err := h.Check(t.Context(), nil, testKey(t, "ed25519 a")); err != nil {
 		t.Fatal(err)

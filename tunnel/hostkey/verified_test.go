@@ -76,7 +76,7 @@ func TestKnownHostsAwayAtAReconnect(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			file := writeLines(t, hostLine(t, "host.example", "ed25519 a"))
-			o := hostOptions(22, file)
+			o := hostOptions(t, 22, file)
 			o.GlobalKnownHostsFile = []string{filepath.Join(t.TempDir(), "global")}
 			var verified VerifiedKeys
 			if err := attempt(t, o, &verified, good); err != nil {
@@ -101,7 +101,7 @@ func TestKnownHostsAwayAtAReconnect(t *testing.T) {
 // A file that gives an I/O error at the start may give the key in a moment: no key is refused for good, and none is new.
 func TestKnownHostsUnreadableAtTheStart(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "known_hosts")
-	o := hostOptions(22, file)
+	o := hostOptions(t, 22, file)
 	o.StrictHostKeyChecking = config.StrictAcceptNew
 	o.GlobalKnownHostsFile = []string{unreadable}
 	err := attempt(t, o, nil, testKey(t, "ed25519 a"))
@@ -111,7 +111,7 @@ func TestKnownHostsUnreadableAtTheStart(t *testing.T) {
 	if _, err := os.Stat(file); err == nil {
 		t.Error("the key was written down")
 	}
-	o = hostOptions(22, file)
+	o = hostOptions(t, 22, file)
 	if err := attempt(t, o, nil, testKey(t, "ed25519 a")); !fault.IsPermanent(err) {
 		t.Errorf("missing at the start: %v", err)
 	}
@@ -121,7 +121,7 @@ func TestKnownHostsUnreadableAtTheStart(t *testing.T) {
 func TestKnownHostsAwayKeepsTheOrder(t *testing.T) {
 	file := writeLines(t, hostLine(t, "host.example", "rsa a"))
 	var verified VerifiedKeys
-	o := hostOptions(22, file)
+	o := hostOptions(t, 22, file)
 	if err := attempt(t, o, &verified, testKey(t, "rsa a")); err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestKnownHostsAwayKeepsTheOrder(t *testing.T) {
 
 func TestAuthorityAwayAtAReconnect(t *testing.T) {
 	file := writeLines(t, "@cert-authority host.example "+keyText(testKey(t, "ecdsa ca")))
-	o := hostOptions(22, file)
+	o := hostOptions(t, 22, file)
 	var verified VerifiedKeys
 	if err := attempt(t, o, &verified, testCertificate(t, "ed25519 a", "ecdsa ca", nil)); err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestAuthorityAwayAtAReconnect(t *testing.T) {
 
 // Without its list of revoked keys nothing is trusted; whether that is for good depends on whether it was there before.
 func TestRevokedHostKeysAwayAtAReconnect(t *testing.T) {
-	o := hostOptions(22, writeLines(t, hostLine(t, "host.example", "ed25519 a")))
+	o := hostOptions(t, 22, writeLines(t, hostLine(t, "host.example", "ed25519 a")))
 	o.RevokedHostKeys = unreadable
 	if err := attempt(t, o, nil, testKey(t, "ed25519 a")); err == nil || fault.IsPermanent(err) {
 		t.Errorf("I/O error at the start: %v", err)
@@ -195,7 +195,7 @@ func TestForeignCertificateWherePlainKeysAreNotPermitted(t *testing.T) {
 	} {
 		for _, port := range []int{22, 2222} {
 			file := writeLines(t, test.lines...)
-			o := hostOptions(port, file)
+			o := hostOptions(t, port, file)
 			o.StrictHostKeyChecking = config.StrictAcceptNew
 			o.HostKeyAlgorithms, o.HostKeyAlgorithmsExact = test.algorithms, true
 			before := readFile(t, file)
@@ -210,7 +210,7 @@ func TestForeignCertificateWherePlainKeysAreNotPermitted(t *testing.T) {
 
 // The command is not asked for the order of algorithms where it is written out: it may insist on being told the key.
 func TestKnownHostsCommandIsNotAskedForAnOrderThatIsWritten(t *testing.T) {
-	o := hostOptions(22, writeLines(t))
+	o := hostOptions(t, 22, writeLines(t))
 	o.KnownHostsCommand = script(t, `test "$1" != NONE || exit 1`, `echo "$2 $1 $3"`) + " %t %H %K"
 	o.HostKeyAlgorithms, o.HostKeyAlgorithmsExact = []string{ssh.KeyAlgoED25519}, true
 	if err := attempt(t, o, nil, testKey(t, "ed25519 a")); err != nil {

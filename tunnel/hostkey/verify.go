@@ -40,7 +40,7 @@ func (h *Keys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey, p
 		if err == nil || final(err) {
 			return false, err
 		}
-		if !permits(h.permitted(), cert.Key) {
+		if !permits(h.options.HostKeyAlgorithms, cert.Key) {
 			return false, h.refuseCertificate(c, err)
 		}
 		h.log.Debug("host certificate not accepted, its plain key is looked up", "err", err)

@@ -26,12 +26,9 @@ type timeoutError struct{ limit time.Duration }
 func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
 func (e *timeoutError) Timeout() bool { return true }
 
-// withDeadline returns a context that ends after limit, 0 meaning DefaultConnectTimeout. Its cause is then a *timeoutError.
+// withDeadline returns a context that ends after limit. Its cause is then a *timeoutError.
 // The caller calls stop.
 func withDeadline(ctx context.Context, limit time.Duration) (context.Context, *deadline) {
-	if limit <= 0 {
-		limit = DefaultConnectTimeout
-	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	d := &deadline{limit: limit, cancel: cancel, left: limit, started: time.Now()}
 	d.timer = time.AfterFunc(limit, func() { cancel(&timeoutError{limit: limit}) })

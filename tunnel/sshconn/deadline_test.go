@@ -6,22 +6,20 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tunneld/tunneld/config"
 )
 
 func TestDeadlineEndsTheAttempt(t *testing.T) {
-	for name, limit := range map[string]time.Duration{"set": 5 * time.Second, "default": 0} {
+	for name, limit := range map[string]time.Duration{"set": 5 * time.Second, "default": config.DefaultConnectTimeout} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				want := limit
-				if want == 0 {
-					want = DefaultConnectTimeout
-				}
 				begun := time.Now()
 				ctx, d := withDeadline(t.Context(), limit)
 				defer d.stop()
 				<-ctx.Done()
-				if took := time.Since(begun); took != want {
-					t.Errorf("over after %v, want %v", took, want)
+				if took := time.Since(begun); took != limit {
+					t.Errorf("over after %v, want %v", took, limit)
 				}
 				var late *timeoutError
 				if !errors.As(context.Cause(ctx), &late) || !late.Timeout() {

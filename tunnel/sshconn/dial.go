@@ -17,10 +17,6 @@ import (
 	"github.com/tunneld/tunneld/tunnel/hostkey"
 )
 
-// DefaultConnectTimeout bounds an attempt where ConnectTimeout is not set. ssh waits for as long as the kernel does, two
-// minutes and more for each address, and for ever in the key exchange.
-const DefaultConnectTimeout = 30 * time.Second
-
 // clientVersion is how we introduce ourselves (RFC 4253 §4.2).
 const clientVersion = "SSH-2.0-tunneld"
 

@@ -75,7 +75,7 @@ func FuzzFirstWords(f *testing.F) {
 		f.Add([]byte(words))
 	}
 	o := &config.Options{HostName: "host.example", Port: 22, User: "bob", StrictHostKeyChecking: config.StrictYes, UpdateHostKeys: config.UpdateNo}
-	o.ConnectTimeout = 5 * time.Second
+	o.ConnectTimeout, o.HostKeyAlgorithms = 5*time.Second, sshtest.Defaults(f).HostKeyAlgorithms
 	f.Fuzz(func(t *testing.T, words []byte) {
 		if len(words) > 256<<10 {
 			t.Skip()

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/auth"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // inetd serves each connection by a process of its own, as inetd does, so that the server needs no port of its own.
@@ -78,13 +79,16 @@ func peerOptions(t testing.TB, port int, host ssh.PublicKey, identity string) *c
 	t.Helper()
 	known := filepath.Join(t.TempDir(), "known_hosts")
 	peerWrite(t, known, fmt.Appendf(nil, "[127.0.0.1]:%d %s", port, ssh.MarshalAuthorizedKey(host)))
+	defaults := sshtest.Defaults(t)
 	return &config.Options{
 		Alias: "peer", Matched: true, HostName: "127.0.0.1", Port: port, User: userName(t),
 		AddressFamily: config.AnyFamily, ConnectTimeout: 20 * time.Second, ConnectionAttempts: 1, IPQoSInteractive: -1,
 		StrictHostKeyChecking: config.StrictYes, UserKnownHostsFile: []string{known},
-		IdentityFile: []config.IdentityFile{{Path: identity, Explicit: true}}, IdentityAgent: "none",
+		IdentityFile:         []config.IdentityFile{{Path: identity, Explicit: true}},
 		PubkeyAuthentication: true, NumberOfPasswordPrompts: 3, BatchMode: true,
 		ServerAliveInterval: 15 * time.Second, ServerAliveCountMax: 3, RequiredRSASize: 1024,
+		HostKeyAlgorithms: defaults.HostKeyAlgorithms, CASignatureAlgorithms: defaults.CASignatureAlgorithms,
+		PubkeyAcceptedAlgorithms: defaults.PubkeyAcceptedAlgorithms, PreferredAuthentications: defaults.PreferredAuthentications,
 	}
 }
 

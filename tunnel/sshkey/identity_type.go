@@ -8,14 +8,6 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// DefaultPubkeyAcceptedAlgorithms is what OpenSSH 9.2 takes where no file says otherwise (KEX_DEFAULT_PK_ALG of myproposal.h).
-const DefaultPubkeyAcceptedAlgorithms = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com," +
-	"ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com," +
-	"sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com," +
-	"rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," +
-	"ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521," +
-	"sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
-
 // rsaSignatures names for each RSA entry of PubkeyAcceptedAlgorithms the key format that it is for and the signature
 // that it allows (RFC 8332).
 var rsaSignatures = map[string]struct{ format, signature string }{
@@ -27,12 +19,9 @@ var rsaSignatures = map[string]struct{ format, signature string }{
 	ssh.CertAlgoRSASHA512v01: {ssh.CertAlgoRSAv01, ssh.KeyAlgoRSASHA512},
 }
 
-// SignatureAlgorithms returns the signatures that key may make under accepted (PubkeyAcceptedAlgorithms; nil: OpenSSH's
-// default), the preferred one first. An empty result means that the key is not to be offered.
+// SignatureAlgorithms returns the signatures that key may make under accepted (PubkeyAcceptedAlgorithms), the preferred one
+// first. An empty result means that the key is not to be offered.
 func SignatureAlgorithms(key ssh.PublicKey, accepted []string) []string {
-	if accepted == nil {
-		accepted = strings.Split(DefaultPubkeyAcceptedAlgorithms, ",")
-	}
 	format := key.Type()
 	if plain := Plain(key).Type(); plain != ssh.KeyAlgoRSA {
 		if slices.Contains(accepted, format) {

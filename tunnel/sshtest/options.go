@@ -1,0 +1,22 @@
+package sshtest
+
+import (
+	"context"
+
+	"github.com/tunneld/tunneld/config"
+)
+
+// Defaults returns what config makes of a host of which no file and no flag says anything, for a person without a home and
+// without an environment.
+func Defaults(t T) *config.Options {
+	t.Helper()
+	o, err := config.Resolve(context.Background(), config.Request{
+		Destination: "host.example",
+		Flags:       []config.Flag{{Letter: 'F', Value: "none"}},
+		Environment: config.Environment{Home: "/nonexistent", LocalUser: "bob", HostName: "here.example"},
+	})
+	if err != nil {
+		t.Fatalf("defaults: %v", err)
+	}
+	return o
+}
