@@ -86,7 +86,7 @@ func manyFiles(t testing.TB) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	if limit.Max < 3*manyOpen {
+	if uint64(limit.Max) < 3*manyOpen { //nolint:unconvert // an int64 on FreeBSD
 		t.Skipf("needs %d open files, the limit is %d", 3*manyOpen, limit.Max)
 	}
 	limit.Cur = limit.Max

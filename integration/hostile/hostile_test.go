@@ -143,7 +143,7 @@ func (o *ordeal) command(words ...string) *exec.Cmd {
 		cmd = exec.Command(o.binary, words...)
 	}
 	cmd.Env, cmd.Dir = o.account.Environment(), o.account.Dir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = lab.DieWithTest()
 	return cmd
 }
 

@@ -53,7 +53,7 @@ func StartChild(t testing.TB, name string, cmd *exec.Cmd) *Child {
 		cmd.Stdout = w
 	}
 	cmd.Stderr = w
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = ownGroup()
 	err = cmd.Start()
 	w.Close()
 	if err != nil {

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // Network is two namespaces with a cable (veth) between them: client and server. Each has a loopback of its own, and
@@ -178,25 +176,6 @@ func (n *Network) Subnet() string {
 }
 
 var networks atomic.Int32
-
-// visit takes the calling thread into a namespace and back.
-func visit(space string, do func()) error {
-	home, err := os.Open("/proc/thread-self/ns/net")
-	if err != nil {
-		return err
-	}
-	defer home.Close()
-	there, err := os.Open("/var/run/netns/" + space)
-	if err != nil {
-		return err
-	}
-	defer there.Close()
-	if err := unix.Setns(int(there.Fd()), unix.CLONE_NEWNET); err != nil {
-		return err
-	}
-	do()
-	return unix.Setns(int(home.Fd()), unix.CLONE_NEWNET)
-}
 
 // DnsServer starts one where tunneld looks for it.
 func (n *Network) DnsServer(address string) *dnsServer {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -117,7 +118,12 @@ func FreePort(t testing.TB) int {
 // bindable reports whether nobody listens on a port. It does not listen itself: a child that is being started at this
 // moment would keep that listener for a while.
 func bindable(port int) bool {
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0) // both families
+	syscall.ForkLock.RLock()
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0) // both families
+	if err == nil {
+		unix.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		return !Accepts(Loopback(port))
 	}

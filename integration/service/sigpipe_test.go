@@ -30,7 +30,7 @@ func TestLivesOnWithoutAReaderOfItsLog(t *testing.T) {
 		"-o", "TunneldBackoffMax=1"}, r.Flags...)...)
 	cmd.Env, cmd.Dir = l.Account.Environment(), l.Account.Dir
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = lab.DieWithTest()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
