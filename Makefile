@@ -14,7 +14,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install deb test testbinaries ci cross tools lint bench bench-recovery chaos soak fuzz fuzz-ci clean
+.PHONY: all build install deb test testbinaries ci cross tools lint vet bench bench-recovery chaos soak fuzz fuzz-ci clean
 all: build
 
 build:
@@ -51,10 +51,10 @@ deb:
 	chmod -R u=rwX,go=rX dist/deb
 	dpkg-deb --root-owner-group --build dist/deb dist/tunneld_$(debversion)_$(debarch).deb
 
-# Installs what is missing where it may, then lint and every test under the race detector. What was skipped is listed with
+# Installs what is missing where it may, then go vet and every test under the race detector. What was skipped is listed with
 # its reason at the end; with CI=true a skipped test is a failure. The integration tests share binaries that are built once,
 # and are never taken from the cache: it does not know that they depend on the program.
-test: tools lint testbinaries
+test: tools vet testbinaries
 	go build -o bin/testreport ./integration/testreport
 	{ go test -race -json -timeout 15m $$(go list ./... | grep -v /integration/); \
 	  TUNNELD_BINARIES=$(CURDIR)/bin/test go test -race -json -timeout 20m -p 2 -parallel 4 -count 1 ./integration/...; } 2>&1 | bin/testreport
@@ -64,18 +64,24 @@ testbinaries:
 	go build -race -o bin/test/tunneld-race ./cmd/tunneld
 
 # What CI runs.
-ci: build cross test fuzz-ci
+ci: build cross test fuzz-ci lint
 
-# The platforms that are supported, beside this one.
+# The platforms that are supported, beside this one; the tests have to compile there, too.
 cross:
 	@for platform in linux/arm64 darwin/arm64 freebsd/amd64; do \
-	  echo "$$platform"; GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/tunneld || exit 1; \
+	  echo "$$platform"; export GOOS=$${platform%/*} GOARCH=$${platform#*/} CGO_ENABLED=0; \
+	  go build -o /dev/null ./cmd/tunneld || exit 1; \
+	  [ "$$GOOS" = linux ] || go vet ./... || exit 1; \
 	done
 
 tools:
 	@sh integration/tools.sh
 
-lint:
+# The linters are tools of a module of their own. The first run builds them, which takes a few minutes.
+lint: vet
+	go tool -modfile=integration/tools.mod golangci-lint run ./...
+
+vet:
 	go vet ./...
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 

@@ -80,9 +80,9 @@ func (e *explanation) table(heading string, rows [][]string) {
 		for i, cell := range row {
 			row[i] = foreign.Own(cell).String() // on its line and in its column
 		}
-		fmt.Fprintln(columns, "  "+strings.Join(row, "\t")) //nolint:errcheck // the buffer takes all
+		fmt.Fprintln(columns, "  "+strings.Join(row, "\t")) // the buffer takes all
 	}
-	columns.Flush() //nolint:errcheck // the same
+	columns.Flush() // the same
 }
 
 // settings lists what somebody set, in the order in which `ssh -G` prints.

@@ -37,7 +37,7 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	if err != nil {
 		return err
 	}
-	defer handle.Close() //nolint:errcheck // only read from
+	defer handle.Close() // only read from
 	info, err := handle.Stat()
 	if err != nil {
 		return err

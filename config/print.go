@@ -26,7 +26,7 @@ func (o *Options) Print(w io.Writer) error {
 }
 
 func (p *printer) line(keyword, value string) {
-	fmt.Fprintf(p.out, "%s %s\n", lower(keyword), value) //nolint:errcheck // Flush returns the error
+	fmt.Fprintf(p.out, "%s %s\n", lower(keyword), value) // Flush returns the error
 }
 
 // scalar prints the first value, and nothing where there is none.
@@ -109,7 +109,7 @@ func printCNAMEs(p *printer, keyword string) {
 	if len(rules) == 0 {
 		rules = []string{"none"}
 	}
-	fmt.Fprintf(p.out, "canonicalizePermittedcnames %s\n", strings.Join(rules, " ")) //nolint:errcheck // Flush returns the error
+	fmt.Fprintf(p.out, "canonicalizePermittedcnames %s\n", strings.Join(rules, " ")) // Flush returns the error
 }
 
 func printRekeyLimit(p *printer, keyword string) {

@@ -140,9 +140,9 @@ func validVariable(name string) bool {
 }
 
 func parseAddKeysToAgent(l *line) *Error {
-	word, second := l.next(), ""
+	word := l.next()
 	hasSecond := len(l.args) > 0
-	second = l.next()
+	second := l.next()
 	value, known := lookUp(addingKeys, word)
 	lifetime := 0
 	switch {
@@ -177,7 +177,7 @@ func parseControlPersist(l *line) *Error {
 	if word == "" {
 		return l.missing()
 	}
-	value := ""
+	var value string
 	switch word {
 	case "no", "false":
 		value = "no"

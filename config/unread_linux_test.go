@@ -22,7 +22,7 @@ func asNobody(t *testing.T, f func()) {
 	if err := unix.Setfsuid(65534); err != nil {
 		t.Skip(err)
 	}
-	defer unix.Setfsuid(0) //nolint:errcheck // always allowed
+	defer unix.Setfsuid(0) // always allowed
 	f()
 }
 
@@ -48,7 +48,7 @@ func TestForbiddenFileIsToldWithItsOwner(t *testing.T) {
 			if err := os.Chmod(path, 0); err != nil {
 				t.Fatal(err)
 			}
-			defer os.Chmod(path, 0o700) //nolint:errcheck // for the removal
+			defer os.Chmod(path, 0o700) // for the removal
 			asNobody(t, func() {
 				wantUnread(t, p, p.mustResolve("db"), test.want, "chmod u+r")
 			})

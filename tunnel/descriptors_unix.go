@@ -23,7 +23,8 @@ func descriptorsScarce() bool {
 		return err == unix.EMFILE
 	}
 	unix.Close(lowest)
-	return uint64(lowest) >= uint64(limit.Cur)-min(spareDescriptors, uint64(limit.Cur)/4)
+	most := uint64(limit.Cur) //nolint:unconvert // an int64 on FreeBSD
+	return uint64(lowest) >= most-min(spareDescriptors, most/4)
 }
 
 // ownDescriptors is how many descriptors a quiet process has by itself: the runtime's, the log, the control socket, a
@@ -36,6 +37,6 @@ func descriptorPlaces() int {
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
 		return math.MaxInt32
 	}
-	all := int(min(uint64(limit.Cur), math.MaxInt32))
+	all := int(min(uint64(limit.Cur), math.MaxInt32)) //nolint:unconvert // an int64 on FreeBSD
 	return max(1, all-min(spareDescriptors, all/4)-min(ownDescriptors, all/4))
 }

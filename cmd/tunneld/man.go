@@ -106,11 +106,12 @@ func (r *roff) text(text string) {
 		if i > 0 {
 			r.macro("PP")
 		}
-		head, indented, found := part, "", false
+		head, indented, found := strings.Cut(part, "\n  ")
+		if found {
+			indented = "  " + indented
+		}
 		if strings.HasPrefix(part, "  ") {
 			head, indented, found = "", part, true
-		} else if head, indented, found = strings.Cut(part, "\n  "); found {
-			indented = "  " + indented
 		}
 		r.paragraph(head)
 		if found && head != "" {

@@ -183,7 +183,7 @@ func (l *Lab) Forward(flags []string) (state, lastError string) {
 	l.T.Helper()
 	for _, f := range l.Account.Status(Alias).Tunnels[0].Forwards {
 		if f.Spec == strings.Join(flags, " ") {
-			return string(f.State), f.LastError
+			return f.State, f.LastError
 		}
 	}
 	l.T.Fatalf("status has no %v", flags)

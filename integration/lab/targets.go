@@ -115,10 +115,14 @@ func Transfer(c net.Conn, direction byte, seed uint64, size int64) error {
 		return err
 	}
 	answer, err := io.ReadAll(c)
-	if got := string(answer); got != want+"\n" {
-		return fmt.Errorf("the server received %q (%v), want %s", got, err, want)
+	switch got := string(answer); {
+	case got == want+"\n":
+		return nil
+	case err != nil:
+		return fmt.Errorf("the server received %q, want %s: %w", got, want, err)
+	default:
+		return fmt.Errorf("the server received %q, want %s", got, want)
 	}
-	return nil
 }
 
 // EchoTransfer sends size bytes to an echo server and reads them back at the same time, then compares checksums.

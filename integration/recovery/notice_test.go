@@ -61,7 +61,7 @@ func TestWaitsAreCutShort(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var n *lab.Network
-			l := (*lab.Lab)(nil)
+			var l *lab.Lab
 			if kick.network {
 				n, l = networkLab(t)
 			} else {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"github.com/tunneld/tunneld/integration/lab"
 	"net"
 	"net/http"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tunneld/tunneld/integration/lab"
 )
 
 // two returns an account with the aliases one and two, each with an echo server behind a local forward, and their routes.
@@ -153,10 +154,10 @@ func TestControlSocketSpeaksHTTP(t *testing.T) {
 	if err := json.NewDecoder(response.Body).Decode(&report); err != nil || report.PID != c.Pid() {
 		t.Errorf("it is said to be process %d, %v; want %d", report.PID, err, c.Pid())
 	}
-	if response, err := client.Post("http://tunneld/down?tunnel=nobody", "", nil); err != nil || response.StatusCode != 404 {
+	if response, err := client.Post("http://tunneld/down?tunnel=nobody", "", nil); err != nil || response.StatusCode != http.StatusNotFound {
 		t.Errorf("POST /down of an unknown tunnel: %v, %v; want 404", response, err)
 	}
-	if response, err := client.Post("http://tunneld/down", "", nil); err != nil || response.StatusCode != 200 {
+	if response, err := client.Post("http://tunneld/down", "", nil); err != nil || response.StatusCode != http.StatusOK {
 		t.Errorf("POST /down: %v, %v; want 200", response, err)
 	}
 	if code := c.WaitExit(t, 5*time.Second); code != 0 {

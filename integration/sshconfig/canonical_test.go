@@ -33,7 +33,7 @@ func nameServer(t *testing.T) string {
 	}
 	done := make(chan struct{})
 	t.Cleanup(func() {
-		conn.Close() //nolint:errcheck // ends the loop below
+		conn.Close() // ends the loop below
 		<-done
 	})
 	go func() {
@@ -45,7 +45,7 @@ func nameServer(t *testing.T) string {
 				return
 			}
 			if answer := dnsAnswer(buffer[:n]); answer != nil {
-				conn.WriteTo(answer, peer) //nolint:errcheck // the client asks again
+				conn.WriteTo(answer, peer) // the client asks again
 			}
 		}
 	}()
