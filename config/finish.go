@@ -27,6 +27,7 @@ const defaultAliveInterval = "15"
 
 func (r *resolver) defaults() {
 	r.defaultAlive()
+	r.stdioDefaults()
 	for _, k := range table() {
 		if k.initial != "" {
 			r.doc.set(k.name, k.initial, Source{File: fromDefault})

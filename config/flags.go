@@ -36,7 +36,7 @@ func (r *resolver) readFlag(f Flag) {
 		return
 	}
 	read, ok := map[byte]func(string) string{
-		'c': r.cipherFlag, 'D': r.forwardFlag(Dynamic), 'F': r.fileFlag, 'f': r.backgroundFlag, 'i': r.identityFlag,
+		'c': r.cipherFlag, 'D': r.forwardFlag(Dynamic), 'e': r.escapeFlag, 's': r.subsystemFlag, 'W': r.stdioFlag, 'F': r.fileFlag, 'f': r.backgroundFlag, 'i': r.identityFlag,
 		'J': r.jumpFlag, 'K': r.delegateFlag, 'L': r.forwardFlag(Local), 'l': r.userFlag, 'M': r.masterFlag,
 		'm': r.macFlag, 'N': r.noSessionFlag, 'o': r.optionFlag, 'P': r.tagFlag, 'p': r.portFlag,
 		'R': r.forwardFlag(Remote), 't': r.terminalFlag, 'v': r.verboseFlag, 'Y': r.trustedFlag,

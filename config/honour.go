@@ -5,7 +5,7 @@ import "fmt"
 // checkHonoured names the options that were set and cannot be honoured, each once with its place.
 func (r *resolver) checkHonoured() {
 	for _, k := range table() {
-		if k.loss != "" {
+		if k.loss != "" && (!k.session || !r.req.Session) {
 			r.checkLoss(k)
 		}
 		if k.check != nil {

@@ -111,6 +111,8 @@ type Options struct {
 	StreamLocalBindUnlink bool     // remove an existing socket file before binding
 	ClearAllForwardings   bool     // Forwards is empty because of it
 
+	Session SessionOptions // of a session on the connection, where one is opened
+
 	// tunneld's own.
 	Hold           time.Duration // how long a new local connection waits for the tunnel; 0 refuses at once
 	Echo           Echo

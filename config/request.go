@@ -11,12 +11,15 @@ type Flag struct {
 // Request is what a person typed.
 type Request struct {
 	Destination string // ALIAS, user@host, or ssh://[user@]host[:port]
-	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P; others are refused
+	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P, and of sessions e s t W A; others are refused
 	Environment Environment
 
 	// Inspect is for showing a configuration and not for using it. Resolve then follows `ssh -G` to the letter: what would
 	// only keep a tunnel from running becomes a Warning, and jump hosts that cannot be resolved leave Via nil.
 	Inspect bool
+
+	// Session says that a session is opened besides the forwards, or -W asked for: what concerns it is honoured then.
+	Session bool
 
 	// FlagsBefore is how many of Flags stood before Destination. Of user@host and -l, of ssh://host:port and -p, the one
 	// that came first wins.

@@ -25,15 +25,16 @@ type resolver struct {
 	req Request
 	doc document
 
-	alias      string // the host as typed
-	host       string // what Host patterns match: alias, and in the second pass the resolved name
-	configFile string // -F
-	verbose    int    // how often -v was given
-	wantFinal  bool   // a file asked for the second pass
-	final      bool   // the second pass: HostName is what was resolved, without tokens
-	userTyped  bool   // the user came from the destination or -l
-	stopped    bool   // nothing more is read: files include each other without an end, or too much is wrong
-	incomplete bool   // a list of algorithms stands for none; see algorithmDefaults
+	alias      string   // the host as typed
+	host       string   // what Host patterns match: alias, and in the second pass the resolved name
+	configFile string   // -F
+	stdio      Endpoint // -W
+	verbose    int      // how often -v was given
+	wantFinal  bool     // a file asked for the second pass
+	final      bool     // the second pass: HostName is what was resolved, without tokens
+	userTyped  bool     // the user came from the destination or -l
+	stopped    bool     // nothing more is read: files include each other without an end, or too much is wrong
+	incomplete bool     // a list of algorithms stands for none; see algorithmDefaults
 
 	exactHostKeys bool // HostKeyAlgorithms was written out or begins with ^
 
@@ -152,7 +153,7 @@ func (r *resolver) checkDestination() error {
 	if !validHost(r.alias) {
 		return &Error{Source: Source{File: fromFlags}, Text: fmt.Sprintf("the host name %q has characters that are not allowed", r.alias)}
 	}
-	if r.doc.is("SessionType", "subsystem") {
+	if r.doc.is("SessionType", "subsystem") && !r.req.Session {
 		return &Error{Source: r.doc.Source("SessionType"), Text: "SessionType: a tunnel has no subsystem to ask for"}
 	}
 	return nil

@@ -22,6 +22,7 @@ type keyword struct {
 
 	loss    string          // what is lost by setting it, for a warning; empty: it is honoured
 	refusal string          // not empty: to go on without it would not be safe; what to do instead
+	session bool            // the loss is of those who open no session
 	check   func(*resolver) // finds out what else is not honoured; nil: nothing
 
 	meaning string // of tunneld's own keywords, for people; empty: the keyword is ssh's
@@ -79,6 +80,12 @@ func (k keyword) printed(print func(*printer, string)) keyword {
 // loses names what somebody who sets the keyword does not get.
 func (k keyword) loses(text string) keyword {
 	k.loss = text
+	return k
+}
+
+// losesSession names what only a session can have; Request.Session says that one is opened.
+func (k keyword) losesSession(text string) keyword {
+	k.loss, k.session = text, true
 	return k
 }
 

@@ -11,19 +11,28 @@ import (
 // parseEscapeChar stores the character in the form that vis(3) gives it.
 func parseEscapeChar(l *line) *Error {
 	word := l.next()
-	switch {
-	case word == "":
+	if word == "" {
 		return l.missing()
-	case word == "none":
-		l.set("EscapeChar", "none")
-	case len(word) == 1:
-		l.set("EscapeChar", visible(word[0]))
-	case len(word) == 2 && word[0] == '^' && word[1] >= 64 && word[1] < 128:
-		l.set("EscapeChar", visible(word[1]&31))
-	default:
+	}
+	value, ok := escapeText(word)
+	if !ok {
 		return l.bad(word)
 	}
+	l.set("EscapeChar", value)
 	return nil
+}
+
+// escapeText is what EscapeChar is stored and printed as.
+func escapeText(word string) (value string, ok bool) {
+	switch {
+	case word == "none":
+		return word, true
+	case len(word) == 1:
+		return visible(word[0]), true
+	case len(word) == 2 && word[0] == '^' && word[1] >= 64 && word[1] < 128:
+		return visible(word[1] & 31), true
+	}
+	return "", false
 }
 
 // visible writes one byte as vis(3) does under VIS_WHITE.

@@ -42,9 +42,9 @@ var table = sync.OnceValue(func() []keyword {
 		flag("PermitLocalCommand").or("no"),
 		flag("ProxyUseFdpass").or("no").checked(checkFdpass),
 		choice("PubkeyAuthentication", publicKeys).formerly("dsaauthentication").or("true").to(func(o *Options) any { return &o.PubkeyAuthentication }),
-		choice("RequestTTY", terminals).or("auto").letter('T', "false"),
-		choice("SessionType", sessionTypes).or("default"),
-		flag("StdinNull").or("no").letter('n', "yes"),
+		choice("RequestTTY", terminals).or("auto").letter('T', "false").to(func(o *Options) any { return &o.Session.Terminal }),
+		choice("SessionType", sessionTypes).or("default").to(func(o *Options) any { return &o.Session.Type }),
+		flag("StdinNull").or("no").letter('n', "yes").to(func(o *Options) any { return &o.Session.StdinNull }),
 		flag("ForkAfterAuthentication").or("no"),
 		flag("StreamLocalBindUnlink").or("no").to(func(o *Options) any { return &o.StreamLocalBindUnlink }),
 		choice("StrictHostKeyChecking", hostKeyChecking).or("ask").to(func(o *Options) any { return &o.StrictHostKeyChecking }),
@@ -74,9 +74,9 @@ var table = sync.OnceValue(func() []keyword {
 		algorithmList("KexAlgorithms", &keyExchanges).toOwnNames(func(o *Options) *[]string { return &o.KexAlgorithms }),
 		algorithmList("CASignatureAlgorithms", &signatureAlgorithms).toNames(func(o *Options) *[]string { return &o.CASignatureAlgorithms }),
 		command("LocalCommand").orNone().checked(checkLocalCommand),
-		command("RemoteCommand").orNone().loses("the command is not run: a tunnel opens no session"),
+		command("RemoteCommand").orNone().losesSession("the command is not run: a tunnel opens no session").to(func(o *Options) any { return &o.Session.Command }),
 		special("LogLevel", "one of QUIET, FATAL, ERROR, INFO, VERBOSE, DEBUG, DEBUG1, DEBUG2, DEBUG3", parseLogLevel).or("INFO").letter('q', "QUIET").
-			printed(printLogLevel),
+			printed(printLogLevel).to(func(o *Options) any { return &o.Session.LogLevel }),
 		algorithmList("MACs", &macs).toOwnNames(func(o *Options) *[]string { return &o.MACs }),
 		text("PKCS11Provider").formerly("smartcarddevice").letter('I', anyValue).orNone().
 			loses("keys on a PKCS#11 token are not used; load them into the agent with ssh-add -s"),
@@ -96,19 +96,19 @@ var table = sync.OnceValue(func() []keyword {
 		list("GlobalKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).fills((*resolver).fillGlobalKnownHosts),
 		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).
 			to(func(o *Options) any { return &o.UserKnownHostsFile }),
-		special("SendEnv", "a list of names", parseSendEnv).printed(each),
-		special("SetEnv", "a list of NAME=value", parseSetEnv).printed(each),
+		special("SendEnv", "a list of names", parseSendEnv).printed(each).to(func(o *Options) any { return &o.Session.SendEnv }),
+		special("SetEnv", "a list of NAME=value", parseSetEnv).printed(each).to(func(o *Options) any { return &o.Session.SetEnv }),
 		special("LogVerbose", "a list of file:function:line patterns, or none", parseLogVerbose).printed(together),
 		special("PermitRemoteOpen", "a list of host:port, any, or none", parsePermitRemoteOpen).printed(otherwise("any")).fills((*resolver).fillPermitRemoteOpen),
 		special("AddKeysToAgent", "yes, no, ask, confirm, a time, or confirm and a time", parseAddKeysToAgent).or("false").
 			loses("keys are not added to the agent"),
 		special("ForwardAgent", "yes, no or the path of a socket", parseForwardAgent).or("no").letter('A', "yes").letter('a', "no").printed(printForwardAgent).
-			loses("the agent is not forwarded: a tunnel opens no session"),
+			losesSession("the agent is not forwarded: a tunnel opens no session").fills(fillAgentForwarding),
 		duration("ConnectTimeout").printed(otherwise("none")).fills((*resolver).fillConnectTimeout),
 		special("TunnelDevice", "local[:remote], each a number or any", parseTunnelDevice).or("any:any"),
 		list("CanonicalizePermittedCNAMEs", "a list of FROM:TO, or none", maxDomains, checkCNAME).printed(printCNAMEs).unless("none:"),
 		special("ControlPersist", "yes, no or a time", parseControlPersist).or("no"),
-		special("EscapeChar", "one character, ^ and a letter, or none", parseEscapeChar).or("~"),
+		special("EscapeChar", "one character, ^ and a letter, or none", parseEscapeChar).or("~").fills(fillEscape),
 		special("IPQoS", "a DSCP name (af11..af43, cs0..cs7, ef, le), lowdelay, throughput, reliability, 0 to 255, or none", parseIPQoS).
 			or("lowdelay throughput").fills((*resolver).fillIPQoS),
 		special("RekeyLimit", "a size such as 1G or default, and optionally a time or none", parseRekeyLimit).or("0").printed(printRekeyLimit).

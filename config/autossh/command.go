@@ -25,7 +25,7 @@ type Command struct {
 
 // Request asks config.Resolve for the destination.
 func (c *Command) Request(environment config.Environment) config.Request {
-	return config.Request{Destination: c.Destination, Flags: c.Flags, FlagsBefore: c.FlagsBefore, Environment: environment}
+	return config.Request{Destination: c.Destination, Flags: c.Flags, FlagsBefore: c.FlagsBefore, Environment: environment, Session: true}
 }
 
 // Session is what the words say of the session besides what goes into ssh_config's options by Flags (-N -n -T -t -tt -s -e -A).
