@@ -14,7 +14,11 @@ type Command struct {
 	Flags       []config.Flag // for config.Resolve, without what autossh and this package take for themselves
 	FlagsBefore int           // how many of Flags stood before Destination
 
-	Session  Session
+	// RemoteCommand is the words behind Destination, which the server runs joined by blanks; with -s the name of a subsystem. Where
+	// there are none, RemoteCommand of ssh_config or a shell runs. All else about the session, -N -n -T -t -s -e -A -W, is in Flags
+	// and comes out as config.Options.Session; ssh refuses words together with RemoteCommand, and -s without them.
+	RemoteCommand []string
+
 	SSHLog   SSHLog
 	Monitor  Monitor
 	Settings Settings
@@ -27,28 +31,6 @@ type Command struct {
 func (c *Command) Request(environment config.Environment) config.Request {
 	return config.Request{Destination: c.Destination, Flags: c.Flags, FlagsBefore: c.FlagsBefore, Environment: environment, Session: true}
 }
-
-// Session is what the words say of the session besides what goes into ssh_config's options by Flags (-N -n -T -t -tt -s -e -A).
-type Session struct {
-	Command   []string // the words behind the destination; the server runs them joined by blanks; empty: RemoteCommand or a shell
-	Subsystem bool     // -s: Command is the name of a subsystem
-	Terminal  Terminal // -T, -t and -tt; RequestTTY decides where it is TerminalUnset
-	None      bool     // -N or -W: no session is opened
-	StdinNull bool     // -n
-	Escape    string   // -e: one character, "^" and a letter, or "none"; empty: EscapeChar decides
-	Stdio     string   // -W: host:port or a path, which standard input and output are connected to; empty: not asked for
-}
-
-// Terminal is what -T and -t ask for.
-type Terminal int
-
-// The values of Terminal.
-const (
-	TerminalUnset Terminal = iota
-	TerminalNever          // -T
-	TerminalYes            // -t: where standard input is a terminal
-	TerminalForce          // -tt
-)
 
 // SSHLog is where ssh would have written its own messages.
 type SSHLog struct {

@@ -92,13 +92,13 @@ func (p *parser) words(words []string) error {
 		case len(words) == 0:
 			return nil
 		case p.command.Destination != "":
-			p.command.Session.Command = rest
+			p.command.RemoteCommand = rest
 			return nil
 		}
 		p.command.Destination, words = words[0], words[1:]
 		p.command.FlagsBefore = len(p.command.Flags)
 		if ended {
-			p.command.Session.Command = words
+			p.command.RemoteCommand = words
 			return nil
 		}
 	}
@@ -144,7 +144,7 @@ func (p *parser) takeAll(flags []sshflag.Flag) *Refusal {
 
 // take sorts one option into what autossh does, what the session is, and what goes on to ssh_config's options.
 func (p *parser) take(f sshflag.Flag) *Refusal {
-	c, s := p.command, &p.command.Session
+	c := p.command
 	if why, ok := impossible[f.Letter]; ok {
 		return &Refusal{Text: fmt.Sprintf("-%c: %s", f.Letter, why.text), Hint: why.hint}
 	}
@@ -169,31 +169,9 @@ func (p *parser) take(f sshflag.Flag) *Refusal {
 	case 'y':
 		c.SSHLog.Syslog = true
 		return nil
-	case 'N':
-		s.None = true
-	case 'W':
-		s.None, s.Stdio = true, f.Value
-	case 's':
-		s.Subsystem = true
-	case 'n':
-		s.StdinNull = true
-	case 'T':
-		s.Terminal = TerminalNever
-	case 't':
-		s.Terminal = more(s.Terminal)
-	case 'e':
-		s.Escape = f.Value
 	}
 	c.Flags = append(c.Flags, config.Flag(f))
 	return nil
-}
-
-// more is what a further -t makes of what stood before.
-func more(t Terminal) Terminal {
-	if t == TerminalYes || t == TerminalForce {
-		return TerminalForce
-	}
-	return TerminalYes
 }
 
 // reason is why an option cannot be honoured, and what to do.

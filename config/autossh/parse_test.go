@@ -51,7 +51,7 @@ func spell(c *Command) string {
 	if c.FlagsBefore == len(c.Flags) {
 		b.WriteString(" " + c.Destination)
 	}
-	for _, word := range c.Session.Command {
+	for _, word := range c.RemoteCommand {
 		b.WriteString(" <" + word + ">")
 	}
 	return b.String()
