@@ -1,9 +1,7 @@
 package config
 
 import (
-	"fmt"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 )
@@ -55,23 +53,15 @@ func joinHostPort(host string, port int) string {
 	return net.JoinHostPort(host, strconv.Itoa(port))
 }
 
-// ParseForward reads a forward as -L, -R and -D take it: [bind_address:]port:host:hostport, either side of which may be the
-// path of a Unix socket, and [bind_address:]port alone for -D and -R. ${VARIABLE} is replaced from the environment of the
-// process.
-func ParseForward(kind Kind, text string) (Forward, error) {
-	f, ok := parseForward(kind, text, os.LookupEnv)
-	if !ok {
-		return Forward{}, &Error{Source: Source{File: fromFlags}, Text: fmt.Sprintf("-%c %q: want %s", kind, text, forwardForms[kind])}
-	}
-	return f, nil
-}
-
+// forwardForms are the forms of a forward, for messages.
 var forwardForms = map[Kind]string{
 	Local:   "[bind_address:]port:host:hostport, or the path of a socket on either side",
 	Remote:  "[bind_address:]port:host:hostport, the path of a socket on either side, or [bind_address:]port",
 	Dynamic: "[bind_address:]port",
 }
 
+// parseForward reads a forward as -L, -R and -D take it: [bind_address:]port:host:hostport, either side of which may be the
+// path of a Unix socket, and [bind_address:]port alone for -D and -R. getenv looks up ${VARIABLE}.
 func parseForward(kind Kind, text string, getenv func(string) (string, bool)) (Forward, bool) {
 	if kind != Dynamic {
 		if f, ok := parseOneForward(kind, text, false, getenv); ok || kind == Local {

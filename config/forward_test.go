@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 )
@@ -37,9 +38,9 @@ func TestParseForward(t *testing.T) {
 		{"dynamic socket", "/run/socks", Dynamic, Endpoint{Path: "/run/socks"}, Endpoint{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := ParseForward(c.kind, c.text)
-			if err != nil {
-				t.Fatal(err)
+			f, ok := parseForward(c.kind, c.text, os.LookupEnv)
+			if !ok {
+				t.Fatal("not taken")
 			}
 			equal(t, "forward", f, Forward{Kind: c.kind, Listen: c.listen, Target: c.target})
 			equal(t, "SOCKS", f.IsSOCKS(), c.target == Endpoint{})
@@ -48,6 +49,7 @@ func TestParseForward(t *testing.T) {
 }
 
 func TestParseForwardRefuses(t *testing.T) {
+	p := newPerson(t)
 	for _, c := range []struct {
 		kind Kind
 		text string
@@ -58,8 +60,8 @@ func TestParseForwardRefuses(t *testing.T) {
 		{Local, "/" + strings.Repeat("x", 108) + ":db:80"}, {Local, `8080:db:80\`},
 		{Dynamic, "0"}, {Dynamic, "a:1:2"}, {Dynamic, ""}, {Remote, "a:b:c"}, {Remote, "-1:db:80"},
 	} {
-		if f, err := ParseForward(c.kind, c.text); err == nil {
-			t.Errorf("-%c %q became %+v", c.kind, c.text, f)
+		if o, err := p.resolve("a", Flag{byte(c.kind), c.text}); err == nil {
+			t.Errorf("-%c %q became %+v", c.kind, c.text, o.Forwards)
 		} else if bad := (*Error)(nil); !errors.As(err, &bad) || !strings.Contains(err.Error(), "want") {
 			t.Errorf("-%c %q: the error does not say what is allowed: %v", c.kind, c.text, err)
 		}

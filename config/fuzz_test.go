@@ -57,9 +57,13 @@ func FuzzForward(f *testing.F) {
 		if kind != Local && kind != Remote && kind != Dynamic {
 			t.Skip()
 		}
-		got, err := ParseForward(kind, text)
-		speaksPlainly(t, err)
-		if err != nil {
+		got, ok := parseForward(kind, text, os.LookupEnv)
+		if !ok {
+			_, err := Resolve(t.Context(), Request{Destination: "h", Flags: []Flag{{'F', "none"}, {letter, text}}, Environment: Environment{Getenv: os.LookupEnv}})
+			if err == nil {
+				t.Errorf("-%c %q is taken", kind, text)
+			}
+			speaksPlainly(t, err)
 			return
 		}
 		if got.Target.Port == 0 && !got.Target.IsUnix() && !got.IsSOCKS() || got.Listen.Port == 0 && !got.Listen.IsUnix() && kind != Remote {
@@ -80,9 +84,9 @@ func FuzzForward(f *testing.F) {
 		if !got.IsSOCKS() {
 			written += ":" + got.Target.String()
 		}
-		again, err := ParseForward(got.Kind, written)
-		if err != nil || again != got {
-			t.Fatalf("-%c %q is %+v, and its %q is %+v, %v", kind, text, got, written, again, err)
+		again, ok := parseForward(got.Kind, written, os.LookupEnv)
+		if !ok || again != got {
+			t.Fatalf("-%c %q is %+v, and its %q is %+v, %v", kind, text, got, written, again, ok)
 		}
 	})
 }

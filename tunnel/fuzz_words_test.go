@@ -20,7 +20,7 @@ func FuzzSpec(f *testing.F) {
 			t.Skip()
 		}
 		for _, text := range []string{listen, path, target} {
-			if strings.ContainsAny(text, "\\[]$ \t\n\v\f\r") || len(text) > 100 {
+			if strings.ContainsAny(text, "\\[]$% \t\n\v\f\r") || len(text) > 100 {
 				t.Skip() // does not come out of a specification without brackets and backslashes
 			}
 		}
@@ -35,9 +35,13 @@ func FuzzSpec(f *testing.F) {
 			want.Listen = config.Endpoint{Path: path}
 		}
 		letter, text, _ := strings.Cut(Spec(want), " ")
-		got, err := config.ParseForward(config.Kind(letter[1]), text)
-		if err != nil || got != want {
-			t.Errorf("%+v is written %s %s, and read %+v, %v", want, letter, text, got, err)
+		o, err := config.Resolve(t.Context(), config.Request{Destination: "h", Flags: []config.Flag{{Letter: 'F', Value: "none"}, {Letter: letter[1], Value: text}}})
+		if err != nil || len(o.Forwards) != 1 {
+			t.Fatalf("%+v is written %s %s, and read %v", want, letter, text, err)
+		}
+		got := o.Forwards[0]
+		if got.Source = want.Source; got != want {
+			t.Errorf("%+v is written %s %s, and read %+v", want, letter, text, got)
 		}
 	})
 }
