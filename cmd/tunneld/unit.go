@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// The units are embedded from here, and lie in deploy/systemd for those who package; a test keeps them equal.
+// The units; deploy/systemd has links to them for those who package, because no embedded file can be a link.
 var (
 	//go:embed tunneld@.service
 	systemUnit string
