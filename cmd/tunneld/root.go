@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
+	"github.com/tunneld/tunneld/config"
 )
 
 // Exit codes. They are a contract: systemd's RestartPreventExitStatus and people's scripts rely on them.
@@ -93,7 +94,7 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 		names = append(names, one.Name())
 	}
 	e := &exitError{code: exitUsage, err: fmt.Errorf("unknown command %q", args[0]), hint: "`tunneld help` lists them; an alias goes behind `tunneld up`"}
-	if near := nearest(args[0], names); near != "" {
+	if near := config.Nearest(args[0], names); near != "" {
 		e.hint = fmt.Sprintf("did you mean `tunneld %s`?", near)
 	}
 	return e

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/config"
 )
 
 // choice is tunnels of one process.
@@ -81,7 +82,7 @@ func nothingRuns(words []string) error {
 
 func notRunning(word string, running []string) error {
 	e := &exitError{code: exitGaveUp, err: fmt.Errorf("%s: no tunnel of that name is running", word)}
-	if near := nearest(word, running); near != "" {
+	if near := config.Nearest(word, running); near != "" {
 		e.hint = fmt.Sprintf("did you mean %s?", near)
 	} else {
 		e.hint = "running: " + some(running)

@@ -217,7 +217,7 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 		Hint: fmt.Sprintf("type a forward: `tunneld up %s -D 1080`, or add a Host block with one to %s", o.Alias, cmp.Or(ssh.file(), environment.UserFile)),
 	}
 	if known, err := config.Aliases(environment, ssh.file()); err == nil {
-		if near := nearest(o.Alias, known); near != "" {
+		if near := config.Nearest(o.Alias, known); near != "" {
 			e.Hint = fmt.Sprintf("did you mean %s?", near)
 		}
 	}
