@@ -7,6 +7,8 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+
+	"github.com/tunneld/tunneld/config/filelock"
 )
 
 // pidFile is the file of --pidfile. Its lock is held for as long as we live, and alone reports whether the process of the
@@ -88,8 +90,8 @@ func kindOf(info os.FileInfo) string {
 // claimPIDFile locks the file and writes our number into it. again: the one who held it has just removed it.
 func claimPIDFile(file *os.File, path string) (again bool, err error) {
 	number, isNumber := readPID(file)
-	switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
-	case errors.Is(err, syscall.EWOULDBLOCK):
+	switch err := filelock.Try(file); {
+	case errors.Is(err, filelock.ErrHeld):
 		return false, alreadyHeld(path, number)
 	case err != nil && number > 0 && number != os.Getpid() && lives(number): // a file system without locks: better safe
 		return false, alreadyHeld(path, number)

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/config/filelock"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -95,20 +96,9 @@ const lockTime = 10 * time.Second
 func lockFile(ctx context.Context, file *os.File) error {
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		switch {
-		case err == nil, errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
-			return nil // where the file system knows no locks, nobody is kept out
-		case !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR):
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%s is locked by another process", file.Name())
-		}
+	err := filelock.Wait(ctx, file)
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%s is locked by another process", file.Name())
 	}
+	return err
 }

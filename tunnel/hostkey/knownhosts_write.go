@@ -12,13 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tunneld/tunneld/config/filelock"
 	"golang.org/x/crypto/ssh"
 )
 
-const (
-	lockPatience = 5 * time.Second       // how long another writer may hold a file of known hosts
-	lockInterval = 20 * time.Millisecond // between looks whether it let go
-)
+// lockPatience is how long another writer may hold a file of known hosts.
+const lockPatience = 5 * time.Second
 
 // appendKnownHost adds lines for the names that do not hold the key yet, and makes the file and a missing .ssh directory
 // above it. Writers take turns by flock, and each writes all it has in one piece at the end, so that none loses a line of
@@ -93,14 +92,14 @@ func knownHostsText(names []string, key ssh.PublicKey, hash bool) string {
 // openLocked opens a file and waits for its lock, which ends with Close. A file that was replaced in the meantime is
 // opened again. Where the file system knows no locks it goes on without.
 func openLocked(ctx context.Context, path string, flag int) (*os.File, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, errors.New("another process holds its lock"))
+	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, filelock.ErrHeld)
 	defer cancel()
 	for {
 		file, err := os.OpenFile(path, flag, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		if err := lock(ctx, file); err != nil {
+		if err := filelock.Wait(ctx, file); err != nil {
 			file.Close()
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -108,23 +107,6 @@ func openLocked(ctx context.Context, path string, flag int) (*os.File, error) {
 			return file, nil
 		}
 		file.Close()
-	}
-}
-
-// lock takes the lock when it is free, looking again and again until ctx is done.
-func lock(ctx context.Context, file *os.File) error {
-	tick := time.NewTicker(lockInterval)
-	defer tick.Stop()
-	for {
-		locked, err := tryLock(file)
-		if locked || err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
-		}
 	}
 }
 

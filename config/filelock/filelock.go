@@ -1,0 +1,59 @@
+// Package filelock takes the lock of an open file (flock(2)), which ends when the file is closed or the process dies: of a
+// pid file, of the directory of control sockets, of known_hosts.
+//
+// It is a leaf below config because cmd/tunneld and tunnel/hostkey both lock. A library that opens the file itself does not
+// fit: what was locked has to be compared with what the path leads to by then.
+package filelock
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+)
+
+// Errors of Try.
+var (
+	ErrHeld        = errors.New("another process holds its lock")
+	ErrUnsupported = errors.New("the file system knows no locks")
+)
+
+// Try takes the lock if nobody has it, and else returns ErrHeld at once, or ErrUnsupported.
+func Try(file *os.File) error {
+	for {
+		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return ErrHeld
+		case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
+			return ErrUnsupported
+		default:
+			return err
+		}
+	}
+}
+
+// interval is between two looks at a lock that somebody holds.
+const interval = 20 * time.Millisecond
+
+// Wait takes the lock when it is free, and returns the cause of ctx's end where that comes first. Where the file system
+// knows no locks, nobody is kept out.
+func Wait(ctx context.Context, file *os.File) error {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	for {
+		switch err := Try(file); {
+		case err == nil, errors.Is(err, ErrUnsupported):
+			return nil
+		case !errors.Is(err, ErrHeld):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick.C:
+		}
+	}
+}

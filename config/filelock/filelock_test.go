@@ -1,0 +1,45 @@
+package filelock
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Each open file has a lock of its own, so that one process is enough to see who waits for whom.
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	open := func() *os.File {
+		file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { file.Close() })
+		return file
+	}
+	first, second := open(), open()
+	if err := Try(first); err != nil {
+		t.Fatalf("a free lock: %v", err)
+	}
+	if err := Try(second); !errors.Is(err, ErrHeld) {
+		t.Errorf("a lock that is held: %v, want %v", err, ErrHeld)
+	}
+	impatient := errors.New("impatient")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(impatient)
+	if err := Wait(ctx, second); !errors.Is(err, impatient) {
+		t.Errorf("a wait that was ended: %v, want its cause", err)
+	}
+	got := make(chan error, 1)
+	go func() { got <- Wait(t.Context(), second) }()
+	first.Close()
+	if err := <-got; err != nil {
+		t.Errorf("the lock of a file that was closed: %v", err)
+	}
+	second.Close()
+	if err := Try(second); err == nil || errors.Is(err, ErrHeld) {
+		t.Errorf("a closed file: %v, want its own error", err)
+	}
+}
