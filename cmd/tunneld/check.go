@@ -148,7 +148,7 @@ func (c *checker) config(ctx context.Context, flags *sshFlags, alias string) *co
 		return nil
 	}
 	o := p.options
-	c.step("config", time.Since(began), fmt.Sprintf("%s@%s, %s", o.User, o.Address(), count(len(o.Forwards), "forward")), nil)
+	c.step("config", time.Since(began), fmt.Sprintf("%s@%s, %s", o.User, o.Address(), fault.Count(len(o.Forwards), "forward")), nil)
 	for _, w := range o.Warnings {
 		fmt.Fprintf(c.out, "      note: %s (%s)\n", w.Text, w.Source)
 	}

@@ -116,11 +116,3 @@ func exitCode(err error) int {
 	}
 	return exitGaveUp // also an error of no type: it may pass, and a supervisor starts us again
 }
-
-// count returns a number of things.
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

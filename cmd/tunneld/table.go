@@ -9,6 +9,7 @@ import (
 
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // Table writes a report for people: a paragraph for each tunnel, a line for each of its forwards. Lines are wrapped at width
@@ -91,7 +92,7 @@ func (t *table) head(s monitor.Status) []cell {
 		cells = append(cells, cell{text: strings.TrimSpace("rtt " + monitor.Round(time.Duration(s.RTT)).String() + " " + sparkline(s.RecentRTTs))})
 	}
 	if s.Reconnects > 0 {
-		cells = append(cells, cell{text: plural(s.Reconnects, "reconnect")})
+		cells = append(cells, cell{text: fault.Count(s.Reconnects, "reconnect")})
 	}
 	return append(cells, flow(s.BytesIn, s.BytesOut, s.RateIn, s.RateOut)...)
 }
@@ -302,11 +303,4 @@ func size(bytes float64) string {
 		return fmt.Sprintf("%.0f %s", bytes, units[i])
 	}
 	return fmt.Sprintf("%.1f %s", bytes, units[i])
-}
-
-func plural(n uint64, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

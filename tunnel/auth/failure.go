@@ -123,7 +123,7 @@ func (a *Attempt) ownKeyOffered() bool {
 func (a *Attempt) story() string {
 	var parts []string
 	if keys := a.offered(); len(keys) > 0 {
-		number := count(len(keys), "key")
+		number := fault.Count(len(keys), "key")
 		if len(keys) > maxNamed {
 			keys = append(keys[:maxNamed], fmt.Sprintf("and %d more", len(keys)-maxNamed))
 		}
@@ -165,11 +165,4 @@ func (a *Attempt) offered() []string {
 		}
 	}
 	return keys
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return strconv.Itoa(n) + " " + what + "s"
 }
