@@ -136,6 +136,7 @@ type fakeSession struct {
 	badEcho error         // what Echo gives; errHang: nothing comes back
 	heard   time.Time
 	open    int
+	prompts int // Commands
 	probes  []time.Time
 	expires time.Time
 	in, out uint64
@@ -248,6 +249,12 @@ func (s *fakeSession) Open() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
+}
+
+func (s *fakeSession) Commands() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.prompts
 }
 
 func (s *fakeSession) Homeless() bool {

@@ -69,6 +69,9 @@ func (l *slot) guard(ctx, draining context.Context, s Session, p keepalive, spar
 			s.CloseWith(err)
 			return
 		}
+		if s.Commands() > 0 {
+			d.moved = now // somebody sits at a prompt, or waits for a command
+		}
 		left := d.left(s.Carried(), now)
 		if left <= 0 {
 			return

@@ -76,3 +76,24 @@ func TestQuietConnectionsOfASessionThatWasAskedToEnd(t *testing.T) {
 		w.finish()
 	})
 }
+
+// A shell at its prompt carries nothing, and is in use.
+func TestQuietShellOutlivesTunneldDrain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), &fakeTunnel{})
+		w.pass(5 * time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open, s.prompts = 2, 1 })
+		w.servedWithin(time.Second)
+		w.pass(24 * time.Hour)
+		if old.Err() != nil {
+			t.Fatalf("cut: %v\n%s", old.Err(), w.log)
+		}
+		old.set(func(s *fakeSession) { s.open, s.prompts = 1, 0 })
+		w.pass(20 * time.Second)
+		if old.Err() == nil {
+			t.Error("the quiet connection beside the shell lives on after that has ended")
+		}
+		w.finish()
+	})
+}

@@ -61,6 +61,7 @@ type Session interface {
 	Counts() (in, out uint64) // bytes on the wire, from and to the server
 	Carried() uint64          // bytes of connections, both ways
 	Open() int                // channels open now
+	Commands() int            // shells and commands among them, which are in use while they are quiet
 	Server() Server           // who is at the other end
 	Expires() time.Time       // when the user certificate ends that it was made with; zero: never
 }

@@ -33,6 +33,7 @@ type Session struct {
 	carried  atomic.Uint64 // bytes that went through channels
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
+	commands atomic.Int32  // sessions of RFC 4254 §6 that are open
 	echo     echoLoop
 	proofs   lifeProofs
 

@@ -1,0 +1,128 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/tunnel/interactive"
+)
+
+// sessionChannel is an open channel of type "session" (RFC 4254 §6.1): an interactive.Channel. It counts as load of its Session until it is
+// closed, and a planned replacement waits for it. Its owner calls Close.
+type sessionChannel struct {
+	*channel
+	stderr   stderrReader
+	requests chan *ssh.Request
+	leaving  sync.Once
+	left     chan struct{} // closed by Close
+}
+
+// OpenSession opens a channel of type "session" on the least loaded session of t. Where none lives it waits for one until
+// ctx is done, and it asks again where one ends before the server has answered. A refusal is an *ssh.OpenChannelError.
+func (t *Tunnel) OpenSession(ctx context.Context) (interactive.Channel, error) {
+	number := t.pool.arrive()
+	for {
+		p, err := t.pool.take(ctx, "session", number, t.want)
+		if errors.Is(err, errNoSession) && ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if err != nil {
+			return nil, err
+		}
+		ch, err := p.openSession(ctx)
+		if errors.Is(err, errSessionDown) {
+			t.pool.leave(p.session)
+			continue
+		}
+		return ch, err
+	}
+}
+
+// OpenSession opens a channel of type "session" on s. It blocks until the server answers, s ends or ctx is done. A refusal is
+// an *ssh.OpenChannelError.
+func (s *Session) OpenSession(ctx context.Context) (interactive.Channel, error) {
+	return s.place().openSession(ctx)
+}
+
+// openSession is place.open for a channel whose owner reads its stderr and its requests.
+func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
+	ch, reqs, err := p.session.openChannel(ctx, "session", "session", nil)
+	if err != nil {
+		p.leave()
+		return nil, err
+	}
+	c := &sessionChannel{
+		channel:  &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})},
+		requests: make(chan *ssh.Request),
+		left:     make(chan struct{}),
+	}
+	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
+	p.session.commands.Add(1)
+	p.share()
+	go c.passRequests(reqs)
+	return c, nil
+}
+
+// passRequests hands the server's requests to the owner, and answers them itself once that has left: the library stops the
+// whole connection while one waits.
+func (c *sessionChannel) passRequests(requests <-chan *ssh.Request) {
+	defer c.place.leave()
+	defer close(c.ended)
+	defer close(c.requests)
+	for r := range requests {
+		select {
+		case c.requests <- r:
+		case <-c.left:
+			if r.WantReply {
+				r.Reply(false, nil)
+			}
+		}
+	}
+}
+
+// Close closes the channel, and throws away what still comes. It does not block and may be called more than once.
+func (c *sessionChannel) Close() error {
+	c.leaving.Do(func() {
+		close(c.left)
+		c.session.commands.Add(-1)
+		go discard(&c.stderr)
+	})
+	return c.channel.Close()
+}
+
+// Requests returns what the server asks and tells. It is closed when the server has closed the channel, or s has ended.
+func (c *sessionChannel) Requests() <-chan *ssh.Request { return c.requests }
+
+// Stderr returns what the command writes there.
+func (c *sessionChannel) Stderr() io.Reader { return &c.stderr }
+
+// Lost is closed when the connection has ended.
+func (c *sessionChannel) Lost() <-chan struct{} { return c.session.done }
+
+// Err is why the connection ended; nil until Lost is closed.
+func (c *sessionChannel) Err() error { return c.session.Err() }
+
+// Lives reports whether the connection lives after all that was read from the channel. It blocks for a round trip.
+func (c *sessionChannel) Lives(ctx context.Context) bool { return c.session.lives(ctx) }
+
+// Commands is the number of shells, commands and subsystems that run on s. One that is quiet is not idle.
+func (s *Session) Commands() int { return int(s.commands.Load()) }
+
+// stderrReader counts what it carries, and keeps to one reader at a time as channel.Read does.
+type stderrReader struct {
+	channel *channel
+	from    io.Reader
+	reading sync.Mutex
+}
+
+func (r *stderrReader) Read(p []byte) (int, error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	n, err := r.from.Read(p)
+	r.channel.session.carried.Add(uint64(n))
+	return n, err
+}
