@@ -39,12 +39,10 @@ func For(o *config.Options, command string, in *os.File, environ []string) (r Re
 	if r.Terminal && s.RequestTTY != config.TTYForce && (s.StdinNull || !IsTerminal(in)) {
 		r.Terminal, note = false, NoTerminal
 	}
-	switch o.LogLevel {
-	case "QUIET", "FATAL", "ERROR":
-		note = ""
-	default:
-		r.Host = foreign.Own(o.HostName).String()
+	if s.Quiet {
+		return r, "", nil
 	}
+	r.Host = foreign.Own(o.HostName).String()
 	return r, note, nil
 }
 

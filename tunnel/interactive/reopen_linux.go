@@ -25,6 +25,5 @@ func reopen(fd, access int, info *unix.Stat_t) (way, error) {
 
 // isMaster knows the controlling side of a pseudo terminal (Linux, admin-guide/devices).
 func isMaster(info *unix.Stat_t) bool {
-	device := uint64(info.Rdev)
-	return unix.Major(device) == 5 && unix.Minor(device) == 2
+	return unix.Major(info.Rdev) == 5 && unix.Minor(info.Rdev) == 2
 }
