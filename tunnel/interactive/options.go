@@ -15,31 +15,33 @@ const NoTerminal = "Pseudo-terminal will not be allocated because stdin is not a
 // For returns what the options ask for. command is what stood behind the destination, in will be Files.In, environ is
 // our environment. A note, where it is not empty, is for the person who asked. The error is a *config.Error.
 //
-// SessionNone is for the caller to look at: there is nothing to run then.
+// A session of type none is for the caller to look at: there is nothing to run then.
 func For(o *config.Options, command string, in *os.File, environ []string) (r Request, note string, err error) {
 	s := o.Session
 	r = Request{
-		Command: command, Subsystem: s.Type == config.SessionSubsystem,
+		Command: command, Subsystem: s.Type == "subsystem",
 		Env: environment(s, environ), Term: term(s, environ),
-		Raw: true, Escape: s.Escape, Agent: s.ForwardAgent != "",
+		Raw: true, Escape: s.Escape, Agent: s.ForwardAgent,
 		NoInput: s.StdinNull, Suspend: SuspendProcess,
 	}
 	switch {
 	case r.Subsystem && command == "":
 		return r, "", &config.Error{Source: o.Source("SessionType"), Text: "the name of a subsystem is missing"}
-	case s.RemoteCommand != "" && command != "":
+	case s.Command != "" && command != "":
 		return r, "", &config.Error{
 			Source: o.Source("RemoteCommand"), Text: "RemoteCommand: not together with a command behind the destination",
 			Hint: "add -o RemoteCommand=none",
 		}
 	case command == "":
-		r.Command = s.RemoteCommand
+		r.Command = s.Command
 	}
-	r.Terminal = s.RequestTTY == config.TTYYes || s.RequestTTY == config.TTYForce || s.RequestTTY != config.TTYNo && r.Command == ""
-	if r.Terminal && s.RequestTTY != config.TTYForce && (s.StdinNull || !IsTerminal(in)) {
+	forced := s.Terminal == "force"
+	r.Terminal = forced || s.Terminal == "true" || s.Terminal != "false" && r.Command == ""
+	if r.Terminal && !forced && (s.StdinNull || !IsTerminal(in)) {
 		r.Terminal, note = false, NoTerminal
 	}
-	if s.Quiet {
+	switch s.LogLevel {
+	case "QUIET", "FATAL", "ERROR":
 		return r, "", nil
 	}
 	r.Host = foreign.Own(o.HostName).String()
@@ -47,7 +49,7 @@ func For(o *config.Options, command string, in *os.File, environ []string) (r Re
 }
 
 // environment returns what is sent of environ, and what is set, in ssh's order.
-func environment(s config.Session, environ []string) (list []string) {
+func environment(s config.SessionOptions, environ []string) (list []string) {
 	for _, pair := range environ {
 		name, _, ok := strings.Cut(pair, "=")
 		for _, pattern := range s.SendEnv {
@@ -61,7 +63,7 @@ func environment(s config.Session, environ []string) (list []string) {
 }
 
 // term returns the terminal's type: SetEnv's, or ours.
-func term(s config.Session, environ []string) string {
+func term(s config.SessionOptions, environ []string) string {
 	for _, list := range [][]string{s.SetEnv, environ} {
 		for _, pair := range list {
 			if value, ok := strings.CutPrefix(pair, "TERM="); ok {
