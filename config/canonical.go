@@ -124,10 +124,7 @@ func (r *resolver) followed(name, canonical string) string {
 
 // lookUp resolves a name and returns its canonical name, without the final dot; empty where there is none or it is no name.
 func (r *resolver) lookUp(name string) (string, error) {
-	network := map[string]string{"inet": "ip4", "inet6": "ip6"}[r.doc.value("AddressFamily")]
-	if network == "" {
-		network = "ip"
-	}
+	network := AddressFamily(r.doc.value("AddressFamily")).Network("ip")
 	resolver := r.env.Resolver
 	if resolver == nil {
 		resolver = net.DefaultResolver

@@ -147,16 +147,6 @@ type IdentityFile struct {
 	Explicit bool   // somebody wrote it; false for the defaults such as ~/.ssh/id_ed25519, which may be missing without a word
 }
 
-// AddressFamily restricts which addresses of a name are used.
-type AddressFamily string
-
-// The values of AddressFamily.
-const (
-	AnyFamily AddressFamily = "any"
-	IPv4      AddressFamily = "inet"
-	IPv6      AddressFamily = "inet6"
-)
-
 // StrictHostKeyChecking says what to do with a host key that known_hosts does not hold.
 type StrictHostKeyChecking string
 

@@ -22,17 +22,17 @@ import (
 func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]string, error) {
 	switch {
 	case !e.HostSet && o.GatewayPorts, e.HostSet && (e.Host == "" || e.Host == "*"):
-		return family(o.AddressFamily).choose("0.0.0.0", "::"), nil
+		return eachOf(o.AddressFamily, "0.0.0.0", "::"), nil
 	case !e.HostSet, e.Host == "localhost":
-		return family(o.AddressFamily).choose("127.0.0.1", "::1"), nil
+		return eachOf(o.AddressFamily, "127.0.0.1", "::1"), nil
 	}
 	if ip, err := netip.ParseAddr(e.Host); err == nil { // Go's resolver takes "::" for both families
-		if o.AddressFamily == config.IPv4 && !ip.Is4() || o.AddressFamily == config.IPv6 && ip.Is4() {
+		if !o.AddressFamily.Permits(ip) {
 			return nil, fmt.Errorf("not an address of AddressFamily %s", o.AddressFamily)
 		}
 		return []string{e.Host}, nil
 	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, family(o.AddressFamily).network("ip"), e.Host)
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, o.AddressFamily.Network("ip"), e.Host)
 	if err != nil {
 		return nil, err
 	}
@@ -45,29 +45,16 @@ func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]str
 	return hosts, nil
 }
 
-// family is AddressFamily, which holds for forwards as well (channel_set_af in OpenSSH).
-type family config.AddressFamily
-
-// choose returns the one of two addresses that belongs to the family, or both.
-func (f family) choose(four, six string) []string {
-	switch config.AddressFamily(f) {
+// eachOf returns the one of two addresses that belongs to the family, or both: AddressFamily holds for forwards as well
+// (channel_set_af in OpenSSH).
+func eachOf(f config.AddressFamily, four, six string) []string {
+	switch f {
 	case config.IPv4:
 		return []string{four}
 	case config.IPv6:
 		return []string{six}
 	}
 	return []string{four, six}
-}
-
-// network restricts "tcp" or "ip" to the family.
-func (f family) network(kind string) string {
-	switch config.AddressFamily(f) {
-	case config.IPv4:
-		return kind + "4"
-	case config.IPv6:
-		return kind + "6"
-	}
-	return kind
 }
 
 // listenAddress is where somebody can listen.

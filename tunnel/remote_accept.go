@@ -94,7 +94,7 @@ func (f *remoteForward) closeUnused() {
 // dialLocal connects to a target on our side, in the address family that ssh would use.
 func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (stream, error) {
 	dialer := net.Dialer{Timeout: localDialTime}
-	network, address := family(f.tunnel.options.Load().AddressFamily).network("tcp"), endpointText(target)
+	network, address := f.tunnel.options.Load().AddressFamily.Network("tcp"), endpointText(target)
 	if target.IsUnix() {
 		network = "unix"
 	}

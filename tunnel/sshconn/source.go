@@ -15,7 +15,7 @@ import (
 func bindAddress(ctx context.Context, o *config.Options, remote netip.Addr) (netip.Addr, error) {
 	switch {
 	case o.BindAddress != "":
-		found, err := net.DefaultResolver.LookupNetIP(ctx, network("ip", familyOf(remote)), o.BindAddress)
+		found, err := net.DefaultResolver.LookupNetIP(ctx, config.FamilyOf(remote).Network("ip"), o.BindAddress)
 		if err != nil {
 			return netip.Addr{}, &sourceError{"BindAddress " + o.BindAddress, err}
 		}
@@ -56,7 +56,7 @@ func interfaceAddress(name string, remote netip.Addr) (netip.Addr, error) {
 	var second netip.Addr
 	for _, a := range list {
 		prefix, err := netip.ParsePrefix(a.String())
-		if err != nil || familyOf(prefix.Addr()) != familyOf(remote) {
+		if err != nil || config.FamilyOf(prefix.Addr()) != config.FamilyOf(remote) {
 			continue
 		}
 		ip := prefix.Addr()

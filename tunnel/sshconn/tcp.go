@@ -43,12 +43,12 @@ func (d *Dialer) resolve(ctx context.Context, o *config.Options) ([]netip.AddrPo
 	var found []netip.Addr
 	if ip, err := netip.ParseAddr(o.HostName); err == nil {
 		found = []netip.Addr{ip.Unmap()}
-	} else if found, err = d.lookUp(ctx, network("ip", o.AddressFamily), o.HostName); err != nil {
+	} else if found, err = d.lookUp(ctx, o.AddressFamily.Network("ip"), o.HostName); err != nil {
 		return nil, err
 	}
 	var fitting []netip.AddrPort
 	for _, ip := range interleave(found) {
-		if suits(ip, o.AddressFamily) {
+		if o.AddressFamily.Permits(ip) {
 			fitting = append(fitting, netip.AddrPortFrom(ip, uint16(o.Port)))
 		}
 	}
@@ -63,22 +63,6 @@ func (d *Dialer) lookUp(ctx context.Context, network, host string) ([]netip.Addr
 		return d.lookup(ctx, network, host)
 	}
 	return net.DefaultResolver.LookupNetIP(ctx, network, host)
-}
-
-// network returns "ip", "ip4" or "ip6" for the prefix "ip", and likewise for "tcp".
-func network(prefix string, family config.AddressFamily) string {
-	switch family {
-	case config.IPv4:
-		return prefix + "4"
-	case config.IPv6:
-		return prefix + "6"
-	}
-	return prefix
-}
-
-func suits(ip netip.Addr, family config.AddressFamily) bool {
-	return family == config.IPv4 && ip.Is4() || family == config.IPv6 && ip.Is6() ||
-		family != config.IPv4 && family != config.IPv6
 }
 
 // tcpAttempts tries all addresses ConnectionAttempts times, a second apart.
@@ -117,19 +101,12 @@ func connectTCP(ctx context.Context, o *config.Options, to netip.AddrPort, log *
 	if local.IsValid() {
 		dialer.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(local, 0))
 	}
-	conn, err := dialer.DialContext(ctx, network("tcp", familyOf(to.Addr())), to.String())
+	conn, err := dialer.DialContext(ctx, config.FamilyOf(to.Addr()).Network("tcp"), to.String())
 	if err != nil {
 		return nil, err
 	}
 	tune(conn.(*net.TCPConn), o, log)
 	return conn, nil
-}
-
-func familyOf(ip netip.Addr) config.AddressFamily {
-	if ip.Is4() {
-		return config.IPv4
-	}
-	return config.IPv6
 }
 
 func joined(addresses []netip.AddrPort) string {
