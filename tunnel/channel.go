@@ -165,17 +165,9 @@ func (s *Session) closeLate(result <-chan openResult) {
 	}
 }
 
-// Payloads of RFC 4254 §7.2 and of OpenSSH's PROTOCOL file, §2.4.
-type (
-	directTCP struct {
-		Host           string
-		Port           uint32
-		OriginatorHost string
-		OriginatorPort uint32
-	}
-	directStreamLocal struct {
-		Path      string
-		Reserved0 string
-		Reserved1 uint32
-	}
-)
+// directStreamLocal is a payload of OpenSSH's PROTOCOL file, §2.4.
+type directStreamLocal struct {
+	Path      string
+	Reserved0 string
+	Reserved1 uint32
+}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -74,7 +75,7 @@ func TestNamesAreResolvedAtTheFarEnd(t *testing.T) {
 	tun, p := dynamicTunnel(t)
 	var asked atomic.Value
 	p.OnOpen = func(c ssh.NewChannel) {
-		var m directTCP
+		var m sshconn.TCPOpen
 		ssh.Unmarshal(c.ExtraData(), &m)
 		asked.Store(m.Host)
 		c.Reject(ssh.ConnectionFailed, "Connection refused")

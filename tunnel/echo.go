@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // ErrEchoUnavailable says that this server does not let us probe the data path; there is no use in asking again on the
@@ -112,7 +113,7 @@ func (e *echoLoop) rests(l *remoteListen) bool {
 
 // echoOnce sends the nonce to port at the server and reads it back.
 func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]byte) error {
-	payload := ssh.Marshal(directTCP{"localhost", port, "127.0.0.1", 65535})
+	payload := sshconn.MarshalTCPOpen("localhost", port, "127.0.0.1", 65535)
 	ch, err := s.open(ctx, "echo", "direct-tcpip", payload)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) && refused.Reason == ssh.Prohibited {

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -25,10 +26,10 @@ func (c openedByServer) ExtraData() []byte   { return c.payload }
 
 // FuzzForwardedPayload reads what a server says about a connection to one of our listeners, and finds the listener.
 func FuzzForwardedPayload(f *testing.F) {
-	f.Add("forwarded-tcpip", ssh.Marshal(forwardedTCP{"localhost", 8080, "10.0.0.1", 4711}))
-	f.Add("forwarded-tcpip", ssh.Marshal(forwardedTCP{"127.0.0.1", 8080, "\x1b[2J", 0}))
-	f.Add("forwarded-tcpip", ssh.Marshal(forwardedTCP{"", 9090, "", 1 << 31}))
-	f.Add("forwarded-tcpip", ssh.Marshal(forwardedTCP{"localhost", 0, "", 0}))
+	f.Add("forwarded-tcpip", sshconn.MarshalTCPOpen("localhost", 8080, "10.0.0.1", 4711))
+	f.Add("forwarded-tcpip", sshconn.MarshalTCPOpen("127.0.0.1", 8080, "\x1b[2J", 0))
+	f.Add("forwarded-tcpip", sshconn.MarshalTCPOpen("", 9090, "", 1<<31))
+	f.Add("forwarded-tcpip", sshconn.MarshalTCPOpen("localhost", 0, "", 0))
 	f.Add("forwarded-streamlocal@openssh.com", ssh.Marshal(forwardedStreamLocal{"/run/a.sock", ""}))
 	f.Add("forwarded-streamlocal@openssh.com", []byte{0, 0, 0, 9, 'x'})
 	f.Add("forwarded-tcpip", []byte{0xff, 0xff, 0xff, 0xff})
@@ -60,7 +61,7 @@ func FuzzForwardedPayload(f *testing.F) {
 		if found.endpoint.IsUnix() {
 			return
 		}
-		var m forwardedTCP
+		var m sshconn.TCPOpen
 		if err := ssh.Unmarshal(payload, &m); err != nil || m.Port != found.port && (m.Port != 0 || found.port < chosen || m.Host != found.host) {
 			t.Fatalf("%x goes to port %d: %v", payload, found.port, err)
 		}

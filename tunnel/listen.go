@@ -60,20 +60,14 @@ func (t *listenTable) matching(match func(*remoteListen) bool) (found, unknown [
 	return found, unknown
 }
 
-// Payloads of RFC 4254 §7.1 and §7.2, and of OpenSSH PROTOCOL §2.4.
+// Payloads of RFC 4254 §7.1 and of OpenSSH PROTOCOL §2.4.
 type (
 	tcpipForward struct {
 		Host string
 		Port uint32
 	}
-	tcpipForwardReply  struct{ Port uint32 }
-	streamLocalForward struct{ Path string }
-	forwardedTCP       struct {
-		Host           string
-		Port           uint32
-		OriginatorHost string
-		OriginatorPort uint32
-	}
+	tcpipForwardReply    struct{ Port uint32 }
+	streamLocalForward   struct{ Path string }
 	forwardedStreamLocal struct {
 		Path     string
 		Reserved string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -103,7 +104,7 @@ func matchers(c ssh.NewChannel) (exact, loose func(*remoteListen) bool, ok bool)
 		exact = func(l *remoteListen) bool { return l.endpoint.Path == m.Path && l.endpoint.IsUnix() }
 		return exact, exact, true
 	}
-	var m forwardedTCP
+	var m sshconn.TCPOpen
 	if ssh.Unmarshal(c.ExtraData(), &m) != nil {
 		return nil, nil, false
 	}

@@ -6,12 +6,13 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // portless reports whether c names port 0, and the address that it names. Some servers repeat what they were asked for, where
 // RFC 4254 §7.2 wants the port that they chose.
 func portless(c ssh.NewChannel) (host string, ok bool) {
-	var m forwardedTCP
+	var m sshconn.TCPOpen
 	if c.ChannelType() != "forwarded-tcpip" || ssh.Unmarshal(c.ExtraData(), &m) != nil {
 		return "", false
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
 // localForward is a -L or a -D. It belongs to the Tunnel: its sockets are bound once and stay through every outage.
@@ -194,7 +195,7 @@ func openPayload(target config.Endpoint, origin net.Addr) (string, []byte) {
 	if target.IsUnix() {
 		return "direct-streamlocal@openssh.com", ssh.Marshal(directStreamLocal{Path: target.Path})
 	}
-	return "direct-tcpip", ssh.Marshal(directTCP{target.Host, uint32(target.Port), host, port})
+	return "direct-tcpip", sshconn.MarshalTCPOpen(target.Host, uint32(target.Port), host, port)
 }
 
 // originOf returns the client's address for the server's log. Clients of Unix sockets have none; OpenSSH sends the loopback.

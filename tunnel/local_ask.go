@@ -3,9 +3,10 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"github.com/tunneld/tunneld/tunnel/fault"
 	"strings"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // localSchedule says how long to wait before a local place that could not be bound is asked for again; the last entry

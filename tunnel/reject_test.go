@@ -70,7 +70,7 @@ func TestRefusalsOfAllThatWaitEndNoSession(t *testing.T) {
 	var opens sync.WaitGroup
 	for range many {
 		opens.Go(func() {
-			server.OpenChannel("forwarded-tcpip", ssh.Marshal(forwardedTCP{l.host, l.port, "127.0.0.1", 1}))
+			server.OpenChannel("forwarded-tcpip", sshconn.MarshalTCPOpen(l.host, l.port, "127.0.0.1", 1))
 		})
 	}
 	for range many {

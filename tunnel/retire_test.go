@@ -210,7 +210,7 @@ type lateArrival struct{}
 
 func (lateArrival) ChannelType() string { return "forwarded-tcpip" }
 func (lateArrival) ExtraData() []byte {
-	return ssh.Marshal(forwardedTCP{"localhost", 1, "127.0.0.1", 1})
+	return sshconn.MarshalTCPOpen("localhost", 1, "127.0.0.1", 1)
 }
 
 func (lateArrival) Accept() (ssh.Channel, <-chan *ssh.Request, error) { return nil, nil, io.EOF }

@@ -301,7 +301,7 @@ func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, learnHostKeysTime)
 	defer cancel()
-	if err := s.link.HostKeys.Update(ctx, s.link.Conn, keys); err != nil {
+	if err := s.link.HostKeys.Update(ctx, s.link.Conn, s.request, keys); err != nil {
 		s.log.Debug("host keys not learned", "err", err)
 	}
 }

@@ -18,7 +18,7 @@ const proveRequest = "hostkeys-prove-00@openssh.com"
 
 // prove asks the server to sign with the unknown keys, and fails unless it does so with all. RSA keys whose signature is
 // of a kind that is not trusted are dropped from the list.
-func (a *announcement) prove(ctx context.Context, conn ssh.Conn) error {
+func (a *announcement) prove(ctx context.Context, conn ssh.Conn, request Request) error {
 	if len(a.unknown) == 0 {
 		return nil // ssh asks for no proof where keys only go
 	}
@@ -26,7 +26,10 @@ func (a *announcement) prove(ctx context.Context, conn ssh.Conn) error {
 	for _, key := range a.unknown {
 		payload = append(payload, ssh.Marshal(struct{ Blob []byte }{key.Marshal()})...)
 	}
-	answer, err := awaitAnswer(ctx, conn, proveRequest, payload)
+	ok, answer, err := request(ctx, proveRequest, payload)
+	if err == nil && !ok {
+		err = errors.New("refused by the server")
+	}
 	if err != nil {
 		return fmt.Errorf("proof of host keys: %w", foreign.Error(err))
 	}
@@ -83,27 +86,4 @@ func negotiatedHostKey(conn ssh.Conn) string {
 		return with.Algorithms().HostKey
 	}
 	return ""
-}
-
-// awaitAnswer sends a global request and waits for its answer until ctx is done. What x/crypto waits for beyond that ends with
-// the connection.
-func awaitAnswer(ctx context.Context, conn ssh.Conn, name string, payload []byte) ([]byte, error) {
-	type outcome struct {
-		answer []byte
-		err    error
-	}
-	done := make(chan outcome, 1)
-	go func() {
-		ok, answer, err := conn.SendRequest(name, true, payload)
-		if err == nil && !ok {
-			err = errors.New("refused by the server")
-		}
-		done <- outcome{answer, err}
-	}()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case o := <-done:
-		return o.answer, o.err
-	}
 }

@@ -42,12 +42,17 @@ func AnnouncedKeys(payload []byte) ([][]byte, error) {
 	return keys, nil
 }
 
+// Request sends a global request and returns the answer (RFC 4254 §4). It waits for that until ctx is done, whatever
+// x/crypto does, whose own SendRequest knows no limit.
+type Request func(ctx context.Context, name string, payload []byte) (ok bool, answer []byte, err error)
+
 // Update learns the keys of a hostkeys-00@openssh.com request and forgets the ones that the server gave up, where
 // UpdateHostKeys allows it and the server was known by a plain key of UserKnownHostsFile. New keys are believed only with
-// the server's signature. It waits for the server's answer until ctx is done, and does its work once for a connection.
+// the server's signature, which request asks the server for. It waits for that until ctx is done, and does its work once for
+// a connection.
 //
 // An error is for the log: the connection is as good as before.
-func (h *Keys) Update(ctx context.Context, conn ssh.Conn, keys [][]byte) error {
+func (h *Keys) Update(ctx context.Context, conn ssh.Conn, request Request, keys [][]byte) error {
 	accepted := h.accepted.Load()
 	files := h.options.UserKnownHostsFile
 	if h.options.UpdateHostKeys != config.UpdateYes || accepted == nil || !accepted.learnable || len(files) == 0 {
@@ -71,7 +76,7 @@ func (h *Keys) Update(ctx context.Context, conn ssh.Conn, keys [][]byte) error {
 		h.log.Debug("host keys of the server not learned", "why", a.obstacle)
 		return nil
 	}
-	if err := a.prove(ctx, conn); err != nil {
+	if err := a.prove(ctx, conn, request); err != nil {
 		return err
 	}
 	return h.replace(ctx, a, files)

@@ -51,7 +51,7 @@ func (s *liveServer) updateByUs(t *testing.T, o *config.Options) error {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return h.Update(ctx, conn, keys)
+			return h.Update(ctx, conn, requestOf(conn), keys)
 		}
 	}
 }
@@ -184,6 +184,28 @@ func TestUpdateWithoutWriting(t *testing.T) {
 	}
 }
 
+// requestOf asks conn and waits until ctx is done, as a session does.
+func requestOf(conn ssh.Conn) Request {
+	type result struct {
+		ok     bool
+		answer []byte
+		err    error
+	}
+	return func(ctx context.Context, name string, payload []byte) (bool, []byte, error) {
+		done := make(chan result, 1)
+		go func() {
+			ok, answer, err := conn.SendRequest(name, true, payload)
+			done <- result{ok, answer, err}
+		}()
+		select {
+		case r := <-done:
+			return r.ok, r.answer, r.err
+		case <-ctx.Done():
+			return false, nil, ctx.Err()
+		}
+	}
+}
+
 // provingConn is a server that answers requests for proof.
 type provingConn struct {
 	ssh.Conn
@@ -277,7 +299,7 @@ func updateWith(t *testing.T, file string, ctx context.Context, conn ssh.Conn, k
 	for _, key := range keys {
 		blobs = append(blobs, testKey(t, key).Marshal())
 	}
-	return h.Update(ctx, conn, blobs)
+	return h.Update(ctx, conn, requestOf(conn), blobs)
 }
 
 // A server that never answers must not hold us.
@@ -319,13 +341,13 @@ func TestAnnouncementsLeftAlone(t *testing.T) {
 	}
 	for _, mode := range []config.UpdateHostKeys{config.UpdateNo, config.UpdateAsk, ""} {
 		o.UpdateHostKeys = mode
-		if err := h.Update(t.Context(), silent, [][]byte{testKey(t, "rsa a").Marshal()}); err != nil || silent.requests != 0 {
+		if err := h.Update(t.Context(), silent, requestOf(silent), [][]byte{testKey(t, "rsa a").Marshal()}); err != nil || silent.requests != 0 {
 			t.Errorf("UpdateHostKeys %q: %v, %d requests", mode, err, silent.requests)
 		}
 	}
 	o.UpdateHostKeys = config.UpdateYes
 	garbage := [][]byte{[]byte("x"), testCertificate(t, "ed25519 a", "ecdsa ca", nil).Marshal()}
-	if err := h.Update(t.Context(), silent, garbage); err != nil || silent.requests != 0 {
+	if err := h.Update(t.Context(), silent, requestOf(silent), garbage); err != nil || silent.requests != 0 {
 		t.Errorf("garbage: %v", err)
 	}
 	if lines, _ := readKnownHosts(file); len(lines) != 2 {

@@ -102,7 +102,7 @@ func TestDialRekeys(t *testing.T) {
 			io.Copy(conn, conn)
 			conn.Close()
 		})
-		channel, requests, err := l.Conn.OpenChannel("direct-tcpip", ssh.Marshal(jumpOpen{"127.0.0.1", uint32(echo.port()), "127.0.0.1", 1}))
+		channel, requests, err := l.Conn.OpenChannel("direct-tcpip", MarshalTCPOpen("127.0.0.1", uint32(echo.port()), "127.0.0.1", 1))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,12 +15,18 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// jumpOpen is the payload of a direct-tcpip channel (RFC 4254 §7.2).
-type jumpOpen struct {
-	Host           string
+// TCPOpen is the payload of the channels direct-tcpip and forwarded-tcpip (RFC 4254 §7.2). sshtest has one of its own, so
+// that no mistake here is made by both ends.
+type TCPOpen struct {
+	Host           string // to connect to, or that listens
 	Port           uint32
-	OriginatorHost string
+	OriginatorHost string // the client, for the other side's log
 	OriginatorPort uint32
+}
+
+// MarshalTCPOpen returns the payload of a channel to or from host, for the client that the originator names.
+func MarshalTCPOpen(host string, port uint32, originatorHost string, originatorPort uint32) []byte {
+	return ssh.Marshal(TCPOpen{host, port, originatorHost, originatorPort})
 }
 
 // throughJump opens a channel to the destination at the jump host, which looks the name up. The requests of the jump
@@ -54,7 +60,7 @@ func openJump(ctx context.Context, o *config.Options, via *Conn) (net.Conn, erro
 	go func() {
 		// The originator is what ssh -W sends.
 		channel, requests, err := via.Conn.OpenChannel("direct-tcpip",
-			ssh.Marshal(jumpOpen{o.HostName, uint32(o.Port), "127.0.0.1", 65535}))
+			MarshalTCPOpen(o.HostName, uint32(o.Port), "127.0.0.1", 65535))
 		if err == nil {
 			go ssh.DiscardRequests(requests)
 			go io.Copy(io.Discard, channel.Stderr())

@@ -129,7 +129,7 @@ func echoThrough(t testing.TB, l *Conn) {
 		conn.Close()
 	})
 	channel, requests, err := l.Conn.OpenChannel("direct-tcpip",
-		ssh.Marshal(jumpOpen{"127.0.0.1", uint32(echo.port()), "127.0.0.1", 1}))
+		MarshalTCPOpen("127.0.0.1", uint32(echo.port()), "127.0.0.1", 1))
 	if err != nil {
 		t.Fatal(err)
 	}

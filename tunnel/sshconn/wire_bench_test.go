@@ -64,7 +64,7 @@ func benchmarkConn(b *testing.B, wrap func(net.Conn) net.Conn) ssh.Conn {
 
 func benchmarkChannel(b *testing.B, conn ssh.Conn, serve func(net.Conn)) ssh.Channel {
 	far := startPeer(b, serve)
-	channel, requests, err := conn.OpenChannel("direct-tcpip", ssh.Marshal(jumpOpen{"127.0.0.1", uint32(far.port()), "127.0.0.1", 1}))
+	channel, requests, err := conn.OpenChannel("direct-tcpip", MarshalTCPOpen("127.0.0.1", uint32(far.port()), "127.0.0.1", 1))
 	if err != nil {
 		b.Fatal(err)
 	}
