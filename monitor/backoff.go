@@ -12,7 +12,6 @@ type Ended struct {
 	Err    error         // why; never nil
 	Lived  time.Duration // how long the session was up; 0: the attempt failed
 	Took   time.Duration // from the start of the attempt to this end
-	Starts int           // attempts of this slot since the beginning
 	EverUp bool          // the tunnel has been up before
 	Nudged bool          // a nudge came meanwhile, or began the attempt
 }

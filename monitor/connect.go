@@ -32,7 +32,6 @@ func (l *slot) startAttempt(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	a := &attempt{begun: time.Now(), version: l.m.version.Load(), cancel: cancel, results: make(chan attemptResult, 1)}
 	l.attempt = a
-	l.starts++
 	l.m.wg.Go(func() {
 		s, err := l.m.tunnel.Connect(ctx)
 		a.results <- attemptResult{s, err, time.Since(a.begun)}

@@ -15,8 +15,8 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 )
 
-// alive is how long a loop may take for a turn before it counts as stuck.
-const alive = 10 * time.Second
+// StuckAfter is how old Heartbeat may be before a supervising loop counts as stuck: for /livez, and for a watchdog.
+const StuckAfter = 10 * time.Second
 
 //go:embed page.html
 var page []byte
@@ -90,7 +90,7 @@ func serveVerdict(w http.ResponseWriter, reasons []string) {
 func stuck(monitors []*Monitor) []string {
 	var reasons []string
 	for _, m := range monitors {
-		if age := time.Since(m.Heartbeat()); age > alive {
+		if age := time.Since(m.Heartbeat()); age > StuckAfter {
 			reasons = append(reasons, fmt.Sprintf("%s: the supervising loop stands still since %s", m.cfg.Name, Round(age)))
 		}
 	}

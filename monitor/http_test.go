@@ -71,7 +71,7 @@ func TestLivezWhenStuck(t *testing.T) {
 			c.OnChange = func() { <-release }
 		})
 		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
-		w.pass(alive + time.Second)
+		w.pass(StuckAfter + time.Second)
 		if code, body, _ := fetch(t, h, "GET", "/livez"); code != 503 || !strings.Contains(body, "db:") {
 			t.Errorf("%d %s", code, body)
 		}

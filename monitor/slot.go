@@ -21,7 +21,6 @@ type slot struct {
 	decide func(Ended) (time.Duration, error)
 
 	attempt *attempt // that runs; nil: none does
-	starts  int      // attempts since the beginning
 	nudged  bool     // since the last decision
 
 	rec     record
@@ -116,7 +115,7 @@ func (l *slot) runSession(ctx context.Context) Ended {
 		ended.Lived, ended.Err = l.supervise(ctx, s)
 	}
 	ended.Took = time.Since(begun)
-	ended.Starts, ended.EverUp, ended.Nudged = l.starts, l.m.wasUp(), l.nudged
+	ended.EverUp, ended.Nudged = l.m.wasUp(), l.nudged
 	l.nudged = false
 	return ended
 }

@@ -280,8 +280,9 @@ func TestDecideSetsALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{connect: refuse(refusedDial())}
 		w := start(t, options(), f, func(c *Config) {
-			c.Decide = func(e Ended) (time.Duration, error) {
-				if e.Starts == 3 {
+			ends := 0
+			c.Decide = func(Ended) (time.Duration, error) {
+				if ends++; ends == 3 {
 					return 0, ErrGaveUp
 				}
 				return time.Second, nil

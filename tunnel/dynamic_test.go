@@ -68,7 +68,7 @@ func TestProxyProtocolsOnOnePort(t *testing.T) {
 			}
 		})
 	}
-	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
 }
 
 func TestNamesAreResolvedAtTheFarEnd(t *testing.T) {
@@ -144,7 +144,7 @@ func TestProxyNonsenseIsEnded(t *testing.T) {
 			t.Errorf("%.20q was answered %q, want %q", c.send, back, c.want)
 		}
 	}
-	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
 }
 
 func TestRemoteDynamic(t *testing.T) {

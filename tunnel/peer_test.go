@@ -116,3 +116,16 @@ func newTestTunnel(t *testing.T, o *config.Options) *Tunnel {
 }
 
 func (t *Tunnel) boundAt(n int) string { return t.Forwards()[n].Bound[0] }
+
+// busy returns the number of open local and forwarded connections, held ones included.
+func (t *Tunnel) busy() int {
+	locals, _ := t.forwards()
+	n := 0
+	for _, f := range locals {
+		n += f.conns.gauge.count()
+	}
+	for _, s := range t.pool.sessions() {
+		n += s.Open()
+	}
+	return n
+}

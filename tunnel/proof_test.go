@@ -148,7 +148,7 @@ func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
 			if _, err := conn.Write(make([]byte, 1000)); err != nil {
 				t.Fatal(err)
 			}
-			sshtest.Eventually(t, "the connection is served", func() bool { return tun.Busy() > 0 })
+			sshtest.Eventually(t, "the connection is served", func() bool { return tun.busy() > 0 })
 			ended := make(chan struct{})
 			go func() {
 				c.end(tun, s)

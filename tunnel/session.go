@@ -26,7 +26,6 @@ var errClosed = errors.New("closed")
 type Session struct {
 	link     *sshconn.Conn
 	log      *slog.Logger
-	began    time.Time
 	opens    *quota        // opens the server has not answered, by target
 	arrived  *quota        // connections the server opened that we have not answered, by listener
 	channels gauge         // places that are taken, whoever opened the channel
@@ -58,7 +57,6 @@ func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slo
 	s := &Session{
 		link:       l,
 		log:        log,
-		began:      time.Now(),
 		opens:      newQuota(maxPendingOpens),
 		arrived:    newQuota(maxForwarded),
 		leaving:    make(chan struct{}),
@@ -138,9 +136,6 @@ func (s *Session) broken() bool {
 
 // Server returns whom we are connected to and what was negotiated.
 func (s *Session) Server() sshconn.Server { return s.link.Info }
-
-// Began is when the session was authenticated.
-func (s *Session) Began() time.Time { return s.began }
 
 // CertificateExpiry is when the user certificate that opened the session ends; zero where none was used or it has no end.
 func (s *Session) CertificateExpiry() time.Time { return s.link.Info.CertExpiry }

@@ -24,5 +24,5 @@ func TestClientResetsArePassedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	reset(conn)
-	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
 }

@@ -101,19 +101,6 @@ func (t *Tunnel) Retire(ctx context.Context, s *Session) error {
 // Wanted is sent to when a local connection has to wait for a session: a lazy tunnel connects then.
 func (t *Tunnel) Wanted() <-chan struct{} { return t.wanted }
 
-// Busy is the number of open local and forwarded connections, held ones included.
-func (t *Tunnel) Busy() int {
-	locals, _ := t.forwards()
-	n := 0
-	for _, f := range locals {
-		n += f.conns.gauge.count()
-	}
-	for _, s := range t.pool.sessions() {
-		n += s.Open()
-	}
-	return n
-}
-
 // Forwards returns a snapshot of every forward, local ones first.
 func (t *Tunnel) Forwards() []ForwardStatus {
 	locals, remotes := t.forwards()

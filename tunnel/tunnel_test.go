@@ -60,7 +60,7 @@ func TestLocalForwardCarriesAndHalfCloses(t *testing.T) {
 	if back := exchangeAll(t, dialTo(t, tun.boundAt(0)), data); !bytes.Equal(back, data) {
 		t.Fatalf("sent %d bytes, got %d back", len(data), len(back))
 	}
-	sshtest.Eventually(t, "no open connection", func() bool { return tun.Busy() == 0 })
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
 	status := tun.Forwards()[0]
 	if status.Total != 1 || status.BytesIn != uint64(len(data)) || status.BytesOut != uint64(len(data)) {
 		t.Errorf("counted %+v", status)
@@ -232,7 +232,7 @@ func TestCutsLeaveNothingBehind(t *testing.T) {
 	}
 	cut()
 	var before int
-	sshtest.Eventually(t, "quiet", func() bool { n := descriptors(); same := n == before; before = n; return same && tun.Busy() == 0 })
+	sshtest.Eventually(t, "quiet", func() bool { n := descriptors(); same := n == before; before = n; return same && tun.busy() == 0 })
 	for range 100 {
 		cut()
 	}

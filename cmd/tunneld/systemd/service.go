@@ -10,6 +10,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -44,9 +45,6 @@ func (s *Service) Stopping() {
 	s.tell("STOPPING=1\nSTATUS=stopping: open connections go on for TunneldDrain at most")
 }
 
-// stuckAfter is how old the last turn of a tunnel's loop may be for the watchdog to be fed.
-const stuckAfter = 10 * time.Second
-
 // Watchdog returns the moments at which feed is to be called; none come where nobody waits for that. cancel ends it.
 func (s *Service) Watchdog() (moments <-chan time.Time, cancel func()) {
 	if s.interval == 0 {
@@ -58,7 +56,7 @@ func (s *Service) Watchdog() (moments <-chan time.Time, cancel func()) {
 
 // Feed says that we are alive, if every tunnel's loop has turned lately.
 func (s *Service) Feed(turned time.Time) {
-	if age := time.Since(turned); age > stuckAfter {
+	if age := time.Since(turned); age > monitor.StuckAfter {
 		s.log.Error("a supervising loop stands still, the watchdog is not fed", "took", age.Round(time.Second))
 		return
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tunneld/tunneld/monitor"
 )
 
 // A watchdog that is fed by a ticker alone would not see a loop that hangs.
@@ -29,7 +31,7 @@ func TestWatchdogIsFedOnlyWhileTheLoopsTurn(t *testing.T) {
 	var said bytes.Buffer
 	s := NewService(slog.New(slog.NewTextHandler(&said, nil)))
 
-	s.Feed(time.Now().Add(-2 * stuckAfter))
+	s.Feed(time.Now().Add(-2 * monitor.StuckAfter))
 	socket.SetReadDeadline(time.Now())
 	message := make([]byte, 100)
 	if n, err := socket.Read(message); !errors.Is(err, os.ErrDeadlineExceeded) {
