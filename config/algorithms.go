@@ -136,7 +136,7 @@ func isKeyPattern(name string) bool {
 // algorithmList takes a list of algorithms. A "+" before it appends to the default, "^" puts it in front, and "-" takes the
 // names that match out.
 func algorithmList(name string, kind *algorithms) keyword {
-	return keyword{name: name, print: scalar, wants: "a comma-separated list of " + kind.what + "s", parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, kind: kind, wants: "a comma-separated list of " + kind.what + "s", parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()

@@ -13,7 +13,7 @@ import (
 func (r *resolver) canonicalize() error {
 	// Hence these three no longer change in the second pass.
 	for _, name := range []string{"CanonicalizeMaxDots", "CanonicalizeFallbackLocal", "CanonicalizeHostname"} {
-		r.doc.set(name, keywords()[lower(name)].initial, Source{File: fromDefault})
+		r.byDefault(keywords()[lower(name)])
 	}
 	host, err := r.matchedHost()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 // before it connects. After it the document holds what Print shows.
 func (r *resolver) applyDefaults() error {
 	for _, step := range []func(){
-		r.defaults, r.keyFileDefaults, r.algorithmDefaults, r.clearNone, r.checkJumpAndCommand, r.hostKeyUpdates,
+		r.defaultAlive, r.defaultUpdates, r.stdioDefaults, r.defaults, r.algorithmDefaults, r.clearNone, r.checkJumpAndCommand, r.hostKeyUpdates,
 		r.checkSession, r.expandPaths, r.expandForwards,
 	} {
 		step()
@@ -21,17 +21,20 @@ func (r *resolver) applyDefaults() error {
 	return nil
 }
 
-// defaultAliveInterval is ours: ssh sends no keepalives where nobody asks for them, and a tunnel that is left alone should
-// find out that its server is gone.
-const defaultAliveInterval = "15"
+// byDefault stores the default of k unless it is set.
+func (r *resolver) byDefault(k keyword) {
+	if r.doc.has(k.name) {
+		return
+	}
+	for _, value := range k.initial {
+		r.doc.add(k.name, value, Source{File: fromDefault})
+	}
+}
 
+// defaults fills what nobody set: from the table, and what depends on who and where we are.
 func (r *resolver) defaults() {
-	r.defaultAlive()
-	r.stdioDefaults()
 	for _, k := range table() {
-		if k.initial != "" {
-			r.doc.set(k.name, k.initial, Source{File: fromDefault})
-		}
+		r.byDefault(k)
 	}
 	r.doc.set(rekeyInterval, "0", Source{File: fromDefault})
 	r.doc.set("User", r.env.LocalUser, Source{File: fromDefault})
@@ -45,7 +48,7 @@ func (r *resolver) defaults() {
 	}
 }
 
-// defaultAlive fills ServerAliveInterval. Somebody who wrote "none" gets what ssh makes of it.
+// defaultAlive fills ServerAliveInterval where somebody wrote "none", who gets what ssh makes of it.
 func (r *resolver) defaultAlive() {
 	from, none := r.none["ServerAliveInterval"]
 	switch {
@@ -53,76 +56,49 @@ func (r *resolver) defaultAlive() {
 		r.doc.set("ServerAliveInterval", "300", from)
 	case none:
 		r.doc.set("ServerAliveInterval", "0", from)
-	default:
-		r.doc.set("ServerAliveInterval", defaultAliveInterval, Source{File: fromDefault})
 	}
-}
-
-// defaultKeyFiles are the private keys that ssh looks for where nobody names one.
-var defaultKeyFiles = []string{
-	"~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss",
-	"~/.ssh/id_dsa",
 }
 
 const userHostKeys = "~/.ssh/known_hosts"
 
-// keyFileDefaults fills the lists of files. UpdateHostKeys is on only where the user's files are the usual ones.
-func (r *resolver) keyFileDefaults() {
-	from := Source{File: fromDefault}
-	if !r.doc.has("IdentityFile") {
-		for _, name := range defaultKeyFiles {
-			r.doc.add("IdentityFile", name, from)
-		}
-	}
-	if !r.doc.has("GlobalKnownHostsFile") {
-		r.doc.add("GlobalKnownHostsFile", "/etc/ssh/ssh_known_hosts", from)
-		r.doc.add("GlobalKnownHostsFile", "/etc/ssh/ssh_known_hosts2", from)
-	}
+// defaultUpdates turns UpdateHostKeys on where nobody set it and the user's files of known hosts are the usual ones.
+func (r *resolver) defaultUpdates() {
 	files := r.doc.values("UserKnownHostsFile")
 	usual := len(files) == 0 || len(files) == 1 && files[0] == userHostKeys
 	if usual && (!r.doc.has("VerifyHostKeyDNS") || r.doc.is("VerifyHostKeyDNS", "false")) {
-		r.doc.set("UpdateHostKeys", "true", from)
-	}
-	r.doc.set("UpdateHostKeys", "false", from)
-	if len(files) == 0 {
-		r.doc.add("UserKnownHostsFile", userHostKeys, from)
-		r.doc.add("UserKnownHostsFile", "~/.ssh/known_hosts2", from)
+		r.doc.set("UpdateHostKeys", "true", Source{File: fromDefault})
 	}
 }
 
 // algorithmKeywords are the lists of algorithms in the order in which OpenSSH completes them; HostKeyAlgorithms it completes
 // only when it uses them.
-var algorithmKeywords = []struct {
-	keyword string
-	kind    *algorithms
-}{
-	{"Ciphers", &ciphers}, {"MACs", &macs}, {"KexAlgorithms", &keyExchanges},
-	{"HostbasedAcceptedAlgorithms", &keyAlgorithms}, {"PubkeyAcceptedAlgorithms", &keyAlgorithms},
-	{"CASignatureAlgorithms", &signatureAlgorithms}, {"HostKeyAlgorithms", &keyAlgorithms},
+var algorithmKeywords = []string{
+	"Ciphers", "MACs", "KexAlgorithms", "HostbasedAcceptedAlgorithms", "PubkeyAcceptedAlgorithms", "CASignatureAlgorithms",
+	"HostKeyAlgorithms",
 }
 
 // algorithmDefaults replaces each list by the names that it stands for. A list that stands for none is no trouble to
 // `ssh -G`, which then leaves the ones after it as they are, and so all that it had still to do with defaults.
 func (r *resolver) algorithmDefaults() {
-	for _, a := range algorithmKeywords {
-		last := a.keyword == "HostKeyAlgorithms"
+	for _, name := range algorithmKeywords {
+		last, kind := name == "HostKeyAlgorithms", keywords()[lower(name)].kind
 		if r.incomplete && !last {
 			continue
 		}
-		list, from := r.doc.value(a.keyword), r.doc.Source(a.keyword)
+		list, from := r.doc.value(name), r.doc.Source(name)
 		r.exactHostKeys = last && list != "" && list[0] != '+' && list[0] != '-'
-		names, ok := a.kind.assemble(list)
+		names, ok := kind.assemble(list)
 		if ok {
-			r.doc.replace(a.keyword, strings.Join(names, ","), from)
+			r.doc.replace(name, strings.Join(names, ","), from)
 			continue
 		}
-		problem := &Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", a.keyword, list, a.kind.what, strings.Join(a.kind.all, ", "))}
+		problem := &Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", name, list, kind.what, strings.Join(kind.all, ", "))}
 		if last {
 			r.problem(problem)
 			return
 		}
 		r.unusable(problem)
-		r.doc.remove(a.keyword, nil)
+		r.doc.remove(name, nil)
 		r.incomplete = true
 	}
 }

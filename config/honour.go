@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // checkHonoured names the options that were set and cannot be honoured, each once with its place.
 func (r *resolver) checkHonoured() {
@@ -17,7 +20,7 @@ func (r *resolver) checkHonoured() {
 // checkLoss names k where somebody set it to something else than the default.
 func (r *resolver) checkLoss(k keyword) {
 	value := r.doc.value(k.name)
-	if value == k.initial || value == "" || lower(value) == "none" || r.quietly(k.name) {
+	if slices.Contains(k.initial, value) || value == "" || lower(value) == "none" || r.quietly(k.name) {
 		return
 	}
 	from := r.doc.Source(k.name)

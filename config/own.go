@@ -21,7 +21,7 @@ func Settings() []Setting {
 	var all []Setting
 	for _, k := range table() {
 		if k.isOwn() {
-			all = append(all, Setting{k.name, k.initial, k.meaning})
+			all = append(all, Setting{k.name, strings.Join(k.initial, " "), k.meaning})
 		}
 	}
 	return all

@@ -15,7 +15,8 @@ type keyword struct {
 	parse   func(*line) *Error
 	letters map[byte]string // options of ssh(1) that set it, with the value; anyValue: their argument
 
-	initial string            // the value where nobody sets it, as `ssh -G` prints it; empty: unset, or decided in finish
+	initial []string          // the value where nobody sets it, as `ssh -G` prints it; none: unset, or decided in finish
+	kind    *algorithms       // what a list of algorithms is completed with; nil: it is no such list
 	isNone  func(string) bool // values that leave it unset; nil: there are none
 	print   func(p *printer, keyword string)
 	fill    func(r *resolver, o *Options) // makes plain data of the value; nil: nobody needs it
@@ -31,9 +32,9 @@ type keyword struct {
 // anyValue stands for the argument of an option of ssh(1).
 const anyValue = "\x00"
 
-// or is the value where nobody sets the keyword.
-func (k keyword) or(value string) keyword {
-	k.initial = value
+// or is the value where nobody sets the keyword; several of one that may be given several times.
+func (k keyword) or(values ...string) keyword {
+	k.initial = values
 	return k
 }
 

@@ -4,7 +4,8 @@ import "sync"
 
 // table is every option but Host, Match and Include, each in one row with all that is known of it. The rows stand in the
 // order in which `ssh -G` of OpenSSH 9.2 prints them; what it does not print stands beside its kin. Defaults are OpenSSH
-// 9.2's, in the form in which it prints them.
+// 9.2's, in the form in which it prints them, but for ServerAliveInterval: ssh sends no keepalives where nobody asks for them,
+// and a tunnel that is left alone should find out that its server is gone.
 var table = sync.OnceValue(func() []keyword {
 	return []keyword{
 		text("User").to(func(o *Options) any { return &o.User }),
@@ -52,14 +53,14 @@ var table = sync.OnceValue(func() []keyword {
 		choice("Tunnel", tunnels).or("false").loses("no tun device is made"),
 		choice("VerifyHostKeyDNS", yesNoAsk).or("false").loses("host keys are not looked up in the DNS; known_hosts decides"),
 		flag("VisualHostKey").or("no"),
-		choice("UpdateHostKeys", yesNoAsk).to(func(o *Options) any { return &o.UpdateHostKeys }),
+		choice("UpdateHostKeys", yesNoAsk).or("false").to(func(o *Options) any { return &o.UpdateHostKeys }),
 		flag("EnableEscapeCommandline").or("no"),
 		number("CanonicalizeMaxDots").or("1"),
 		number("ConnectionAttempts").or("1").to(func(o *Options) any { return &o.ConnectionAttempts }),
 		duration("ForwardX11Timeout").or("1200"),
 		number("NumberOfPasswordPrompts").or("3").to(func(o *Options) any { return &o.NumberOfPasswordPrompts }),
 		number("ServerAliveCountMax").or("3").to(func(o *Options) any { return &o.ServerAliveCountMax }),
-		duration("ServerAliveInterval").formerly("protocolkeepalives", "setuptimeout").to(func(o *Options) any { return &o.ServerAliveInterval }),
+		duration("ServerAliveInterval").formerly("protocolkeepalives", "setuptimeout").or("15").to(func(o *Options) any { return &o.ServerAliveInterval }),
 		number("RequiredRSASize").or("1024").to(func(o *Options) any { return &o.RequiredRSASize }),
 		text("BindAddress").letter('b', anyValue).to(func(o *Options) any { return &o.BindAddress }),
 		text("BindInterface").letter('B', anyValue).to(func(o *Options) any { return &o.BindInterface }),
@@ -90,11 +91,13 @@ var table = sync.OnceValue(func() []keyword {
 		special("DynamicForward", "[bind_address:]port", parseForwardLine).printed(printForwards),
 		special("LocalForward", "[bind_address:]port host:hostport", parseForwardLine).printed(printForwards),
 		special("RemoteForward", "[bind_address:]port host:hostport, or [bind_address:]port", parseForwardLine).printed(printForwards),
-		repeated("IdentityFile", parseIdentityFile).formerly("identityfile2").printed(each).fills((*resolver).fillIdentityFiles),
+		repeated("IdentityFile", parseIdentityFile).formerly("identityfile2").printed(each).
+			or("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa").fills((*resolver).fillIdentityFiles),
 		list("CanonicalDomains", "a list of domain names, or none", maxDomains, checkDomain).printed(together),
 		repeated("CertificateFile", parseCertificateFile).printed(each).fills((*resolver).fillCertificateFiles),
-		list("GlobalKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).fills((*resolver).fillGlobalKnownHosts),
-		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).
+		list("GlobalKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).
+			or("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2").fills((*resolver).fillGlobalKnownHosts),
+		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).or(userHostKeys, "~/.ssh/known_hosts2").
 			to(func(o *Options) any { return &o.UserKnownHostsFile }),
 		special("SendEnv", "a list of names", parseSendEnv).printed(each).to(func(o *Options) any { return &o.Session.SendEnv }),
 		special("SetEnv", "a list of NAME=value", parseSetEnv).printed(each).to(func(o *Options) any { return &o.Session.SetEnv }),

@@ -39,7 +39,7 @@ func TestEachRowIsWhole(t *testing.T) {
 		if k.isOwn() != strings.HasPrefix(k.name, "Tunneld") {
 			t.Errorf("%s: a keyword of ours has a meaning, one of ssh's has none", k.name)
 		}
-		if k.isOwn() && (k.initial == "" || k.fill == nil) {
+		if k.isOwn() && (k.initial == nil || k.fill == nil) {
 			t.Errorf("%s: without a default, or nobody gets its value", k.name)
 		}
 	}
