@@ -101,7 +101,7 @@ func TestSessionHoldsItsConnection(t *testing.T) {
 		_, err := interactive.Run(t.Context(), tun.OpenSession, interactive.Request{Command: "sleep"}, interactive.Files{})
 		ended <- err
 	}()
-	sshtest.Eventually(t, "the session", func() bool { return s.Open() == 1 && s.Commands() == 1 && tun.Busy() == 1 })
+	sshtest.Eventually(t, "the session", func() bool { return s.Open() == 1 && s.Commands() == 1 && tun.busy() == 1 })
 	retired := make(chan error, 1)
 	go func() { retired <- tun.Retire(t.Context(), s) }()
 	select {
