@@ -58,6 +58,6 @@ func browserPath(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skip("no headless browser: install chromium")
+	t.Skip("needs chromium: not installed; as root, make tools installs it")
 	return ""
 }

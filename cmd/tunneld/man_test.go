@@ -73,7 +73,7 @@ func TestManualByMandoc(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("mandoc"); err != nil {
-		t.Skip("needs mandoc")
+		t.Skip("needs mandoc: not installed; as root, make tools installs it")
 	}
 	out, _ := exec.Command("mandoc", "-T", "lint", "-W", "warning", file).CombinedOutput()
 	for line := range strings.Lines(string(out)) {

@@ -1,7 +1,10 @@
 package procgroup_test
 
 import (
+	"os"
 	"os/exec"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -10,6 +13,9 @@ import (
 
 // A child of the command holds its output open: only when that is gone, too, does the pipe end.
 func TestKillEndsWhatTheCommandStarted(t *testing.T) {
+	// Under nohup(1) the children would ignore the signal, as we do. A signal that is caught here is not ignored there.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	t.Cleanup(func() { signal.Reset(syscall.SIGHUP) })
 	for name, end := range map[string]func(*exec.Cmd) error{"kill": procgroup.Kill, "hang up": procgroup.HangUp} {
 		t.Run(name, func(t *testing.T) {
 			cmd := exec.Command("sh", "-c", "sleep 60 & echo started; wait")

@@ -56,7 +56,7 @@ func Need(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := FindProgram(program); err != nil {
-			t.Skipf("needs %s: %v", program, err)
+			t.Skipf("needs %s: not installed; as root, make tools installs it", program)
 		}
 	}
 }

@@ -44,11 +44,11 @@ func TestNetworkChanges(t *testing.T) {
 func ownNetwork(t *testing.T) (ip func(...string), socket *os.File) {
 	t.Helper()
 	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("ip(8) is not installed: install iproute2")
+		t.Skip("needs ip: not installed; as root, make tools installs it")
 	}
 	runtime.LockOSThread() // for ever: the thread ends with the test
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Skipf("no network namespace: %v", err)
+		t.Skipf("needs root: a network namespace of its own (%v)", err)
 	}
 	socket, err := listenNetwork()
 	if err != nil {

@@ -32,7 +32,7 @@ func authTool(t *testing.T, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		if path = "/usr/sbin/" + name; exec.Command("test", "-x", path).Run() != nil {
-			t.Skipf("%s is not installed", name)
+			t.Skipf("needs %s: not installed; as root, make tools installs it", name)
 		}
 	}
 	return path

@@ -147,7 +147,7 @@ func program(t testing.TB, name string) string {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		if path, err = exec.LookPath("/usr/sbin/" + name); err != nil {
-			t.Skipf("%s is not installed", name)
+			t.Skipf("needs %s: not installed; as root, make tools installs it", name)
 		}
 	}
 	return path

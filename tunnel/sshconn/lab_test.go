@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -170,7 +171,7 @@ func peerTool(t testing.TB, names ...string) string {
 			}
 		}
 	}
-	t.Skipf("%v is not installed", names)
+	t.Skipf("needs %s: not installed; as root, make tools installs it", strings.Join(names, " or "))
 	return ""
 }
 
