@@ -10,7 +10,6 @@ import (
 // endpoints are the ways in which others reach a process. They are opened before the first local port is bound, so that
 // a second daemon of the same name learns of the first one and not of a port in use.
 type endpoints struct {
-	control bool   // make a control socket
 	listen  string // host:port of the HTTP server; empty: none
 	pidFile string // empty: none
 
@@ -31,14 +30,12 @@ func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPl
 			return err
 		}
 	}
-	if d.control {
-		var names []string
-		for _, plan := range plans {
-			names = append(names, plan.name)
-		}
-		if d.socket, err = claimControl(ctx, log, names); err != nil {
-			return err
-		}
+	var names []string
+	for _, plan := range plans {
+		names = append(names, plan.name)
+	}
+	if d.socket, err = claimControl(ctx, log, names); err != nil {
+		return err
 	}
 	if d.listen != "" {
 		d.web, err = openWeb(ctx, log, d.listen)

@@ -95,7 +95,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	defer reapOrphans(log)()
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
 	p := newProcess(log, read, prompt.New())
-	p.endpoints = endpoints{control: true, listen: flags.listen, pidFile: flags.pidFile}
+	p.endpoints = endpoints{listen: flags.listen, pidFile: flags.pidFile}
 	return p.run(cmd.Context())
 }
 
