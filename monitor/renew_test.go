@@ -15,7 +15,7 @@ import (
 func fakeForwards(open, total int64) []tunnel.ForwardStatus {
 	return []tunnel.ForwardStatus{{
 		Kind: config.Dynamic, Spec: "localhost:1080", State: tunnel.ForwardListening,
-		Bound: []string{"127.0.0.1:1080", "[::1]:1080"}, Target: "SOCKS", Open: open, Total: total,
+		Bound: []string{"127.0.0.1:1080", "[::1]:1080"}, Target: "SOCKS", Carried: tunnel.Carried{Open: open, Total: total},
 	}}
 }
 

@@ -85,8 +85,7 @@ func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 		s.Held += f.Held
 		s.Forwards = append(s.Forwards, ForwardStatus{
 			Kind: string(rune(f.Kind)), Spec: fmt.Sprintf("-%c %s", f.Kind, f.Spec), State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
-			Open: f.Open, Total: f.Total, Held: f.Held, Refused: f.Refused,
-			BytesIn: f.BytesIn, BytesOut: f.BytesOut, RateIn: rate.in, RateOut: rate.out,
+			Carried: f.Carried, RateIn: rate.in, RateOut: rate.out,
 			LastError: f.LastError, Limit: f.Limit,
 		})
 	}

@@ -117,21 +117,16 @@ type SessionStatus struct {
 
 // ForwardStatus is one -L, -R or -D.
 type ForwardStatus struct {
-	Kind      string              `json:"kind"` // L, R or D
-	Spec      string              `json:"spec"` // as a person types it: -L 8080:db:5432
-	State     tunnel.ForwardState `json:"state"`
-	Bound     []string            `json:"bound"`  // addresses that listen
-	Target    string              `json:"target"` // SOCKS where the client says it
-	Open      int64               `json:"open"`
-	Total     int64               `json:"total"`
-	Held      int64               `json:"held"`    // that wait for a session
-	Refused   int64               `json:"refused"` // that ended before a byte was carried
-	BytesIn   uint64              `json:"bytes_in"`
-	BytesOut  uint64              `json:"bytes_out"`
-	RateIn    float64             `json:"rate_in"` // bytes a second over the last two seconds
-	RateOut   float64             `json:"rate_out"`
-	LastError string              `json:"last_error,omitempty"`
-	Limit     string              `json:"limit,omitempty"` // which bound makes connections wait, or be refused, now or a moment ago
+	Kind   string              `json:"kind"` // L, R or D
+	Spec   string              `json:"spec"` // as a person types it: -L 8080:db:5432
+	State  tunnel.ForwardState `json:"state"`
+	Bound  []string            `json:"bound"`  // addresses that listen
+	Target string              `json:"target"` // SOCKS where the client says it
+	tunnel.Carried
+	RateIn    float64 `json:"rate_in"` // bytes a second over the last two seconds
+	RateOut   float64 `json:"rate_out"`
+	LastError string  `json:"last_error,omitempty"`
+	Limit     string  `json:"limit,omitempty"` // which bound makes connections wait, or be refused, now or a moment ago
 }
 
 // Seconds is a duration that JSON shows as a number of seconds.

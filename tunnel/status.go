@@ -20,19 +20,24 @@ const (
 
 // ForwardStatus is a snapshot of one forward. The counters are read one by one: they are each exact, not one instant.
 type ForwardStatus struct {
-	Kind      config.Kind  // L, R or D
-	Spec      string       // as the argument of -L, -R or -D
-	State     ForwardState //
-	Bound     []string     // addresses that listen; for Remote as the server reads them; of a local one that failed those that do all the same
-	Target    string       // host:port or path; "SOCKS" where the client says it
-	Open      int64        // connections open now
-	Total     int64        // connections since the tunnel began
-	Held      int64        // local connections that wait for a session now
-	Refused   int64        // connections that ended before a byte was carried: target refused, hold time over, limit
-	BytesIn   uint64       // from the server
-	BytesOut  uint64       // to the server
-	LastError string       // of the last connection or request that failed; empty: none yet
-	Limit     string       // which bound makes connections wait, or be refused, now or a moment ago; empty: none
+	Kind   config.Kind  // L, R or D
+	Spec   string       // as the argument of -L, -R or -D
+	State  ForwardState //
+	Bound  []string     // addresses that listen; for Remote as the server reads them; of a local one that failed those that do all the same
+	Target string       // host:port or path; "SOCKS" where the client says it
+	Carried
+	LastError string // of the last connection or request that failed; empty: none yet
+	Limit     string // which bound makes connections wait, or be refused, now or a moment ago; empty: none
+}
+
+// Carried is what a forward carries and has carried, with the names that it has in JSON.
+type Carried struct {
+	Open     int64  `json:"open"`      // connections open now
+	Total    int64  `json:"total"`     // connections since the tunnel began
+	Held     int64  `json:"held"`      // local connections that wait for a session now
+	Refused  int64  `json:"refused"`   // connections that ended before a byte was carried: target refused, hold time over, limit
+	BytesIn  uint64 `json:"bytes_in"`  // from the server
+	BytesOut uint64 `json:"bytes_out"` // to the server
 }
 
 // counter counts what a forward carries. The zero value is ready.

@@ -31,7 +31,7 @@ func report() monitor.Report {
 		Sessions:   []monitor.SessionStatus{{Slot: 1, State: monitor.Up, UpSince: now.Add(-3 * time.Hour), Took: monitor.Seconds(34 * time.Millisecond)}},
 		Forwards: []monitor.ForwardStatus{
 			{Kind: "L", Spec: "-L 5432:localhost:5432", State: tunnel.ForwardListening, Bound: []string{"127.0.0.1:5432", "[::1]:5432"},
-				Target: "localhost:5432", Open: 2, Total: 120, BytesIn: 1_234_567, BytesOut: 34_000, RateIn: 12_300},
+				Target: "localhost:5432", Carried: tunnel.Carried{Open: 2, Total: 120, BytesIn: 1_234_567, BytesOut: 34_000}, RateIn: 12_300},
 			{Kind: "R", Spec: "-R 8080:localhost:80", State: tunnel.ForwardFailed, Bound: []string{}, LastError: "refused by the server"},
 		},
 		Open: 2, BytesIn: 2_000_000, BytesOut: 50_000, RateIn: 13_000,
@@ -43,7 +43,7 @@ func report() monitor.Report {
 		LastError: &monitor.Failure{Time: now, Phase: fault.PhaseDial, Text: foreign.Line("bob@web.example:22: connection refused"), Hint: "is sshd running there?"},
 		Sessions:  []monitor.SessionStatus{{Slot: 1, State: monitor.Waiting}},
 		Forwards: []monitor.ForwardStatus{{Kind: "D", Spec: "-D 1080", State: tunnel.ForwardListening,
-			Bound: []string{"127.0.0.1:1080"}, Target: "SOCKS", Held: 3}},
+			Bound: []string{"127.0.0.1:1080"}, Target: "SOCKS", Carried: tunnel.Carried{Held: 3}}},
 		Held: 3,
 	}
 	return monitor.Report{Version: monitor.ReportVersion, Time: now, Tunnels: []monitor.Status{db, web}}
