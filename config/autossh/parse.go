@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/config/sshflag"
 )
 
@@ -123,10 +124,11 @@ func (p *parser) takes(letter byte) (takes, known bool) {
 
 // unreadable is the refusal of getopt(3), which autossh uses.
 func unreadable(e *sshflag.Error) *Refusal {
+	wrong := "invalid option"
 	if e.Missing {
-		return &Refusal{Text: fmt.Sprintf("option requires an argument -- '%c'", e.Letter), Usage: true}
+		wrong = "option requires an argument"
 	}
-	return &Refusal{Text: fmt.Sprintf("invalid option -- '%c'", e.Letter), Usage: true}
+	return &Refusal{Text: fmt.Sprintf("%s -- '%s'", wrong, foreign.Own(string(rune(e.Letter)))), Usage: true}
 }
 
 func (p *parser) takeAll(flags []sshflag.Flag) *Refusal {

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/tunneld/tunneld/config/autossh"
+	"github.com/tunneld/tunneld/integration/lab"
 )
 
 // Each vector goes through the real autossh, which hands a script what it would hand to ssh, and through Parse. Where they
@@ -51,6 +52,7 @@ func (v vector) compare(t *testing.T, script string) {
 // recordingScript writes the script that stands in for ssh.
 func recordingScript(t *testing.T) string {
 	t.Helper()
+	lab.Need(t, "autossh")
 	path := filepath.Join(t.TempDir(), "recorder")
 	if err := os.WriteFile(path, []byte(recorder), 0o700); err != nil {
 		t.Fatal(err)
@@ -61,7 +63,7 @@ func recordingScript(t *testing.T) string {
 // Made up from what has no defect in autossh, so that nothing may differ: options alone, with their arguments in the same word
 // or the next, in clusters, before and behind the destination.
 func TestArgumentsMadeUp(t *testing.T) {
-	const count = 120
+	const count = 60
 	script := recordingScript(t)
 	random := rand.New(rand.NewPCG(11, 4))
 	for i := range count {
