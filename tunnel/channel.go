@@ -111,7 +111,7 @@ func (s *Session) open(ctx context.Context, target, kind string, payload []byte)
 
 // open is Session.open for a caller that has its place already. It becomes the channel's; where there is none, it is left.
 func (p *place) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
-	ch, reqs, err := p.session.openChannel(ctx, target, kind, payload)
+	ch, reqs, err := p.session.openChannel(ctx, target, kind, payload, p.asked)
 	if err != nil {
 		p.leave()
 		return nil, err
@@ -121,14 +121,14 @@ func (p *place) open(ctx context.Context, target, kind string, payload []byte) (
 
 // openChannel calls the library in a goroutine of its own, since that can hang for ever when it races with the end of the
 // connection; an answer that comes after we left is closed again.
-func (s *Session) openChannel(ctx context.Context, target, kind string, payload []byte) (ssh.Channel, <-chan *ssh.Request, error) {
+func (s *Session) openChannel(ctx context.Context, target, kind string, payload []byte, asked func()) (ssh.Channel, <-chan *ssh.Request, error) {
 	if !s.opens.take(target) {
 		return nil, nil, errTooManyOpens
 	}
 	result := make(chan openResult, 1)
 	go func() {
 		defer s.opens.release(target)
-		ch, reqs, err := s.link.Conn.OpenChannel(kind, payload)
+		ch, reqs, err := s.link.OpenChannel(kind, payload, asked)
 		result <- openResult{ch, reqs, err}
 	}()
 	select {

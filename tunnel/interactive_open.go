@@ -24,9 +24,9 @@ type sessionChannel struct {
 // OpenSession opens a channel of type "session" on the least loaded session of t. Where none lives it waits for one until
 // ctx is done, and it asks again where one ends before the server has answered. A refusal is an *ssh.OpenChannelError.
 func (t *Tunnel) OpenSession(ctx context.Context) (interactive.Channel, error) {
-	number := t.pool.arrive()
+	who := caller{number: t.pool.arrive(), forward: "session", count: new(counter)}
 	for {
-		p, err := t.pool.take(ctx, "session", number, t.want)
+		p, err := t.pool.hold(ctx, who, forever, t.want)
 		if errors.Is(err, errNoSession) && ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
@@ -50,7 +50,7 @@ func (s *Session) OpenSession(ctx context.Context) (interactive.Channel, error) 
 
 // openSession is place.open for a channel whose owner reads its stderr and its requests.
 func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
-	ch, reqs, err := p.session.openChannel(ctx, "session", "session", nil)
+	ch, reqs, err := p.session.openChannel(ctx, "session", "session", nil, p.asked)
 	if err != nil {
 		p.leave()
 		return nil, err

@@ -157,7 +157,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 	}
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
-		p, err := f.tunnel.hold(ctx, caller{conn, number, f.name}, &f.count)
+		p, err := f.tunnel.hold(ctx, caller{conn, number, f.name, &f.count})
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
@@ -13,6 +14,7 @@ import (
 type place struct {
 	session *Session
 	users   atomic.Int32
+	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
 }
 
 // place takes a place, which has one user: the caller.
@@ -23,13 +25,25 @@ func (s *Session) place() *place {
 	return p
 }
 
+// whenAsked returns what is closed when the server has been asked for the place's channel, or when the place is free. It is
+// called before the place is given away.
+func (p *place) whenAsked() <-chan struct{} {
+	asked := make(chan struct{})
+	p.asked = sync.OnceFunc(func() { close(asked) })
+	return asked
+}
+
 // share adds a user. The caller is one already.
 func (p *place) share() { p.users.Add(1) }
 
 // leave takes a user away.
 func (p *place) leave() {
-	if p.users.Add(-1) == 0 {
-		p.session.channels.done()
+	if p.users.Add(-1) > 0 {
+		return
+	}
+	p.session.channels.done()
+	if p.asked != nil {
+		p.asked()
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 // maxHeld bounds the local connections that wait for a session, over all forwards of a tunnel. One forward alone gets half.
 const maxHeld = 4096
 
-// turnTime is what a held connection is given to ask its session for a channel before the next one's turn comes. It takes
-// a fraction of that; a client that has gone meanwhile takes all of it.
+// turnTime is what a held connection is given to ask its session for a channel before the next one's turn comes. It takes a
+// fraction of that, but for a server that does not read.
 const turnTime = 200 * time.Millisecond
 
 var (
@@ -73,8 +73,8 @@ func (p *pool) join(s *Session) {
 }
 
 // serve hands a session to everybody who waits, in the order in which they came: each asks for its channel before the next
-// is woken. That is known by what is written next, which is why nobody begins to send before all have asked (allServed).
-// It ends when nobody waits any more, or with the last session.
+// is woken, and says so (place.whenAsked). Nobody begins to send before all have asked (queueDrained). It ends when nobody
+// waits any more, or with the last session.
 func (p *pool) serve() {
 	for {
 		asked := p.next()
@@ -88,8 +88,8 @@ func (p *pool) serve() {
 	}
 }
 
-// next takes the first out of the queue and hands it a session. It returns what is closed once something has been asked of
-// that; nil: serve is over.
+// next takes the first out of the queue and hands it a session. It returns what is closed once that has been asked for the
+// channel, or will not be; nil: serve is over.
 func (p *pool) next() (asked <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,8 +99,9 @@ func (p *pool) next() (asked <-chan struct{}) {
 		p.draining = nil
 		return nil
 	}
-	asked = s.link.Wire.NextWrite()
-	p.queue[0].taken <- s.place() // under the lock: whoever gives up meanwhile finds it
+	given := s.place()
+	asked = given.whenAsked()
+	p.queue[0].taken <- given // under the lock: whoever gives up meanwhile finds it
 	p.queue = p.queue[1:]
 	return asked
 }
@@ -140,25 +141,6 @@ func (p *pool) sessions() []*Session {
 	return slices.Clone(p.live)
 }
 
-// best returns a place on the least loaded session; nil where there is none, or others wait for their turn. A session that is
-// taken out afterwards waits for it.
-func (p *pool) best() *place {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.draining != nil {
-		return nil
-	}
-	return p.placeLocked()
-}
-
-// placeLocked returns a place on the least loaded session, or nil.
-func (p *pool) placeLocked() *place {
-	if s := p.leastLoadedLocked(); s != nil {
-		return s.place()
-	}
-	return nil
-}
-
 // leastLoadedLocked returns the live session with the fewest channels, or nil. Sessions that ended and were not yet taken
 // out are passed over.
 func (p *pool) leastLoadedLocked() *Session {
@@ -173,64 +155,6 @@ func (p *pool) leastLoadedLocked() *Session {
 		}
 	}
 	return best
-}
-
-// take returns a place on the least loaded session. Without one it waits until a session joins or ctx is done; the first is
-// served first. wait is called once if it has to wait; cause is whose share of the queue that takes.
-func (p *pool) take(ctx context.Context, cause string, number uint64, wait func()) (*place, error) {
-	p.mu.Lock()
-	if p.draining == nil {
-		if taken := p.placeLocked(); taken != nil {
-			p.mu.Unlock()
-			return taken, nil
-		}
-	}
-	if ctx.Err() != nil {
-		p.mu.Unlock()
-		return nil, errNoSession
-	}
-	if p.closed {
-		p.mu.Unlock()
-		return nil, errStopping
-	}
-	if p.places == nil {
-		p.places = newQuota(maxHeld)
-	}
-	places := p.places
-	if !places.take(cause) {
-		p.mu.Unlock()
-		return nil, errTooManyHeld
-	}
-	defer places.release(cause)
-	mine := waiter{number, make(chan *place, 1)}
-	i, _ := slices.BinarySearchFunc(p.queue, mine, waiter.compare)
-	p.queue = slices.Insert(p.queue, i, mine)
-	p.mu.Unlock()
-	wait()
-	select {
-	case taken := <-mine.taken:
-		if taken == nil {
-			return nil, errStopping
-		}
-		return taken, nil
-	case <-ctx.Done():
-		p.giveUp(mine)
-		return nil, errNoSession
-	}
-}
-
-// giveUp takes a turn out of the queue, and leaves the place that it may have got meanwhile.
-func (p *pool) giveUp(mine waiter) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.queue = slices.DeleteFunc(p.queue, func(other waiter) bool { return other == mine })
-	select {
-	case taken := <-mine.taken:
-		if taken != nil {
-			taken.leave()
-		}
-	default:
-	}
 }
 
 // owner returns a session for a remote forward to live on: the least loaded one, as soon as there is one. It counts as one of

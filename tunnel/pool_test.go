@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"golang.org/x/crypto/ssh"
 )
 
 // More than clients can be kept waiting for is refused, and told once in an outage.
@@ -28,7 +29,7 @@ func TestRefusalsDuringAnOutageAreToldOnce(t *testing.T) {
 				tun.pool.places = newQuota(0)
 			}
 			for range 3 {
-				if _, err := tun.hold(t.Context(), caller{number: tun.pool.arrive()}, new(counter)); !errors.Is(err, c.want) {
+				if _, err := tun.hold(t.Context(), caller{number: tun.pool.arrive(), count: new(counter)}); !errors.Is(err, c.want) {
 					t.Errorf("hold gives %v, want %v", err, c.want)
 				}
 			}
@@ -36,5 +37,45 @@ func TestRefusalsDuringAnOutageAreToldOnce(t *testing.T) {
 				t.Errorf("log:\n%s", log.String())
 			}
 		})
+	}
+}
+
+// A place says that its channel was asked for, or that it will not be, so that the next in the queue has its turn.
+func TestPlaceSaysWhenItHasAsked(t *testing.T) {
+	p := newPeer(t)
+	answer := make(chan struct{})
+	p.OnOpen = func(c ssh.NewChannel) {
+		<-answer
+		c.Reject(ssh.ConnectionFailed, "late")
+	}
+	s := p.session(config.Echo{})
+	defer s.Close()
+
+	asks := s.place()
+	asked := asks.whenAsked()
+	opened := make(chan error, 1)
+	go func() {
+		_, err := asks.open(t.Context(), "x", "direct-tcpip", nil)
+		opened <- err
+	}()
+	for name, told := range map[string]<-chan struct{}{"asked": asked, "left": func() <-chan struct{} {
+		leaves := s.place()
+		defer leaves.leave()
+		return leaves.whenAsked()
+	}()} {
+		select {
+		case <-told:
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: nothing was said", name)
+		}
+	}
+	select {
+	case err := <-opened:
+		t.Errorf("answered too early: %v", err)
+	default:
+	}
+	close(answer)
+	if err := <-opened; err == nil {
+		t.Error("the channel was opened")
 	}
 }

@@ -119,7 +119,7 @@ func TestRetireWaitsForAPlaceThatIsTaken(t *testing.T) {
 			s := p.session(config.Echo{})
 			places := make(chan *place, 1)
 			take := func() {
-				taken, err := tun.pool.take(t.Context(), "test", tun.pool.arrive(), func() {})
+				taken, err := tun.pool.hold(t.Context(), caller{number: tun.pool.arrive(), forward: "test", count: new(counter)}, time.Minute, func() {})
 				if err != nil {
 					t.Error(err)
 				}

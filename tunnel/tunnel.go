@@ -12,7 +12,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -164,59 +163,4 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	t.ports.remove(t.log)
 	t.pool.queueDrained()
 	return cut
-}
-
-// errHeldTooLong refuses a local connection after the hold time.
-const errHeldTooLong = downError("the tunnel did not come back within the hold time")
-
-// errClientGone takes a connection out of the queue whose client did not wait.
-var errClientGone = errors.New("the client left while it waited")
-
-// caller is a local connection that wants a session.
-type caller struct {
-	conn    net.Conn
-	number  uint64 // says when it came
-	forward string // where it came to
-}
-
-// hold returns a place on a live session, if need be after waiting for one up to the hold time, or until the client leaves.
-func (t *Tunnel) hold(ctx context.Context, who caller, count *counter) (*place, error) {
-	if p := t.pool.best(); p != nil {
-		return p, nil
-	}
-	waiting, cancel := context.WithTimeoutCause(ctx, t.options.Load().Hold, errHeldTooLong)
-	defer cancel()
-	waiting, giveUp := context.WithCancelCause(waiting)
-	defer giveUp(nil)
-	held := false
-	stopWatch := func() {}
-	p, err := t.pool.take(waiting, who.forward, who.number, func() {
-		held = true
-		count.held.Add(1)
-		t.want()
-		stopWatch = watchGone(who.conn, func() { giveUp(errClientGone) })
-	})
-	stopWatch()
-	if held {
-		count.held.Add(-1)
-	}
-	if errors.Is(err, errNoSession) && held {
-		err = context.Cause(waiting)
-	}
-	t.warnRefused(err)
-	return p, err
-}
-
-// warnRefused tells a person once in an outage that it is more than clients can be kept waiting for.
-func (t *Tunnel) warnRefused(why error) {
-	if (errors.Is(why, errTooManyHeld) || errors.Is(why, errHeldTooLong)) && !t.warned.Swap(true) {
-		t.log.Warn("local connections are refused until the tunnel is back", "why", why)
-	}
-}
-
-func (t *Tunnel) want() {
-	select {
-	case t.wanted <- struct{}{}:
-	default:
-	}
 }

@@ -59,6 +59,16 @@ func (l *Conn) Close() error {
 // a disconnect message of the server is only known to conn.Wait.
 func (l *Conn) Err() error { return lost(l.Wire.err()) }
 
+// OpenChannel is ssh.Conn's, and calls asked when the request is on its way to the server: it stands before all that is
+// written after that. asked may come never, where the connection ends, and late, where the server does not read; nil: nobody
+// wants to know.
+func (l *Conn) OpenChannel(kind string, payload []byte, asked func()) (ssh.Channel, <-chan *ssh.Request, error) {
+	if asked != nil {
+		l.Wire.afterWrite(asked) // which is the request: nothing else is written in these few microseconds, in practice
+	}
+	return l.Conn.OpenChannel(kind, payload)
+}
+
 // Guard makes the death of the wire known to the SSH library's writers before its reader learns of it: the write fails,
 // and the library refuses every later one. Without it an OpenChannel that comes between the library's clearing of its
 // channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever. What this cannot prevent is

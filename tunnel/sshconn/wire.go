@@ -56,15 +56,15 @@ type wire struct {
 	gone    chan struct{} // closed when the wire is dead and the onDead functions have run
 	written chan struct{} // closed when the writer has ended
 
-	mu          sync.Mutex    // guards all following
-	queue       []byte        // not yet taken by the writer; a slice of a batch, nil when empty
-	work        sync.Cond     // queue or closing or cause changed
-	room        sync.Cond     // the writer took the queue, or cause changed
-	closing     bool          // Close was called: no more writes, the writer ends when the queue is empty
-	cause       error         // why it died; nil: alive
-	onDeadHooks []func()      // onDead
-	writing     chan struct{} // closed and forgotten at the next Write or death; nil: nobody wants to know
-	greeting    []byte        // the first bytes received, up to greetingSize
+	mu          sync.Mutex // guards all following
+	queue       []byte     // not yet taken by the writer; a slice of a batch, nil when empty
+	work        sync.Cond  // queue or closing or cause changed
+	room        sync.Cond  // the writer took the queue, or cause changed
+	closing     bool       // Close was called: no more writes, the writer ends when the queue is empty
+	cause       error      // why it died; nil: alive
+	onDeadHooks []func()   // onDead
+	onWrite     []func()   // afterWrite
+	greeting    []byte     // the first bytes received, up to greetingSize
 }
 
 // NewWire takes over conn and starts the writer.
@@ -134,47 +134,44 @@ func (w *wire) remember(p []byte) {
 
 // Write implements net.Conn: it queues p and returns. It blocks while 512 KiB are on their way.
 func (w *wire) Write(p []byte) (int, error) {
+	n, hooks, err := w.enqueue(p)
+	for _, f := range hooks {
+		f()
+	}
+	return n, err
+}
+
+// enqueue is Write, and returns the afterWrite functions, which are to be called now.
+func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for queued := 0; queued < len(p); {
+	for queued < len(p) {
 		for len(w.queue) == wireBatch && w.cause == nil && !w.closing {
 			w.room.Wait()
 		}
 		switch {
 		case w.cause != nil:
-			return queued, w.cause
+			return queued, nil, w.cause
 		case w.closing:
-			return queued, net.ErrClosed
+			return queued, nil, net.ErrClosed
 		case w.queue == nil:
 			w.queue = batches.Get().(*[wireBatch]byte)[:0]
 		}
-		w.tellWritingLocked()
 		n := min(len(p)-queued, wireBatch-len(w.queue))
 		w.queue = append(w.queue, p[queued:queued+n]...)
 		queued += n
 		w.work.Signal()
 	}
-	return len(p), nil
+	hooks, w.onWrite = w.onWrite, nil
+	return queued, hooks, nil
 }
 
-// NextWrite returns a channel that is closed when something is written, or when the wire dies.
-func (w *wire) NextWrite() <-chan struct{} {
+// afterWrite has f called once, when something has been queued; never where the wire dies before. f must be quick.
+func (w *wire) afterWrite(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.writing == nil {
-		w.writing = make(chan struct{})
-	}
-	told := w.writing
-	if w.cause != nil {
-		w.tellWritingLocked()
-	}
-	return told
-}
-
-func (w *wire) tellWritingLocked() {
-	if w.writing != nil {
-		close(w.writing)
-		w.writing = nil
+	if w.cause == nil {
+		w.onWrite = append(w.onWrite, f)
 	}
 }
 
@@ -243,9 +240,8 @@ func (w *wire) fail(err error) {
 	}
 	w.cause = err
 	hooks := w.onDeadHooks
-	w.onDeadHooks = nil
+	w.onDeadHooks, w.onWrite = nil, nil
 	w.isDead.Store(true)
-	w.tellWritingLocked()
 	w.work.Broadcast()
 	w.room.Broadcast()
 	w.mu.Unlock()

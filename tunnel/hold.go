@@ -1,0 +1,116 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"slices"
+	"time"
+)
+
+// errHeldTooLong refuses a local connection after the hold time.
+const errHeldTooLong = downError("the tunnel did not come back within the hold time")
+
+// errClientGone takes a connection out of the queue whose client did not wait.
+var errClientGone = errors.New("the client left while it waited")
+
+// forever is a hold time that does not end before ctx does.
+const forever = time.Duration(math.MaxInt64)
+
+// caller is a local connection that wants a session.
+type caller struct {
+	conn    net.Conn // nil: there is no client that could leave
+	number  uint64   // says when it came
+	forward string   // where it came to; it has a share of the queue
+	count   *counter // of the forward
+}
+
+// hold returns a place on the least loaded session. Without one, or while others are served who came before, the caller
+// waits: for limit at most, or until ctx is done or its client leaves. waits is called once if it has to.
+func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits func()) (*place, error) {
+	taken, mine, err := p.takeOrQueue(ctx, who, limit)
+	if taken != nil || err != nil {
+		return taken, err
+	}
+	defer p.places.release(who.forward)
+	who.count.held.Add(1)
+	defer who.count.held.Add(-1)
+	waits()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHeldTooLong)
+	defer cancel()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	defer watchGone(who.conn, func() { giveUp(errClientGone) })()
+	select {
+	case taken := <-mine.taken:
+		if taken == nil {
+			return nil, errStopping
+		}
+		return taken, nil
+	case <-ctx.Done():
+		p.giveUp(mine)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// takeOrQueue returns a place on the least loaded session, or else the caller's in the queue.
+func (p *pool) takeOrQueue(ctx context.Context, who caller, limit time.Duration) (*place, waiter, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.draining == nil {
+		if s := p.leastLoadedLocked(); s != nil {
+			return s.place(), waiter{}, nil
+		}
+	}
+	if p.places == nil {
+		p.places = newQuota(maxHeld)
+	}
+	switch {
+	case ctx.Err() != nil || limit <= 0:
+		return nil, waiter{}, errNoSession
+	case p.closed:
+		return nil, waiter{}, errStopping
+	case !p.places.take(who.forward):
+		return nil, waiter{}, errTooManyHeld
+	}
+	mine := waiter{who.number, make(chan *place, 1)}
+	i, _ := slices.BinarySearchFunc(p.queue, mine, waiter.compare)
+	p.queue = slices.Insert(p.queue, i, mine)
+	return nil, mine, nil
+}
+
+// giveUp takes a waiter out of the queue, and leaves the place that it may have got meanwhile.
+func (p *pool) giveUp(mine waiter) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue = slices.DeleteFunc(p.queue, func(other waiter) bool { return other == mine })
+	select {
+	case taken := <-mine.taken:
+		if taken != nil {
+			taken.leave()
+		}
+	default:
+	}
+}
+
+// hold is pool.hold for the hold time of the options. A lazy tunnel connects when somebody waits.
+func (t *Tunnel) hold(ctx context.Context, who caller) (*place, error) {
+	p, err := t.pool.hold(ctx, who, t.options.Load().Hold, t.want)
+	t.warnRefused(err)
+	return p, err
+}
+
+// warnRefused tells a person once in an outage that it is more than clients can be kept waiting for.
+func (t *Tunnel) warnRefused(why error) {
+	if (errors.Is(why, errTooManyHeld) || errors.Is(why, errHeldTooLong)) && !t.warned.Swap(true) {
+		t.log.Warn("local connections are refused until the tunnel is back", "why", why)
+	}
+}
+
+func (t *Tunnel) want() {
+	select {
+	case t.wanted <- struct{}{}:
+	default:
+	}
+}
