@@ -46,7 +46,7 @@ var macs = algorithms{
 	},
 }
 
-// keyExchanges ends with the ones that OpenSSH has since 9.9 and 10.1: lists may name them, and 9.2's defaults do not.
+// keyExchanges ends with those that came with OpenSSH 9.9 and 10.1: lists may name them, but 9.2's defaults do not.
 var keyExchanges = algorithms{
 	what: "key exchange",
 	all: []string{
@@ -117,8 +117,8 @@ var signatureAlgorithms = algorithms{
 	valid: isKeyPattern,
 }
 
-// isKeyPattern takes what a list of key types may hold besides the names that it can bring forth: any key type, the
-// family names that OpenSSH shows for keys, and patterns that match a key type, negated ones too.
+// isKeyPattern reports whether a list of key types may hold name, even where nothing comes of it: any key type, a family of
+// keys as OpenSSH prints it, or a pattern that matches a key type, negated or not.
 func isKeyPattern(name string) bool {
 	for _, family := range []string{"ed25519", "ed25519-sk", "ecdsa", "ecdsa-sk", "dsa", "rsa", "null"} {
 		if lower(name) == family {
@@ -181,8 +181,8 @@ func untilEmpty(list string) []string {
 	return names
 }
 
-// assemble returns the names that a configured list stands for; the default where it is empty. It is not ok where none is
-// left or a pattern is negated.
+// assemble returns the names that a configured list stands for; the default where it is empty. ok is false where none
+// is left or a pattern is negated.
 func (a *algorithms) assemble(list string) (names []string, ok bool) {
 	var patterns []string
 	switch {

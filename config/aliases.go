@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Aliases lists the names that Host lines give without wildcards, in the order of the files and each once. File is that of
-// -F: empty means the user's file and then the system's, "none" means no file. Included files count; nothing is checked, and
-// no command is run. A file that does not exist has no names.
+// Aliases returns the names without wildcards of all Host lines, each once, in the order of the files. file is the argument of
+// -F: empty means the user's file and then the system's, "none" means no file. Included files count. Nothing is checked, and no
+// command is run. A file that does not exist has no names.
 func Aliases(env Environment, file string) ([]string, error) {
 	a := &aliases{resolver: resolver{env: env, doc: newDocument()}, seen: map[string]bool{}, files: map[string]bool{}}
 	if a.env.Getenv == nil {

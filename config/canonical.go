@@ -69,7 +69,7 @@ func (r *resolver) direct() bool {
 	return (command == "" || lower(command) == "none") && !r.doc.has("ProxyJump")
 }
 
-// qualified tries the name with each of CanonicalDomains. It is not ok where that is not wanted or finds nothing.
+// qualified tries the name with each of CanonicalDomains. ok is false where that is not wanted or finds nothing.
 func (r *resolver) qualified(host string) (name string, ok bool, err error) {
 	if !r.direct() && !r.doc.is("CanonicalizeHostname", "always") {
 		return host, false, nil
@@ -107,7 +107,7 @@ func (r *resolver) followsCNAMEs() bool {
 	return len(rules) > 0 && !(len(rules) == 1 && lower(rules[0]) == "none:")
 }
 
-// followed returns the canonical name if a rule of CanonicalizePermittedCNAMEs lets it replace name.
+// followed returns the canonical name where a rule of CanonicalizePermittedCNAMEs lets it replace name.
 func (r *resolver) followed(name, canonical string) string {
 	off := r.doc.is("CanonicalizeHostname", "false") || !r.direct() && !r.doc.is("CanonicalizeHostname", "always")
 	if canonical == "" || canonical == name || off || !r.followsCNAMEs() {

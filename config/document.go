@@ -10,7 +10,7 @@ import (
 const everyone = "*"
 
 // document holds the active options in ssh_config's own model, one "Host *" with the options in the order obtained, and
-// answers look-ups by keyword: the first value wins, and of a keyword that may be repeated there are all values.
+// answers look-ups by keyword: the first value wins, but a keyword that may be repeated keeps all its values.
 type document struct {
 	config  *ssh_config.Config
 	sources map[ssh_config.Node]Source // where each node came from
@@ -33,8 +33,8 @@ func anyHost() *ssh_config.Pattern {
 	return pattern
 }
 
-// Source returns where the effective value of keyword came from, the first one where it has several; File is "default" where
-// nobody set it. Case does not matter.
+// Source returns where the effective value of keyword came from; where there are several values, where the first did. File is
+// "default" where nobody set it. The case of keyword does not matter.
 func (d *document) Source(keyword string) Source {
 	for _, node := range d.nodes() {
 		if kv, ok := node.(*ssh_config.KV); ok && strings.EqualFold(kv.Key, keyword) {

@@ -67,7 +67,7 @@ func (r *resolver) fillProxyCommand(o *Options) {
 	}
 }
 
-// qosByte is the value of IPQoS as the kernel takes it; -1 leaves the kernel's.
+// qosByte returns the value of IPQoS as the kernel takes it; -1 leaves the kernel's own.
 func qosByte(name string) int {
 	if value, ok := qosValue(name); ok && value != noQoS {
 		return value
@@ -75,7 +75,7 @@ func qosByte(name string) int {
 	return -1
 }
 
-// used expands an option that ssh expands when it uses it, and `ssh -G` shows as written.
+// used expands an option that ssh expands only on use, and that `ssh -G` therefore shows as written.
 func (r *resolver) used(keyword string, tokens map[byte]string, getenv func(string) (string, bool), to *string) {
 	text := r.doc.value(keyword)
 	if text == "" {
@@ -122,8 +122,8 @@ func (r *resolver) sourceOf(keyword, value string) Source {
 	return r.doc.Source(keyword)
 }
 
-// knownHostsCommand expands what is known before the command runs. The words are quoted so that SplitWords gives them back
-// whatever a value holds, and a percent sign in a value is doubled for ExpandRuntimeTokens.
+// knownHostsCommand expands what is known before the command runs. Words are quoted so that SplitWords returns them unchanged
+// whatever they hold, and percent signs in values are doubled for ExpandRuntimeTokens.
 func (r *resolver) knownHostsCommand() string {
 	text := r.doc.value("KnownHostsCommand")
 	words, err := SplitWords(text)

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// CurrentEnvironment is the environment of this process. A user whom the password database does not know, as in a container,
-// has $HOME and $USER.
+// CurrentEnvironment returns the environment of this process. For a user who is not in the password database, as happens in
+// containers, it takes $HOME and $USER.
 func CurrentEnvironment() (Environment, error) {
 	uid := os.Getuid()
 	home := cmp.Or(os.Getenv("HOME"), "/")

@@ -10,9 +10,9 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// Explain writes for people what a destination comes to: where it leads, each value that somebody set with its place, the
-// blocks that were skipped and the options that had no effect, with the reason. Options that nobody set are left out, but
-// for tunneld's own.
+// Explain writes for people what becomes of a destination: where it leads, each value that somebody set and where, and, with
+// the reason, the blocks that were skipped and the options that had no effect. Of the options that nobody set it shows only
+// tunneld's own.
 func (o *Options) Explain(w io.Writer) error {
 	e := &explanation{o: o}
 	e.way()
@@ -62,7 +62,7 @@ func (e *explanation) way() {
 	e.unread()
 }
 
-// unread names the files that had perhaps more to say.
+// unread names the files that could not be read.
 func (e *explanation) unread() {
 	for _, file := range e.o.Unread {
 		fmt.Fprintf(&e.out, "%v\n", file)

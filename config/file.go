@@ -67,10 +67,10 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	return nil
 }
 
-// maxFile is the size in bytes beyond which something is no configuration, such as /dev/zero.
+// maxFile is the size in bytes above which a file, such as /dev/zero, is taken for no configuration.
 const maxFile = 16 << 20
 
-// readAll reads a file. A directory is as an empty file, as in OpenSSH.
+// readAll reads a file. A directory counts as an empty file, as in OpenSSH.
 func readAll(handle *os.File, info fs.FileInfo) (string, error) {
 	if info.IsDir() {
 		return "", nil
@@ -110,7 +110,7 @@ func (r *resolver) readDefaultFile(f *file, checkPermission bool) {
 	}
 }
 
-// reason is the cause of a file error without the path, which the message has already.
+// reason returns the cause of a file error without the path, which the message names already.
 func reason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -77,8 +77,8 @@ var algorithmKeywords = []string{
 	"HostKeyAlgorithms",
 }
 
-// algorithmDefaults replaces each list by the names that it stands for. A list that stands for none is no trouble to
-// `ssh -G`, which then leaves the ones after it as they are, and so all that it had still to do with defaults.
+// algorithmDefaults replaces each list by the names that it stands for. A list that stands for none does not stop `ssh -G`: it
+// skips the rest of its defaults, and so leaves the lists that follow as they were written.
 func (r *resolver) algorithmDefaults() {
 	for _, name := range algorithmKeywords {
 		last, kind := name == "HostKeyAlgorithms", keywords()[lower(name)].kind
@@ -147,7 +147,7 @@ func (r *resolver) checkSession() {
 	if attempts := r.doc.value("ConnectionAttempts"); attempts == "0" {
 		r.problem(&Error{Source: r.doc.Source("ConnectionAttempts"), Text: "ConnectionAttempts: 0 is not a number of attempts; want at least 1"})
 	}
-	// A tunnel has no session, so that only a look at the configuration can meet this.
+	// A tunnel has no session: this can come up only when a configuration is inspected.
 	if r.req.Inspect && r.doc.is("ForkAfterAuthentication", "yes") && !r.doc.has("RemoteCommand") && !r.doc.is("SessionType", "none") {
 		r.problem(&Error{
 			Source: r.doc.Source("ForkAfterAuthentication"),

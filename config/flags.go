@@ -25,7 +25,7 @@ func (r *resolver) readFlags() error {
 	return nil
 }
 
-// flagsWithoutEffect are about the session, a terminal or messages; a tunnel has none or says so in its own way.
+// flagsWithoutEffect are about a session or a terminal, which a tunnel does not have, or about messages, which it words itself.
 const flagsWithoutEffect = "2Ey"
 
 func (r *resolver) readFlag(f Flag) {
@@ -66,7 +66,7 @@ func (r *resolver) setByLetter(f Flag) bool {
 	return false
 }
 
-// The readers of single flags give what is wrong with the argument, empty where nothing is.
+// The functions that read one flag return what is wrong with its argument; empty: nothing is.
 
 func (r *resolver) fileFlag(path string) string {
 	r.configFile = path

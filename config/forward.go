@@ -24,7 +24,7 @@ type Endpoint struct {
 	Path    string // Unix socket; then all the above are zero
 }
 
-// IsUnix tells a Unix socket from a TCP port.
+// IsUnix reports whether the endpoint is a Unix socket.
 func (e Endpoint) IsUnix() bool { return e.Path != "" }
 
 // String writes the endpoint as `ssh -G` does: "8080", "[::1]:8080" or a path.
@@ -46,7 +46,7 @@ type Forward struct {
 	Source Source
 }
 
-// IsSOCKS reports whether the client says the target: -D, or -R without one.
+// IsSOCKS reports whether the client names the target of each connection: -D, or -R without a target.
 func (f Forward) IsSOCKS() bool { return f.Target == (Endpoint{}) }
 
 func joinHostPort(host string, port int) string {
@@ -77,7 +77,7 @@ const (
 	maxSocketPath = 108
 )
 
-// parseOneForward is OpenSSH's parse_forward: with dynamic there is no target.
+// parseOneForward is OpenSSH's parse_forward. A dynamic forward has no target.
 func parseOneForward(kind Kind, text string, dynamic bool, getenv func(string) (string, bool)) (Forward, bool) {
 	text, err := expand(text, nil, getenv)
 	if err != nil {
@@ -145,7 +145,7 @@ func nextForwardField(text string) (forwardField, string, bool) {
 	return field, "", true
 }
 
-// fieldsToForward tells from the number of fields, and from which are paths, what each one is.
+// fieldsToForward works out what each field is from how many there are and which of them are paths.
 func fieldsToForward(kind Kind, f []forwardField, dynamic bool) (Forward, bool) {
 	forward := Forward{Kind: kind}
 	listen, target := &forward.Listen, &forward.Target

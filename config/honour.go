@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// checkHonoured names the options that were set and cannot be honoured, each once with its place.
+// checkHonoured warns of the options that were set and cannot be honoured, each once with its place.
 func (r *resolver) checkHonoured() {
 	for _, k := range table() {
 		if k.loss != "" && (!k.session || !r.req.Session) {
@@ -17,7 +17,7 @@ func (r *resolver) checkHonoured() {
 	}
 }
 
-// checkLoss names k where somebody set it to something else than the default.
+// checkLoss warns of k where somebody set it to something other than the default.
 func (r *resolver) checkLoss(k keyword) {
 	value := r.doc.value(k.name)
 	if slices.Contains(k.initial, value) || value == "" || lower(value) == "none" || r.quietly(k.name) {
@@ -53,8 +53,8 @@ func checkFdpass(r *resolver) {
 	}
 }
 
-// quietly leaves out what the system's file sets for everybody without anybody having asked for it: Debian's turns GSSAPI
-// authentication on. Explain tells it.
+// quietly reports whether a loss needs no warning, because the system's file sets the option for everybody and nobody asked for
+// it: Debian's turns GSSAPI authentication on. Explain shows it.
 func (r *resolver) quietly(keyword string) bool {
 	from := r.doc.Source(keyword)
 	if keyword == "GSSAPIAuthentication" && r.doc.trace.isSystem(from.File) {

@@ -13,8 +13,8 @@ import (
 // systemDirectory is where the system's files are, and look for relative names.
 const systemDirectory = "/etc/ssh"
 
-// include reads other files at this place. What they set holds if this line is active, and a Host or Match in them ends
-// with them.
+// include reads other files in place of this line. What they set holds if this line is active, and a Host or Match in them ends
+// where they end.
 func (l *line) include(active *bool) *Error {
 	for len(l.args) > 0 {
 		word := l.next()
@@ -49,8 +49,8 @@ func (l *line) include(active *bool) *Error {
 	return nil
 }
 
-// included finds the files that one word of Include means. Tokens and variables are expanded where nothing has the name as
-// it is written: OpenSSH does so since 9.9.
+// included finds the files that one word of Include stands for. Where no file has the name as it is written, tokens and variables
+// are expanded, as in OpenSSH since 9.9.
 func (r *resolver) included(word string, fromUser bool) []string {
 	if !strings.HasPrefix(word, "/") && word[0] != '~' {
 		if fromUser {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// maxHops is how many jump hosts one way may have.
+// maxHops is how many jump hosts there may be on the way to a server.
 const maxHops = 16
 
 // jump is ProxyJump: the nearest hop, and the ones before it as they were written.
@@ -29,8 +29,8 @@ func parseProxyJump(l *line) *Error {
 	return nil
 }
 
-// parseJump reads a list of jump hosts and says what is wrong with it. On the command line the names must be such that no
-// shell takes them for more.
+// parseJump reads a list of jump hosts and returns what is wrong with it. Names from the command line must mean nothing to a
+// shell.
 func parseJump(text string, strict bool) (jump, string) {
 	if lower(text) == "none" {
 		return jump{spec: "none", none: true}, ""
@@ -133,8 +133,8 @@ func (r *resolver) checkJump(host string) {
 	}
 }
 
-// resolveJump resolves the jump host of o as the command does that ssh makes of ProxyJump: `ssh -l user -p port -J before
-// -F file host`. The hop has the settings of its own name, and no other flag of ours. The error is one that may pass.
+// resolveJump resolves the jump host of o as ssh does when it turns ProxyJump into the command `ssh -l user -p port -J before -F
+// file host`: the hop has the settings of its own name, and none of our other flags. An error that it returns may pass.
 func (r *resolver) resolveJump(o *Options, hops []string) error {
 	j := r.jump()
 	if j.none {

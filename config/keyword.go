@@ -136,7 +136,7 @@ func (l *line) duration(name string) *Error {
 	return nil
 }
 
-// list takes any number of words at once; the first line that has some wins. "none" must stand alone.
+// list takes any number of words; the first line with any wins. "none" must stand alone.
 func list(name, wants string, max int, check func(*line, string) (string, *Error)) keyword {
 	return keyword{name: name, print: scalar, wants: wants, parse: func(l *line) *Error {
 		wins := !l.r.doc.has(name)

@@ -30,7 +30,7 @@ var keywords = sync.OnceValue(func() map[string]keyword {
 	return all
 })
 
-// suggestion finds the keyword that is most like word, for a "did you mean"; empty where none is near.
+// suggestion returns the keyword that is most like word, for a "did you mean"; empty where none is close.
 func suggestion(word string) string {
 	names := []string{"Host", "Match", "Include"}
 	for _, k := range keywords() {

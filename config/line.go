@@ -17,7 +17,7 @@ type line struct {
 	file    *file // nil for the command line
 }
 
-// next takes one argument; it is empty where none is left, which no option takes for a value.
+// next takes one argument. It returns "" where none is left; no option has that as a value.
 func (l *line) next() string {
 	word, _ := l.nextOK()
 	return word
@@ -49,7 +49,7 @@ func (l *line) missing() *Error { return l.fail("an argument is missing; want %s
 // bad says that a word is not one that the keyword takes.
 func (l *line) bad(word string) *Error { return l.fail("%q is not %s", word, l.keyword.wants) }
 
-// set stores value for keyword if the line is active and nobody did before.
+// set stores value for keyword if the line is active and the keyword has no value yet.
 func (l *line) set(keyword, value string) {
 	if !l.active {
 		return

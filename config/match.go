@@ -78,7 +78,7 @@ func (l *line) match(active *bool) *Error {
 	return nil
 }
 
-// evaluate reads the criteria to the end of the line, also after one has failed: a mistake in it is one all the same.
+// evaluate reads the criteria to the end of the line even after one has failed, so that a mistake is always found.
 func (c *condition) evaluate() *Error {
 	for {
 		word, ok := c.words.next()
@@ -107,7 +107,7 @@ func (c *condition) evaluate() *Error {
 const criteria = "all, canonical, final, exec, host, originalhost, user, localuser, localnetwork, tagged, command, " +
 	"sessiontype, version"
 
-// all holds always. It stands alone, or after one other criterion such as canonical or final.
+// all always holds. It stands alone, or after one other criterion such as canonical or final.
 func (c *condition) all(word string, negated bool) *Error {
 	next, ok := c.words.next()
 	if c.count > 1 || ok && next != "" && next[0] != '#' {
@@ -161,7 +161,7 @@ func (c *condition) criterion(name, word string, negated bool) *Error {
 	return nil
 }
 
-// compare reports whether one criterion holds, and with what it was compared.
+// compare reports whether one criterion holds, and returns what it was compared with.
 func (c *condition) compare(name, argument string) (held bool, actual string, err *Error) {
 	r := c.r
 	switch name {

@@ -13,8 +13,8 @@ import (
 
 const cSpace = " \t\n\v\f\r"
 
-// leadingInteger reads a number at the start of text and returns what follows it. Out of range it saturates, and ranged is
-// false. It is not ok without any digit.
+// leadingInteger reads a number at the start of text and returns what follows it. A number out of range saturates, and ranged is
+// false. ok is false where there is no digit.
 func leadingInteger(text string, base int) (value int64, rest string, ranged, ok bool) {
 	digits := strings.TrimLeft(text, cSpace)
 	minus := strings.HasPrefix(digits, "-")
@@ -37,7 +37,7 @@ func leadingInteger(text string, base int) (value int64, rest string, ranged, ok
 	return value, digits[end:], err == nil, true
 }
 
-// basePrefix finds the base that the first digits tell in base 0, and drops "0x" where a hexadecimal digit follows.
+// basePrefix returns the base that the first digits stand for in base 0, and drops "0x" where a hexadecimal digit follows.
 func basePrefix(digits string, base int) (string, int) {
 	hex := len(digits) > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') && digitValue(digits[2]) < 16
 	switch {

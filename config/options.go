@@ -4,8 +4,8 @@
 // asks for: CanonicalizeHostname looks names up, and "Match exec" runs commands. `ssh -G` of the installed OpenSSH is
 // the oracle for everything in here.
 //
-// The reader is our own, because OpenSSH's rules for words, quotes, comments, Include and Match are what people's files
-// rely on. What it finds active is kept in the document model of kevinburke/ssh_config, which answers the look-ups.
+// The reader is our own, because people's files rely on OpenSSH's rules for words, quotes, comments, Include and Match. What it
+// finds active is kept in the document model of kevinburke/ssh_config, which answers the look-ups.
 package config
 
 import (
@@ -21,7 +21,7 @@ type Source struct {
 	Line int    // 1 is the first line; 0 where there are no lines
 }
 
-// String returns "file:line", or the file alone where there are no lines.
+// String returns "file:line", or the file alone where Line is 0.
 func (s Source) String() string {
 	if s.Line == 0 {
 		return foreign.Own(s.File).String()
@@ -29,7 +29,7 @@ func (s Source) String() string {
 	return foreign.Own(s.File).String() + ":" + strconv.Itoa(s.Line)
 }
 
-// Warning is an option that was read and cannot be honoured, or a thing that a person may want to mend.
+// Warning is an option that cannot be honoured, or something that a person may want to mend.
 type Warning struct {
 	Source  Source
 	Keyword string // as ssh_config(5) spells it
@@ -147,7 +147,7 @@ type IdentityFile struct {
 	Explicit bool   // somebody wrote it; false for the defaults such as ~/.ssh/id_ed25519, which may be missing without a word
 }
 
-// StrictHostKeyChecking says what to do with a host key that known_hosts does not hold.
+// StrictHostKeyChecking is what to do with a host key that known_hosts does not hold.
 type StrictHostKeyChecking string
 
 // The values of StrictHostKeyChecking. "ask" without a terminal is treated as "yes".
@@ -158,7 +158,7 @@ const (
 	StrictAcceptNew StrictHostKeyChecking = "accept-new"
 )
 
-// UpdateHostKeys says whether host keys that the server announces after authentication are learned.
+// UpdateHostKeys is whether host keys that the server announces after authentication are learned.
 type UpdateHostKeys string
 
 // The values of UpdateHostKeys. "ask" is treated as "false": nobody is there to be asked.

@@ -8,15 +8,15 @@ import (
 
 const maxConnections = 64
 
-// Setting is one of tunneld's own keywords. Files shared with ssh have "IgnoreUnknown Tunneld*" before them; here they
-// hold with that line and without.
+// Setting is one of tunneld's own keywords. A file shared with ssh needs the line "IgnoreUnknown Tunneld*" before them, which
+// makes no difference here.
 type Setting struct {
 	Keyword string
 	Default string // as it is printed where nobody sets it
 	Meaning string // one line, with `names` in back quotes
 }
 
-// Settings lists tunneld's own keywords, for manuals.
+// Settings returns tunneld's own keywords, for manuals.
 func Settings() []Setting {
 	var all []Setting
 	for _, k := range table() {
@@ -27,7 +27,7 @@ func Settings() []Setting {
 	return all
 }
 
-// ownTime takes a time of at least least, or the word off.
+// ownTime takes a time that is not less than least, or the word off.
 func ownTime(name, wants string, least time.Duration, off string) keyword {
 	return keyword{name: name, print: scalar, wants: wants, parse: func(l *line) *Error {
 		word := l.next()

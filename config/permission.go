@@ -11,8 +11,8 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// securePermissions reports whether only its owner, who is us or root, can write to a file. A group may write to it where
-// nobody but the owner is in that group, which is how Debian's OpenSSH has it.
+// securePermissions reports whether a file belongs to us or to root and nobody but its owner can write to it. A group whose only
+// member is the owner may, as in Debian's OpenSSH.
 func securePermissions(info fs.FileInfo, uid int) bool {
 	owner, group, ok := ownership(info)
 	if !ok {
@@ -36,7 +36,7 @@ func ownership(info fs.FileInfo) (owner, group int, ok bool) {
 	return int(stat.Uid), int(stat.Gid), true
 }
 
-// onlyMember reports whether group has exactly one member, the owner, going by the local files of users and groups.
+// onlyMember reports whether the owner is the only member of group, by the local files of users and groups.
 func onlyMember(owner, group, uid int) bool {
 	members, ownerName := 0, ""
 	for _, user := range accounts("/etc/passwd", 4) {

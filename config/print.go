@@ -14,8 +14,8 @@ type printer struct {
 }
 
 // Print writes the effective options in the format of `ssh -G` of OpenSSH 9.2: the keyword in lower case, a blank, and the
-// value. Options of newer versions stand after them where they are set, then tunneld's own. One value is never the same as
-// ssh's: ServerAliveInterval where nobody sets it.
+// value. Options of newer versions follow where they are set, then tunneld's own. One value differs from ssh's:
+// ServerAliveInterval where nobody sets it.
 func (o *Options) Print(w io.Writer) error {
 	p := &printer{o: o, out: bufio.NewWriter(w)}
 	p.line("host", o.Alias)
@@ -116,7 +116,7 @@ func printRekeyLimit(p *printer, keyword string) {
 	p.line(keyword, p.o.value(keyword)+" "+p.o.value(rekeyInterval))
 }
 
-// printProxy writes the one of ProxyJump and ProxyCommand that holds.
+// printProxy writes whichever of ProxyJump and ProxyCommand is in effect.
 func printProxy(p *printer, keyword string) {
 	if !p.o.has("ProxyJump") {
 		scalar(p, keyword)

@@ -7,7 +7,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// Error is a configuration that cannot be used. It is permanent: only an edit mends it.
+// Error is a configuration that cannot be used. It is permanent: only an edit can mend it.
 type Error struct {
 	Source Source // zero where no file is to blame
 	Text   string // one line: the word that is wrong and what is allowed
@@ -21,8 +21,8 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s", e.Source, foreign.Own(e.Text))
 }
 
-// Errors are several things that are wrong at once, in the order in which they stand. It is never empty; a single one comes
-// as an *Error.
+// Errors are several mistakes at once, in the order in which they stand in the files. It has at least two: a single one is
+// returned as an *Error.
 type Errors []*Error
 
 // Error returns one line for each.
@@ -43,7 +43,7 @@ func (e Errors) Unwrap() []error {
 	return all
 }
 
-// asError is the error for problems: nil, the one, or all.
+// asError returns nil where there are no problems, the only one, or all as Errors.
 func asError(problems []*Error) error {
 	switch len(problems) {
 	case 0:
@@ -54,8 +54,8 @@ func asError(problems []*Error) error {
 	return Errors(problems)
 }
 
-// LookupError is a name that the configuration wants resolved (CanonicalizeHostname) and that the resolver does not know or
-// cannot be asked about now. Unlike an Error it may go away by itself.
+// LookupError is the failure to resolve a name as CanonicalizeHostname asks: the name is unknown, or the resolver cannot be
+// reached. Unlike an Error it may pass.
 type LookupError struct {
 	Name string
 	Err  error // of the resolver; nil where the name is just in none of CanonicalDomains

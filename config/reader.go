@@ -21,14 +21,14 @@ func trimLine(text string) string {
 	return text[:1] + strings.TrimRight(text[1:], whitespace+"\f")
 }
 
-// cursor takes words from the left of a line by the rules of OpenSSH's strdelim: words end at whitespace or at one "=",
-// and double quotes take whitespace and "=" in.
+// cursor takes words from the left of a line by the rules of OpenSSH's strdelim: a word ends at whitespace or at one "=", but
+// not inside double quotes.
 type cursor struct {
 	rest string
 	done bool // nothing is left, not even an empty word
 }
 
-// next returns the next word. It is not ok at the end of the line, and where a double quote is not closed.
+// next returns the next word. ok is false at the end of the line, and where a double quote is not closed.
 func (c *cursor) next() (word string, ok bool) {
 	if c.done {
 		return "", false
@@ -127,7 +127,7 @@ func joinWords(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
-// quoteWord writes word so that SplitWords gives it back.
+// quoteWord writes word so that SplitWords returns it.
 func quoteWord(word string) string {
 	escaped := strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`).Replace(word)
 	if word == "" || strings.ContainsAny(word, " \t#") {

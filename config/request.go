@@ -14,8 +14,8 @@ type Request struct {
 	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P, and of sessions e s t W A; others are refused
 	Environment Environment
 
-	// Inspect is for showing a configuration and not for using it. Resolve then follows `ssh -G` to the letter: what would
-	// only keep a tunnel from running becomes a Warning, and jump hosts that cannot be resolved leave Via nil.
+	// Inspect is for showing a configuration instead of using it. Resolve then follows `ssh -G` to the letter: mistakes that only
+	// keep a tunnel from running become Warnings, and jump hosts that cannot be resolved leave Via nil.
 	Inspect bool
 
 	// Session says that a session is opened besides the forwards, or -W asked for: what concerns it is honoured then.
@@ -26,8 +26,8 @@ type Request struct {
 	FlagsBefore int
 }
 
-// Environment is what resolving reads besides files: who we are and where our files are. CurrentEnvironment fills it from
-// the process; tests fill it by hand.
+// Environment is what Resolve depends on besides files: who we are and where our files are. CurrentEnvironment takes it from the
+// process; tests fill it in by hand.
 type Environment struct {
 	Home       string                      // home directory of the password database, as ssh takes it (not $HOME); "~" and ~/.ssh
 	LocalUser  string                      // login name; %u

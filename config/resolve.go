@@ -12,8 +12,8 @@ import (
 // the first value wins. Where a file asks for it, names are looked up and the files are read a second time. Jump hosts are
 // resolved with their own settings into Options.Via.
 //
-// All that is wrong with the configuration comes at once, as an *Error or Errors. A *LookupError is a name that
-// CanonicalizeHostname could not resolve, and may pass. Commands of "Match exec" end with ctx.
+// Every mistake in the configuration is reported at once, as an *Error or Errors. A *LookupError means that CanonicalizeHostname
+// could not resolve a name, and may pass. Commands of "Match exec" end with ctx.
 func Resolve(ctx context.Context, req Request) (*Options, error) {
 	return newResolver(ctx, req).resolve(nil)
 }
@@ -88,10 +88,10 @@ func (r *resolver) resolve(hops []string) (*Options, error) {
 	return o, nil
 }
 
-// maxProblems is how many mistakes are told; a file with more is no configuration.
+// maxProblems is how many mistakes are reported; a file with more is no configuration.
 const maxProblems = 100
 
-// problem notes a mistake; a file that is included twice has it once.
+// problem notes a mistake, once even where its file is included twice.
 func (r *resolver) problem(err *Error) {
 	if len(r.problems) >= maxProblems {
 		r.stopped = true
@@ -105,7 +105,7 @@ func (r *resolver) problem(err *Error) {
 	r.problems = append(r.problems, err)
 }
 
-// unusable notes what keeps a tunnel from running and does not trouble `ssh -G`.
+// unusable notes a mistake that keeps a tunnel from running but that `ssh -G` accepts.
 func (r *resolver) unusable(err *Error) {
 	if !r.req.Inspect {
 		r.problem(err)
@@ -188,7 +188,7 @@ func isControl(c byte) bool { return c < ' ' || c == 0x7f }
 
 // The values that Match and tokens see while the files are read. OpenSSH takes what it has got so far.
 
-// remoteUser is the user to log in as, so far.
+// remoteUser returns the user to log in as, so far.
 func (r *resolver) remoteUser() string {
 	if r.doc.has("User") {
 		return r.doc.value("User")
@@ -196,7 +196,7 @@ func (r *resolver) remoteUser() string {
 	return r.env.LocalUser
 }
 
-// matchedHost is what "Match host" compares with: HostName so far, else the host.
+// matchedHost returns what "Match host" compares with: HostName so far, else the host.
 func (r *resolver) matchedHost() (string, error) {
 	if !r.doc.has("HostName") {
 		return r.host, nil

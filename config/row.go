@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// keyword is one option of ssh_config(5) or one of tunneld's own: all that is known of it stands in its row of the table.
-// The functions below make rows; their methods add what is not usual.
+// keyword is one option of ssh_config(5) or one of tunneld's own: a row of the table, with everything known about it. Functions
+// such as flag and text make the usual rows; the methods below add what is unusual.
 type keyword struct {
 	name    string   // as the manual spells it
 	others  []string // names that OpenSSH keeps since it renamed the option, in lower case
@@ -19,7 +19,7 @@ type keyword struct {
 	kind    *algorithms       // what a list of algorithms is completed with; nil: it is no such list
 	isNone  func(string) bool // values that leave it unset; nil: there are none
 	print   func(p *printer, keyword string)
-	fill    func(r *resolver, o *Options) // makes plain data of the value; nil: nobody needs it
+	fill    func(r *resolver, o *Options) // turns the value into plain data; nil: it is only printed
 
 	loss    string          // what is lost by setting it, for a warning; empty: it is honoured
 	refusal string          // not empty: to go on without it would not be safe; what to do instead
@@ -72,7 +72,7 @@ func (k keyword) takesRest() keyword {
 	return k
 }
 
-// printed is how `ssh -G` shows the keyword where that is not as scalar does.
+// printed is how `ssh -G` shows the keyword where scalar does not do it.
 func (k keyword) printed(print func(*printer, string)) keyword {
 	k.print = print
 	return k
@@ -90,7 +90,7 @@ func (k keyword) losesSession(text string) keyword {
 	return k
 }
 
-// refused is for a keyword that a tunnel cannot do without, where somebody sets it.
+// refused is for a keyword that must not be ignored where somebody sets it.
 func (k keyword) refused(text, hint string) keyword {
 	k.loss, k.refusal = text, hint
 	return k
@@ -108,14 +108,14 @@ func (k keyword) means(text string) keyword {
 	return k
 }
 
-// fills makes plain data of the value in a way of its own.
+// fills turns the value into plain data in a way of its own.
 func (k keyword) fills(fill func(*resolver, *Options)) keyword {
 	k.fill = fill
 	return k
 }
 
-// to stores the value in a field of Options, in the way of the field's type: a bool is true for all but "no" and "false", a
-// duration is zero for a word, a list has every value.
+// to stores the value in a field of Options, depending on the field's type: a bool is true for all but "no" and "false", a
+// duration is zero where the value is a word, a list takes every value.
 func (k keyword) to(field func(*Options) any) keyword {
 	return k.fills(func(r *resolver, o *Options) {
 		value := r.doc.value(k.name)

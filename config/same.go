@@ -2,13 +2,13 @@ package config
 
 import "reflect"
 
-// SameConnection reports whether a connection made with other serves as well for o: whether they agree in all that says how
-// the server is reached, checked and logged in to. Forwards and what the monitor lives by may differ.
+// SameConnection reports whether a connection that was made with other will do for o: whether they agree on how the server is
+// reached, checked and logged in to. Forwards and the monitor's settings may differ.
 func (o *Options) SameConnection(other *Options) bool {
 	return reflect.DeepEqual(o.connection(), other.connection())
 }
 
-// connection returns a copy without what does not concern a connection that is up.
+// connection returns a copy that keeps only what a connection depends on.
 func (o *Options) connection() Options {
 	c := *o
 	c.document = document{}

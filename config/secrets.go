@@ -2,8 +2,8 @@ package config
 
 import "fmt"
 
-// checkSecrets looks for a file with a secret that would reach somebody whom it is not meant for: one that holds a key's
-// passphrase and is to be sent as a password, or one line that gives a jump host the destination's password.
+// checkSecrets looks for secrets that would reach the wrong server: a file with a key's passphrase that is also named as a
+// password, and a password of the destination that is also sent to a jump host.
 func (r *resolver) checkSecrets(o *Options) {
 	for server := o; server != nil; server = server.Via {
 		if server.PasswordFile == "" {
@@ -26,7 +26,7 @@ func (r *resolver) checkSecrets(o *Options) {
 	}
 }
 
-// secretSource is where TunneldPasswordFile of a hop was set; the document of o is still ours.
+// secretSource returns where TunneldPasswordFile of a hop was set; r still holds the document of o.
 func (r *resolver) secretSource(server, o *Options) Source {
 	if server == o {
 		return r.doc.Source("TunneldPasswordFile")

@@ -38,7 +38,7 @@ func (l *line) addFile(keyword, name string) *Error {
 	return nil
 }
 
-// origin tells who named a key file; ssh drops a duplicate only within one of them.
+// origin is who named a key file; ssh drops a duplicate only where both have the same origin.
 type origin int
 
 const (
@@ -64,7 +64,7 @@ func (r *resolver) addFile(keyword, name string, from Source, by origin) {
 	r.doc.add(keyword, name, from)
 }
 
-// The keywords of a document that ssh_config(5) does not have: second arguments that are obtained on their own.
+// Keywords that exist in a document only: second arguments, which ssh obtains independently of the first.
 const (
 	rekeyInterval   = "RekeyLimit interval"
 	forwardedSocket = "ForwardAgent socket"

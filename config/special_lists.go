@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// parseEscapeChar stores the character in the form that vis(3) gives it.
+// parseEscapeChar stores the character as vis(3) writes it.
 func parseEscapeChar(l *line) *Error {
 	word := l.next()
 	if word == "" {
@@ -190,8 +190,8 @@ func permittedOpens(words []string) []string {
 	return opens
 }
 
-// splitHostPort is OpenSSH's hpdelim: a host, in brackets where it has colons, and what follows the colon. It is not ok
-// where a bracket is not closed, and where a slash comes first.
+// splitHostPort is OpenSSH's hpdelim: a host, in brackets where it has colons, and what follows the colon. ok is
+// false where a bracket is not closed, and where a slash comes first.
 func splitHostPort(text string) (host, port string, hasPort, ok bool) {
 	end := strings.IndexAny(text, ":/")
 	if strings.HasPrefix(text, "[") {

@@ -84,7 +84,7 @@ func pick(tokens map[byte]string, letters string) map[byte]string {
 	return some
 }
 
-// connectionHash is %C: what tells one connection from another.
+// connectionHash returns %C, which identifies a connection.
 func connectionHash(localHost, host, port, user string) string {
 	sum := sha1.Sum([]byte(localHost + host + port + user))
 	return hex.EncodeToString(sum[:])

@@ -1,6 +1,6 @@
 package config
 
-// trace remembers what was read and had no effect, and why, so that Explain can tell.
+// trace remembers, for Explain, what was read without effect, and why.
 type trace struct {
 	blocks []block
 	unused []unused
@@ -28,7 +28,7 @@ type unused struct {
 	reason         string
 }
 
-// entered notes a Host or Match line. A second pass may make active what the first one skipped.
+// entered notes a Host or Match line. The second pass may activate what the first one skipped.
 func (t *trace) entered(b block) {
 	i, known := t.places[b.source]
 	switch {

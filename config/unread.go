@@ -14,8 +14,8 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// unreadable says that a file is there and cannot be read: why, whose it is, and what to do. ssh goes on in silence where it
-// is one that it would have read by itself, and people then wonder why nothing in it holds.
+// unreadable returns the error for a file that exists and cannot be read: why, whose it is, and what to do. ssh says nothing
+// where it is one of its usual files, and people wonder why nothing in it has any effect.
 func unreadable(path string, err error, uid int) *Error {
 	e := &Error{Source: Source{File: path}, Text: fmt.Sprintf("cannot be read: %v", reason(err))}
 	switch {
@@ -27,7 +27,7 @@ func unreadable(path string, err error, uid int) *Error {
 	return e
 }
 
-// forbidden looks for what bars the way: the file, or the last directory above it that can be seen.
+// forbidden returns what bars the way: the file, or the last directory above it that can be seen.
 func (e *Error) forbidden(path string, uid int) {
 	info, err := os.Stat(path)
 	for err != nil && path != filepath.Dir(path) {

@@ -5,8 +5,8 @@
 // never where they are printed. Whoever prints does not ask where a text is from; what is not safe cannot get that far.
 // What has to stay as it is for use, such as a name that a SOCKS client asks for, is made a Text where it enters a message.
 //
-// A Text stands on one line, holds nothing that a terminal would act upon or that turns the reading around, and has an end
-// unless it is our own: it can neither forge a line of ours, nor hide or move one, nor fill a log.
+// A Text is one line, holds nothing that a terminal would act upon or that changes the direction of writing, and is of bounded
+// length unless it is our own: it can neither forge, hide or move a line of ours, nor fill a log.
 //
 // It is a leaf below config, with a narrow door, because all floors of the house meet strangers.
 package foreign
@@ -21,21 +21,21 @@ import (
 // MaxLine is the length in bytes of the longest Text; what is beyond it is cut off and an ellipsis says so.
 const MaxLine = 1024
 
-// Text is words of a stranger that may be shown. The zero value has none.
+// Text is what a stranger said, fit to be shown. The zero value is empty.
 type Text struct{ safe string } // only this package fills it
 
-// Line returns words as one line, with single blanks: a long run of them could push what follows to the beginning of the next
-// row of a terminal, where it would look like a line of ours. Line of a Text's own words is the same Text.
+// Line returns words as one line with single blanks: a long run of blanks could push what follows to the start of the next row of
+// a terminal, where it would look like a line of ours. Line of a Text's words returns the same Text.
 func Line(words string) Text {
 	return Text{cut(strings.TrimSpace(single(printable(words))))}
 }
 
-// Own returns words of the configuration or the command line as one line, of any length and with their blanks. They are nobody's
-// attack as a rule, but a file may be shared, and its name somebody else's.
+// Own returns words of the configuration or the command line as one line, of any length and with their blanks. They are rarely an
+// attack, but a file may be shared, and its name may be somebody else's choice.
 func Own(words string) Text { return Text{printable(words)} }
 
-// Lines returns words of several lines, such as a banner, a Text for each, with their blanks but without the ones at the end
-// and without empty lines around. Beyond most lines, a last one says that there were more.
+// Lines returns words of several lines, such as a banner, as a Text for each line, without blanks at the ends of lines and without
+// empty lines at the start and the end. Where there are more than most lines, an extra last one says so.
 func Lines(words string, most int) []Text {
 	var lines []Text
 	for line := range strings.SplitSeq(strings.ReplaceAll(words, "\r\n", "\n"), "\n") {
@@ -58,16 +58,16 @@ func Lines(words string, most int) []Text {
 // String returns the words.
 func (t Text) String() string { return t.safe }
 
-// MarshalText is for JSON.
+// MarshalText implements encoding.TextMarshaler.
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.safe), nil }
 
-// UnmarshalText is for JSON.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (t *Text) UnmarshalText(words []byte) error {
 	*t = Line(string(words))
 	return nil
 }
 
-// LogValue is for slog.
+// LogValue implements slog.LogValuer.
 func (t Text) LogValue() slog.Value { return slog.StringValue(t.safe) }
 
 // Error returns err with its text as a Text; nil for nil. errors.Is and errors.As see through it.
@@ -124,7 +124,7 @@ func single(text string) string {
 
 const ellipsis = "…"
 
-// cut ends a text that is too long, between two characters.
+// cut shortens a text that is too long, between two characters.
 func cut(text string) string {
 	if len(text) <= MaxLine {
 		return text

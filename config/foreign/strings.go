@@ -2,8 +2,8 @@ package foreign
 
 import "reflect"
 
-// Strings makes every string that can be reached from the pointer v the words of a Text: for what was decoded from another
-// process's answer. A field that somebody adds later is not forgotten in this way.
+// Strings makes every string that can be reached from the pointer v safe, as Line does: for what was decoded from another
+// process's answer, so that a field that is added later is not forgotten.
 func Strings(v any) { clean(reflect.ValueOf(v)) }
 
 func clean(v reflect.Value) {

@@ -2,8 +2,8 @@ package sshpattern
 
 import "strings"
 
-// MatchPattern reports whether text matches pattern, in which "*" stands for anything and "?" for one byte (ssh_config(5)
-// PATTERNS). It takes time in proportion to both lengths.
+// MatchPattern reports whether text matches pattern, in which "*" stands for any bytes and "?" for one (ssh_config(5) PATTERNS).
+// Its time is bounded by the product of the lengths.
 func MatchPattern(text, pattern string) bool {
 	t, p := 0, 0
 	star, mark := -1, 0
@@ -65,10 +65,10 @@ func MatchList(text, list string, fold bool) Verdict {
 	return result
 }
 
-// MatchHost is matchList for host names, whose case does not matter.
+// MatchHost is MatchList for host names, whose case does not matter.
 func MatchHost(host, list string) bool { return MatchList(ToLower(host), list, true) == Positive }
 
-// ToLower changes ASCII letters only, as tolower(3) does on the bytes of a C string.
+// ToLower returns text with its ASCII letters, and no others, in lower case, as tolower(3) does with the bytes of a C string.
 func ToLower(text string) string {
 	out := []byte(text)
 	for i, c := range out {
