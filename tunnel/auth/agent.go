@@ -20,9 +20,9 @@ const (
 	agentSignTimeout = 2 * time.Minute
 )
 
-// agentConnection is one conversation with an ssh-agent. It serves one authentication and is dialled anew for the next,
-// because x/crypto's client is dead for good once its agent went away (agent/client.go, pipeline.shutdown), and because
-// an agent that was started again listens on the same path.
+// agentConnection is one conversation with an ssh-agent, for one authentication. The next dials again, because x/crypto's client
+// is dead for good once its agent has gone away (agent/client.go, pipeline.shutdown), and an agent that is started again listens
+// on the same path.
 type agentConnection struct {
 	path   string
 	conn   net.Conn

@@ -140,8 +140,8 @@ func (a *Attempt) challenge(name, instruction string, questions []string, echos 
 // maxPromptLines is how many lines of a question are shown.
 const maxPromptLines = 10
 
-// prompt is a server's question as a person gets to see it. Each line says who asks, so that none can be taken for a question
-// of somebody else's.
+// prompt returns a server's question as a person sees it. Each line says who asks, so that none can pass for somebody else's
+// question.
 func (a *Attempt) prompt(question string) string {
 	var b strings.Builder
 	for i, line := range foreign.Lines(question, maxPromptLines) {
@@ -156,7 +156,7 @@ func (a *Attempt) prompt(question string) string {
 	return b.String() + " "
 }
 
-// reply answers one question; secret: the stored password may answer it.
+// reply answers one question. With secret, the stored password may be the answer.
 func (a *Attempt) reply(prompt string, secret bool) (string, error) {
 	key := a.answerKey("prompt") + prompt
 	if answer, ok := a.credentials.answer(key); ok {
@@ -178,8 +178,8 @@ func (a *Attempt) reply(prompt string, secret bool) (string, error) {
 	return answer, err
 }
 
-// answerKey is where answers to this server for this user are remembered. The way there is a part of it: "localhost:22" behind
-// a jump host is another server than the one here.
+// answerKey returns the key under which answers to this server for this user are remembered. The way there is part of it:
+// "localhost:22" behind a jump host is not the same server as "localhost:22" here.
 func (a *Attempt) answerKey(kind string) string {
 	words := []string{kind, a.options.User, a.serverName()}
 	for o := a.options; o != nil; o = o.Via {
@@ -202,8 +202,8 @@ const (
 	maxTold      = 100
 )
 
-// tell logs what a server wants a person to read, a record for each line, so that none can be taken for a line of ours: once,
-// as it comes again with each reconnect.
+// tell logs what a server wants a person to read: a record for each line, so that none can pass for a line of ours, and only the
+// first time, since it comes again with each reconnect.
 func (a *Attempt) tell(message, text string) {
 	lines := foreign.Lines(text, maxToldLines)
 	if len(lines) == 0 || a.answering.told > maxTold {

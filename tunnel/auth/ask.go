@@ -8,9 +8,9 @@ import (
 // Asker asks a person for a secret.
 type Asker interface {
 	// Secret shows prompt and reads one line without echo; the line end is not part of the answer. An empty answer
-	// means that the person has none to give. ErrNobody: there is nobody to ask.
+	// means that the person has none. ErrNobody means that there is nobody to ask.
 	Secret(ctx context.Context, prompt string) (string, error)
 }
 
-// ErrNobody is the answer where no terminal is open and no askpass program may be used.
+// ErrNobody is returned where there is no terminal and no askpass program may be used.
 var ErrNobody = errors.New("nobody to ask: no terminal and no SSH_ASKPASS program")

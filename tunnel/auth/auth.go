@@ -26,16 +26,16 @@ var ErrConnectionLost = errors.New("connection lost")
 
 // Attempt is one attempt to log in to one server. It is used by one handshake at a time.
 type Attempt struct {
-	// OnPrompt is told when a person is waited for (passphrase, password, touch) and when that is over; the dialer's
-	// deadline stands still in between. May be nil.
+	// OnPrompt is called with true when the attempt begins to wait for a person (passphrase, password, touch) and with false when
+	// the wait is over; the dialer's deadline stands still in between. It may be nil.
 	OnPrompt func(waiting bool)
 
-	// Dead reports whether the connection under the handshake is gone. x/crypto does not pass that on to AuthCallback, and
-	// nobody is to be asked for a dead connection's sake. May be nil.
+	// Dead reports whether the connection under the handshake is gone: x/crypto does not tell AuthCallback, and nobody should be
+	// asked for the sake of a dead connection. It may be nil.
 	Dead func() bool
 
-	// Known reports whether the host key was found among the known ones, or a person vouched for it. Nil: it was not. No
-	// stored password goes elsewhere.
+	// Known reports whether the host key is a known one, or a person vouched for it; nil means no. A stored password is sent to
+	// no other server.
 	Known func() bool
 
 	Destination bool // the server is where the tunnel leads, and no jump host on the way
@@ -71,8 +71,8 @@ type Attempt struct {
 	withheld  bool // a stored password was not sent, because the host is not known; it was said
 }
 
-// Begin prepares one attempt to log in to the server of o. Its files and the agent are read when the server asks for a
-// key. ctx ends the attempt; the caller closes the result.
+// Begin prepares one attempt to log in to the server of o. Key files and the agent are read only when the server asks for a key.
+// ctx ends the attempt; the caller closes the result. The error is that of ctx.
 func (c *Credentials) Begin(ctx context.Context, o *config.Options, log *slog.Logger) (*Attempt, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -95,9 +95,8 @@ func (a *Attempt) Close() {
 	}
 }
 
-// next is ssh.ClientConfig's AuthCallback: it picks what to try after the server refused or wanted more. One key per call
-// and not all in one method, because x/crypto gives up on a method at the first signer that fails (client_auth.go,
-// publicKeyCallback.auth).
+// next is ssh.ClientConfig's AuthCallback: it picks what to try after the server has refused something or wants more. Each call
+// offers one key, because x/crypto abandons a method with the first signer that fails (client_auth.go, publicKeyCallback.auth).
 func (a *Attempt) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if err := a.ctx.Err(); err != nil {
 		return nil, context.Cause(a.ctx)
@@ -147,8 +146,8 @@ func (a *Attempt) settle(state *ssh.ClientAuthContext) {
 	a.answering.fresh()
 }
 
-// refusedLast draws the conclusions from a refusal: a refused key is not offered from another source, and a refused
-// answer is not remembered.
+// refusedLast notes that the last try was refused, so that its key is not offered again from another source and its answers are
+// not remembered.
 func (a *Attempt) refusedLast() {
 	if a.current != nil {
 		a.current.refused = a.current.sent && a.current.err == nil
@@ -192,7 +191,7 @@ func (a *Attempt) banner(message string) error {
 	return nil
 }
 
-// Detail names what was tried last, and after a login what opened the door: "publickey ~/.ssh/id ED25519 SHA256:…".
+// Detail returns what was tried last, which after a login is what succeeded: "publickey ~/.ssh/id ED25519 SHA256:…".
 func (a *Attempt) Detail() string {
 	switch {
 	case !a.began:
@@ -205,8 +204,8 @@ func (a *Attempt) Detail() string {
 	return ""
 }
 
-// CertExpiry returns the time from which on the certificates that logged in are no longer good; zero: never, or none was
-// used.
+// CertExpiry returns the time when the first of the certificates that logged in expires; the zero time where none was used or none
+// expires.
 func (a *Attempt) CertExpiry() time.Time {
 	var expiry time.Time
 	for _, offer := range a.offers {

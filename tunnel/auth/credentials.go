@@ -10,16 +10,16 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Credentials is what a tunnel has learned about proving who it is: decrypted keys, passphrases and passwords. It lives as
-// long as the Tunnel, so that only the first connection may need a person, and serves all its sessions and jump hosts.
-// It is safe for concurrent use.
+// Credentials is what a tunnel remembers to prove who it is: decrypted keys, passphrases and passwords. It lives as long as the
+// Tunnel, so that only the first connection may need a person, and serves all its sessions and jump hosts. It is safe for
+// concurrent use.
 type Credentials struct {
-	// GivenPassphrase returns the path of the file with the passphrase for keys of the host of this alias where it has no
-	// TunneldPassphraseFile, for example a credential of systemd; empty: there is none. It may be set before first use.
+	// GivenPassphrase returns the path of a file with the passphrase for the keys of an alias that has no TunneldPassphraseFile,
+	// for example a credential of systemd; empty: there is none. It must be set before first use, or stay nil.
 	GivenPassphrase func(alias string) string
 
-	// GivenPassword is the same for TunneldPasswordFile. destination: the host is where the tunnel leads, and not a jump
-	// host on the way. It may be set before first use.
+	// GivenPassword does the same for TunneldPasswordFile. destination is false for a jump host on the way. It must be set before
+	// first use, or stay nil.
 	GivenPassword func(alias string, destination bool) string
 
 	ask    Asker
@@ -32,7 +32,7 @@ type Credentials struct {
 	said    map[[sha256.Size]byte]bool // warnings that have been given and need no repeating
 }
 
-// NewCredentials makes an empty memory. ask may be nil: then nobody is asked.
+// NewCredentials returns Credentials that remember nothing yet. ask may be nil: then nobody is asked.
 func NewCredentials(ask Asker, log *slog.Logger) *Credentials {
 	return &Credentials{
 		ask:     ask,
@@ -63,7 +63,7 @@ func (c *Credentials) passphrase(path string) (string, bool) {
 	return key.passphrase, ok
 }
 
-// remember keeps the key of path, whose file is as info says, and gives it back.
+// remember keeps the key of path, whose file is as info says, and returns it.
 func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer, passphrase string) ssh.Signer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -71,10 +71,10 @@ func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer,
 	return signer
 }
 
-// maxSaid bounds what is remembered of warnings: a banner may be another one each time.
+// maxSaid bounds what is remembered of warnings: a banner may be different each time.
 const maxSaid = 1000
 
-// firstTime reports whether what has not been said before.
+// firstTime reports whether what is said for the first time.
 func (c *Credentials) firstTime(what string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -22,10 +22,10 @@ const (
 // maxNamed is the number of keys that a message names.
 const maxNamed = 8
 
-// manyKeys is the number of refused keys from which on a server's limit on tries is the likely cause of a hang-up.
+// manyKeys is how many keys must have been refused before a server's limit on tries is the likely cause of a hang-up.
 const manyKeys = 3
 
-// Failure turns what ssh.NewClientConn returned into an *Error. It is permanent only where the server refused and neither the
+// Failure turns the error of ssh.NewClientConn into a *fault.Error. It is permanent only where the server refused and neither the
 // agent nor the network had a part in it.
 func (a *Attempt) Failure(err error) error {
 	where := a.options.User + "@" + a.options.Address()
@@ -67,7 +67,7 @@ func (a *Attempt) Failure(err error) error {
 }
 
 // disconnectReason reads the reason out of an error that stands for SSH_MSG_DISCONNECT. Its type is not exported
-// (messages.go; golang/go#39259), so this is decided by text, as saysNo is and nothing else.
+// (messages.go; golang/go#39259), so this is decided by text, as only saysNo is besides.
 func disconnectReason(err error) (number int, text string, ok bool) {
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		rest, found := strings.CutPrefix(inner.Error(), "ssh: disconnect, reason ")
@@ -98,8 +98,8 @@ func (a *Attempt) refusals() int {
 	return count
 }
 
-// agentFault returns the agent's failure where that may be why nothing fitted: it could not be asked although a key of
-// its own could have been needed, or it did not sign with a key that the server had accepted.
+// agentFault returns the agent's failure where that may be why no key was taken: the agent could not be asked although one of its
+// keys might have been needed, or it did not sign with a key that the server had accepted.
 func (a *Attempt) agentFault() error {
 	for _, offer := range a.offers {
 		if errors.Is(offer.err, errAgent) {
@@ -149,7 +149,7 @@ func (a *Attempt) story() string {
 	return text
 }
 
-// offered names each key that the server saw, with what went wrong where it would have taken the key.
+// offered returns the name of each key that the server saw, and what went wrong where it would have taken the key.
 func (a *Attempt) offered() []string {
 	var keys []string
 	for _, offer := range a.offers {

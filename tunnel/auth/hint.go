@@ -15,7 +15,7 @@ func (a *Attempt) tooManyHint() string {
 		"with IdentitiesOnly yes and IdentityFile FILE (or -o IdentitiesOnly=yes -i FILE)"
 }
 
-// hint says what a person can do, for the most telling of the reasons.
+// hint returns what a person can do about the most likely of the reasons.
 func (a *Attempt) hint() string {
 	if err := a.agentFault(); err != nil {
 		return a.agentHint()

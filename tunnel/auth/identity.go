@@ -44,7 +44,7 @@ func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
 
 // readPublicHalf finds the public key that goes with an identity file, as sshkey_load_public of OpenSSH's authfile.c
 // does: the file itself may be a public key, then FILE.pub, then the public half inside a private key in OpenSSH's format.
-// The error wraps fs.ErrNotExist where there is none of them, or none that says its public key without a passphrase.
+// The error wraps fs.ErrNotExist where there is none of these, or none whose public half can be read without a passphrase.
 func readPublicHalf(path string) (ssh.PublicKey, error) {
 	data, _, err := readKeyFile(path)
 	if err == nil {
@@ -66,7 +66,7 @@ func readPublicHalf(path string) (ssh.PublicKey, error) {
 	return nil, fmt.Errorf("%s: no public key: %w", path, fs.ErrNotExist)
 }
 
-// readCertificate reads a user certificate from path, or where that is none from path with ".pub" added.
+// readCertificate reads a user certificate from path or, where that holds none, from path with ".pub" added.
 func readCertificate(path string) (*ssh.Certificate, error) {
 	public, err := readPublicHalf(path)
 	if err != nil {
@@ -104,8 +104,8 @@ func parsePublicLines(data []byte) ssh.PublicKey {
 	return nil
 }
 
-// embeddedPublic returns the public half that OpenSSH's private key format carries in the clear
-// (PROTOCOL.key), or nil. It knows the types whose private halves x/crypto cannot parse, such as sk keys, too.
+// embeddedPublic returns the public half that OpenSSH's private key format carries in the clear (PROTOCOL.key), or nil. Unlike
+// x/crypto it can read files with sk keys.
 func embeddedPublic(data []byte) ssh.PublicKey {
 	const magic = "openssh-key-v1\x00"
 	block, _ := pem.Decode(data)

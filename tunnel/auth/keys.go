@@ -123,7 +123,7 @@ func (a *Attempt) identities() []*candidate {
 	return keys
 }
 
-// agentKeys lists what the agent holds. An agent that is gone, mute or of no use costs its keys, not the attempt.
+// agentKeys returns what the agent holds. Where the agent is gone, mute or of no use, the attempt goes on without its keys.
 func (a *Attempt) agentKeys() []agentKey {
 	path := a.options.IdentityAgent
 	if path == "" {
@@ -144,8 +144,8 @@ func (a *Attempt) agentKeys() []agentKey {
 	return nil
 }
 
-// fits reports whether a key may be offered at all: RequiredRSASize, PubkeyAcceptedAlgorithms, and for a certificate that
-// it is one for users and good now.
+// fits reports whether a key may be offered at all: RequiredRSASize and PubkeyAcceptedAlgorithms allow it, and a certificate is a
+// user's and valid now.
 func (a *Attempt) fits(name string, public ssh.PublicKey, explicit bool) bool {
 	why := a.unfit(public)
 	if why != "" {
@@ -182,8 +182,8 @@ func certTime(seconds uint64) time.Time {
 	return time.Unix(int64(min(seconds, 1<<40)), 0)
 }
 
-// skip notes a key that is not offered and why: a part of the message should the attempt fail and, where somebody asked
-// for the key, a warning the first time.
+// skip notes a key that is not offered, and why, for the message of an attempt that fails. Where somebody asked for the key, it
+// warns the first time.
 func (a *Attempt) skip(name, why string, explicit bool) {
 	a.skipped = append(a.skipped, name+": "+why)
 	level := slog.LevelDebug
@@ -257,7 +257,7 @@ func (a *Attempt) skipFile(key *candidate, err error) {
 	a.skip(key.name, reason(err), key.explicit)
 }
 
-// reason is err without the path that the message names already.
+// reason returns the text of err without the path, which the message names already.
 func reason(err error) string {
 	var path *fs.PathError
 	switch {

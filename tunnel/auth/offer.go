@@ -37,8 +37,8 @@ func newOffer(a *Attempt, key *candidate) *offer {
 	}
 }
 
-// askedKey notes when x/crypto puts the key into a packet, which it does not where the server cannot verify any of the
-// key's signatures.
+// askedKey notes when x/crypto puts the key into a packet. It does not where the server cannot verify any of the key's
+// signatures.
 type askedKey struct {
 	ssh.PublicKey
 	offer *offer
@@ -52,13 +52,13 @@ func (k askedKey) Marshal() []byte {
 	return k.PublicKey.Marshal()
 }
 
-// Type is the one under which the library looks for a signature that both sides know.
+// Type returns the type by which the library looks for a signature that both sides know.
 func (k askedKey) Type() string { return cmp.Or(k.offer.unannounced, k.PublicKey.Type()) }
 
-// insist has the key offered once more after the library did not even ask about it, because the server announces no signature
-// that the key can make (server-sig-algs, RFC 8308 §3.1). Servers that announce too little take it all the same: those whose
-// Match User allows more than they allow everybody, which they tell in the middle of authentication (ext-info-in-auth of
-// OpenSSH's PROTOCOL §1.13, which the library does not know), and OpenSSH 7.4. It is false where that has been tried.
+// insist reports whether the key is to be offered once more although the library did not even ask about it, because the server
+// announces no signature that the key can make (server-sig-algs, RFC 8308 §3.1). Some servers announce too little and take the key
+// all the same: OpenSSH 7.4, and those whose Match User allows more than they allow everybody, which they say only in the middle
+// of authentication (ext-info-in-auth, OpenSSH's PROTOCOL §1.13, which the library does not know). A key is insisted on once.
 func (o *offer) insist() bool {
 	if o.sent || o.unannounced != "" || sshkey.RsaBits(o.candidate.public) == 0 || o.algorithms[0] == ssh.KeyAlgoRSA {
 		return false
@@ -70,18 +70,18 @@ func (o *offer) insist() bool {
 	return true
 }
 
-// PublicKey is for ssh.Signer.
+// PublicKey implements ssh.Signer.
 func (o *offer) PublicKey() ssh.PublicKey { return askedKey{o.candidate.public, o} }
 
-// Algorithms is for ssh.MultiAlgorithmSigner: what PubkeyAcceptedAlgorithms allows, in its order.
+// Algorithms implements ssh.MultiAlgorithmSigner: it returns what PubkeyAcceptedAlgorithms allows, in its order.
 func (o *offer) Algorithms() []string { return o.algorithms }
 
-// Sign is for ssh.Signer.
+// Sign implements ssh.Signer.
 func (o *offer) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
 	return o.SignWithAlgorithm(rand, data, o.algorithms[0])
 }
 
-// SignWithAlgorithm is for ssh.AlgorithmSigner. It is called when the server has accepted the public key.
+// SignWithAlgorithm implements ssh.AlgorithmSigner. It is called when the server has accepted the public key.
 func (o *offer) SignWithAlgorithm(rand io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
 	a := o.authentication
 	a.log.Debug("server accepts key", "key", o.candidate.String(), "algorithm", algorithm)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// The reasons why a private key could not be had, for the message and the hint at the end of an attempt.
+// The reasons why a private key cannot be used, for the message and the hint at the end of an attempt.
 var (
 	errNoPassphrase    = errors.New("no passphrase")
 	errWrongPassphrase = errors.New("wrong passphrase")
@@ -86,7 +86,7 @@ func (a *Attempt) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer
 }
 
 // askPassphrase asks a person until the key opens, as load_identity_file of OpenSSH's sshconnect2.c: at most
-// NumberOfPasswordPrompts times, and an empty answer gives up.
+// NumberOfPasswordPrompts times, and not again after an empty answer.
 func (a *Attempt) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
 	free, err := a.question()
 	if err != nil {
@@ -131,7 +131,7 @@ func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
 }
 
 // storedPassphrase reads the first line of the file that holds the passphrase of this host's keys. file is empty where none
-// is configured. What it returns opens keys, and never goes into a packet: see storedPassword for what may.
+// is configured. What it returns opens keys and never goes into a packet; storedPassword returns what may.
 func (a *Attempt) storedPassphrase() (file, passphrase string, err error) {
 	file = a.passphraseFile()
 	if file == "" {
@@ -142,7 +142,7 @@ func (a *Attempt) storedPassphrase() (file, passphrase string, err error) {
 	return file, passphrase, err
 }
 
-// passphraseFile is TunneldPassphraseFile, or else the file that was given to the process.
+// passphraseFile returns TunneldPassphraseFile, or else the file that was given to the process.
 func (a *Attempt) passphraseFile() string {
 	if a.options.PassphraseFile != "" || a.credentials.GivenPassphrase == nil {
 		return a.options.PassphraseFile
@@ -150,8 +150,8 @@ func (a *Attempt) passphraseFile() string {
 	return a.credentials.GivenPassphrase(a.options.Alias)
 }
 
-// question waits for the turn to ask a person; free ends it. Time until then is a person's, not the network's.
-// ErrNobody: BatchMode, or there is no Asker.
+// question waits until nobody else is asking a person; free ends the turn. The deadline stands still until then. ErrNobody means
+// BatchMode, or that there is no Asker.
 func (a *Attempt) question() (free func(), err error) {
 	if a.options.BatchMode || a.credentials.ask == nil {
 		return nil, ErrNobody
@@ -166,7 +166,7 @@ func (a *Attempt) question() (free func(), err error) {
 	}
 }
 
-// pauseForPrompt tells the dialer that a person is being waited for, so that its deadline stands still.
+// pauseForPrompt tells the dialer that the attempt is waiting for a person, so that its deadline stands still.
 func (a *Attempt) pauseForPrompt(waiting bool) {
 	if a.OnPrompt != nil {
 		a.OnPrompt(waiting)

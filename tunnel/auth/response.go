@@ -7,22 +7,21 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// errBroken ends an attempt in which the server did not answer as RFC 4252 says. It is no refusal: a server that is broken, or
-// being changed, may be whole again later.
+// errBroken ends an attempt in which the server did not answer as RFC 4252 says. It is not a refusal: a server that is broken or
+// being changed may work again later.
 var errBroken = errors.New("the server breaks the protocol")
 
 // errReplied ends a try whose refusal has been seen.
 var errReplied = errors.New("refused as RFC 4252 says")
 
-// response reports whether a try was refused in a proper message. To AuthCallback, x/crypto gives a refusal and a message that makes
-// no sense in the same way (client_auth.go, clientAuthenticate); but it repeats a method, for which RetryableAuthMethod is,
-// only after a refusal.
+// response reports whether a try was refused in a proper message. x/crypto's AuthCallback cannot tell a refusal from a message that
+// makes no sense (client_auth.go, clientAuthenticate), but a RetryableAuthMethod is repeated only after a refusal.
 type response struct {
 	tried bool
 	came  bool
 }
 
-// again is called by the library when the method is tried, and when it was refused. The error ends the repetition.
+// again is called by the library when the method is tried, and after each refusal. The error ends the repetition.
 func (r *response) again() error {
 	if r.tried {
 		r.came = true
@@ -44,8 +43,8 @@ func (r *response) password(secret string) ssh.AuthMethod {
 	return ssh.RetryableAuthMethod(ssh.PasswordCallback(func() (string, error) { return secret, r.again() }), 2)
 }
 
-// senseless reports whether the server answered the last try with something that makes no sense. The first request is one for
-// the methods that it allows: no methods are no answer, but for saysNo.
+// senseless reports whether the server answered the last try with something that makes no sense. The first request asks for the
+// methods that it allows: an empty list is no answer, unless saysNo.
 func (a *Attempt) senseless(state *ssh.ClientAuthContext) bool {
 	switch {
 	case len(state.PartialSuccessMethods) > a.partial:
@@ -60,7 +59,8 @@ func (a *Attempt) senseless(state *ssh.ClientAuthContext) bool {
 	return true
 }
 
-// over returns what ends an attempt with nothing left to try. Nil has the library give the error that it has met in the last try.
+// over returns the error that ends an attempt with nothing left to try. With nil the library returns its own error of the last
+// try.
 func (a *Attempt) over() error {
 	switch {
 	case a.brokeLast:

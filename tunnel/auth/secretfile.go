@@ -36,8 +36,8 @@ func readSecretFile(ctx context.Context, path string) (string, error) {
 	return string(line), nil
 }
 
-// warnReadable warns, the first time, of a file with a secret that belongs to us and that others may read. It is used
-// nevertheless: the secret is out already, and some platforms cannot mount it otherwise.
+// warnReadable warns, the first time, that others may read a file of ours with a secret. The file is used nevertheless: the secret
+// is out already, and some platforms cannot mount it otherwise.
 func (a *Attempt) warnReadable(path string) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil && a.credentials.firstTime("readable "+path) {

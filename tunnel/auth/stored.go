@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// storedPassword is what became in this attempt of the password that stands in a file.
+// storedPassword is what has become of the password from a file in this attempt.
 //
-// The one secret that travels without a person is bound by these rules: it was named as a password, for this hop; the host
-// key was known, or has been written down and is from now on, and was not merely taken; it goes out in answer to a request
-// for a password, or to the only question of a server that takes passwords in no other way; and not again once it was
-// refused. What is named as a passphrase, of whatever hop, goes to no server at all (see storedPassphrase).
+// It is the only secret that is sent without a person, under these rules: it was named as a password, for this hop; the host key
+// was known or has been written down now, and was not merely accepted; it answers a request for a password, or the only question
+// of a server that takes passwords in no other way; and once refused it is not sent again. What is named as a passphrase, of
+// whatever hop, goes to no server at all (see storedPassphrase).
 type storedPassword struct {
 	sent    []string // methods by which it has been sent
 	refused bool     // by the server
@@ -41,7 +41,7 @@ func (a *Attempt) storedPassword(method string) string {
 // storedAnswer stands for the stored password among answering.given.
 const storedAnswer = "stored"
 
-// mayStore reports whether the stored password may be sent by method now.
+// mayStore reports whether the stored password may be sent now, by this method.
 func (a *Attempt) mayStore(method string) bool {
 	s := &a.answering.stored
 	if s.failed || s.refused || a.passwordFile() == "" || !a.knownHost() {
@@ -60,8 +60,8 @@ func (a *Attempt) takesPasswords() bool {
 		slices.Contains(a.options.PreferredAuthentications, "password") && !a.exhausted["password"]
 }
 
-// order is preferred, but that a password which stands ready goes before questions of the server, which may be for
-// something else.
+// order returns PreferredAuthentications, with password before keyboard-interactive where a stored password is ready: the server's
+// questions may be about something else.
 func (a *Attempt) order() []string {
 	methods := a.options.PreferredAuthentications
 	asked, plain := slices.Index(methods, "keyboard-interactive"), slices.Index(methods, "password")
@@ -72,7 +72,7 @@ func (a *Attempt) order() []string {
 	return slices.Insert(methods, asked, "password")
 }
 
-// passwordFile is TunneldPasswordFile, or else the file that was given to the process for this host; empty: none.
+// passwordFile returns TunneldPasswordFile, or else the file that was given to the process for this host; empty: none.
 func (a *Attempt) passwordFile() string {
 	if a.options.PasswordFile != "" || a.credentials.GivenPassword == nil {
 		return a.options.PasswordFile
@@ -80,7 +80,7 @@ func (a *Attempt) passwordFile() string {
 	return a.credentials.GivenPassword(a.options.Alias, a.Destination)
 }
 
-// knownHost reports whether the server is certainly the one that was meant, and says once what that costs if not.
+// knownHost reports whether the server is certainly the one that was meant. Where it is not, it logs once what that costs.
 func (a *Attempt) knownHost() bool {
 	if a.Known != nil && a.Known() {
 		return true
@@ -94,7 +94,7 @@ func (a *Attempt) knownHost() bool {
 
 const withheldHint = "put its host key into known_hosts: a password of a file is sent to known hosts alone"
 
-// secretHint is for those whose secret stays here; empty: there is none.
+// secretHint returns what to do about a stored secret that was of no use; empty: there is none.
 func (a *Attempt) secretHint() string {
 	server := a.options.User + "@" + cmp.Or(a.options.Alias, a.options.HostName)
 	passphrase := a.passphraseFile()
