@@ -27,13 +27,13 @@ const (
 // Error is the end of an attempt or of a session.
 type Error struct {
 	Phase     Phase
-	Permanent bool   // trying again without a change by a person is no use
+	Permanent bool   // it is useless to try again before a person has changed something
 	Where     string // the peer or object, for example "bob@10.0.0.1:22"; may be empty
 	Err       error
 	Hint      string // what a person can type or change; may be empty
 }
 
-// Error is on one line: names of files and hosts in it are as somebody wrote them into a configuration.
+// Error returns one line: the names of files and hosts in it are made safe, as somebody else may have chosen them.
 func (e *Error) Error() string {
 	if e.Where == "" {
 		return foreign.Own(e.Err.Error()).String()
@@ -57,7 +57,7 @@ func PhaseOf(err error) Phase {
 	return ""
 }
 
-// IsPermanent reports whether trying again without a change by a person is no use.
+// IsPermanent reports whether it is useless to try again before a person has changed something.
 func IsPermanent(err error) bool {
 	var e *Error
 	if errors.As(err, &e) {
@@ -79,7 +79,7 @@ func HintOf(err error) string {
 	return ""
 }
 
-// PlainError is an error in other words.
+// PlainError is an error with another text.
 type PlainError struct {
 	Text string
 	Err  error
@@ -89,7 +89,8 @@ func (e *PlainError) Error() string { return e.Text }
 
 func (e *PlainError) Unwrap() error { return e.Err }
 
-// ShellQuote makes a word safe to paste into a shell. ~ stays outside of the quotes, where the shell expands it.
+// ShellQuote returns word so that it can be pasted into a shell: in single quotes, unless it needs none. A ~ alone is no reason for
+// quotes, and the shell expands it.
 func ShellQuote(word string) string {
 	plain := func(r rune) bool {
 		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-~", r)

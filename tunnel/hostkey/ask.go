@@ -2,9 +2,9 @@ package hostkey
 
 import "context"
 
-// Asker has a person confirm something.
+// Asker asks a person to confirm something.
 type Asker interface {
 	// Confirm shows prompt, a question without its question mark, and how to answer, and reports whether the answer was yes.
-	// An error says that there is nobody to ask.
+	// An error means that there is nobody to ask.
 	Confirm(ctx context.Context, prompt string) (bool, error)
 }

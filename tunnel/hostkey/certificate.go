@@ -13,8 +13,8 @@ import (
 
 // checkCertificate reports whether a certificate of a known authority holds for this host and now. The rules are those of
 // sshkey_cert_check_host: no critical option is understood, and principals are compared to the letter, without wildcards. As
-// since OpenSSH 10, a certificate without principals is good for no host: one that an authority has forgotten to bind would
-// be good for all.
+// in OpenSSH since version 10, a certificate without principals is good for no host: one that its authority forgot to bind would
+// otherwise be good for all.
 func (h *Keys) checkCertificate(cert *ssh.Certificate) error {
 	if cert.CertType != ssh.HostCert {
 		return errors.New("the certificate is not a host's")

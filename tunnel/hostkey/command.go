@@ -34,8 +34,8 @@ const (
 
 // runCommand runs KnownHostsCommand and returns those of its lines that name the host. key is nil while it is not known yet.
 //
-// A command that cannot be started is warned about and gives nothing, one that fails ends the attempt; ssh does the same.
-// The failure is transient, because such commands ask directories over the network.
+// As with ssh, a command that cannot be started costs a warning and returns nothing, and one that fails ends the attempt. The
+// failure is transient, because such commands ask directories over the network.
 func (h *Keys) runCommand(ctx context.Context, occasion, name string, key ssh.PublicKey) (knownHosts, error) {
 	words, err := config.SplitWords(h.options.KnownHostsCommand)
 	values := commandValues(occasion, name, key)
@@ -82,8 +82,7 @@ func executable(words []string) error {
 	return err
 }
 
-// output runs a command, without a shell and with an empty standard input, and kills it with its children when its time
-// is up.
+// output runs a command without a shell and with an empty standard input, and kills it and its children when its time is up.
 func output(ctx context.Context, words []string) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, commandPatience, fmt.Errorf("not done after %s", commandPatience))
 	defer cancel()
@@ -108,12 +107,12 @@ func output(ctx context.Context, words []string) (string, error) {
 	return stdout.kept.String(), nil
 }
 
-// boundedBuffer keeps the first bytes that are written to it. The buffer is not embedded, lest io.Copy find its ReadFrom
-// and get around the limit.
+// boundedBuffer keeps the first bytes that are written to it. The buffer is not embedded: io.Copy would find its ReadFrom and get
+// around the limit.
 type boundedBuffer struct {
 	kept  bytes.Buffer
 	limit int
-	full  error // what a write beyond the limit gives; nil drops its bytes silently
+	full  error // what a write beyond the limit returns; nil: its bytes are dropped silently
 	cut   bool  // there was one
 }
 

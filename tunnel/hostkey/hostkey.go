@@ -18,12 +18,12 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
-// Keys decides for one connection attempt whether the server is the one that was meant, by the files of known hosts
-// and the options around them, as OpenSSH does (sshconnect.c). It departs from OpenSSH in two places, both for the safer:
+// Keys decides for one connection attempt whether the server is the one that was meant, by the files of known hosts and the
+// options around them, as OpenSSH does (sshconnect.c). It departs from OpenSSH in two places, each time to be safer:
 //
 //   - StrictHostKeyChecking no with a changed key: ssh connects and opens no forward. A tunnel without forwards is none,
 //     so the key is refused.
-//   - A key that is @revoked is refused always, also where ssh looks at the name without its port and then goes on.
+//   - A key that is @revoked is always refused, even where ssh finds it only under the name without the port and goes on.
 //
 // VerifyHostKeyDNS is not done: nobody here validates DNSSEC.
 type Keys struct {
@@ -49,8 +49,8 @@ type acceptedKey struct {
 
 // Read reads the files of known hosts anew. ctx bounds KnownHostsCommand; verified and ask may be nil.
 //
-// The error is a permanent one of PhaseHandshake where no host key algorithm is left to offer, and a transient one of
-// PhaseHostKey where KnownHostsCommand fails.
+// The error is a *fault.Error: a permanent one of PhaseHandshake where no host key algorithm is left to offer, and a transient one
+// of PhaseHostKey where KnownHostsCommand fails.
 func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask Asker, log *slog.Logger) (*Keys, error) {
 	h := &Keys{options: o, ask: ask, log: log, verified: verified, before: verified.of(o)}
 	for _, path := range o.UserKnownHostsFile {
@@ -61,7 +61,7 @@ func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask As
 	}
 	known := h.lookup(h.name())
 	if o.KnownHostsCommand != "" && !o.HostKeyAlgorithmsExact {
-		// ssh returns the command the name without the port here, and believes it for that name. Where the order is written out
+		// ssh passes the command the name without the port here, and believes it for that name. Where the order is written out
 		// it does not ask (ssh_kex2 of sshconnect2.c): a command may insist on being told the key.
 		more, err := h.runCommand(ctx, commandOrder, canonicalHost(o.HostName), nil)
 		if err != nil {
@@ -92,8 +92,8 @@ func (h *Keys) Algorithms() []string { return slices.Clone(h.offered) }
 // not reached directly. A new key is written to the first user file where StrictHostKeyChecking says so. ctx bounds
 // KnownHostsCommand and a person's answer.
 //
-// The error is an *Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed, where a file cannot be read
-// for now, or where ctx is done.
+// The error is a *fault.Error of PhaseHostKey. It is permanent except where KnownHostsCommand failed, where a file cannot be read
+// for the moment, or where ctx is done.
 func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
 	if accepted := h.accepted.Load(); accepted != nil && bytes.Equal(accepted.blob, key.Marshal()) {
 		return nil
@@ -117,12 +117,12 @@ func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) er
 	return nil
 }
 
-// Known reports whether the server may be sent a secret that no person types: its key is held, a person vouched for it, or it
-// is held from now on. Before check it is not.
+// Known reports whether the server may be sent a secret that no person types: its key was known, a person vouched for it, or it has
+// been written down now. It is false before Check.
 func (h *Keys) Known() bool { return h.accepted.Load() != nil && !h.taken.Load() }
 
-// exempt reports whether NoHostAuthenticationForLocalhost does without the files of known hosts: the peer is this machine, is
-// reached directly and has no HostKeyAlias (check_host_key of sshconnect.c).
+// exempt reports whether NoHostAuthenticationForLocalhost saves the server from the check: it is this machine, is reached directly
+// and has no HostKeyAlias (check_host_key of sshconnect.c).
 func (h *Keys) exempt(remote net.Addr) bool {
 	tcp, ok := remote.(*net.TCPAddr)
 	return h.options.NoHostAuthForLocalhost && h.options.HostKeyAlias == "" && ok && tcp.IP.IsLoopback() && h.direct()

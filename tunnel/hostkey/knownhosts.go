@@ -24,7 +24,7 @@ const (
 	markRevoked        // @revoked
 )
 
-// minimumRSABits is the least that OpenSSH takes for an RSA key at all, whatever RequiredRSASize says.
+// minimumRSABits is the size below which OpenSSH takes no RSA key at all, whatever RequiredRSASize says.
 const minimumRSABits = 1024
 
 // knownHostsFile is a file of known hosts as it was when the attempt began.
@@ -73,8 +73,8 @@ type knownHost struct {
 // source returns "file:line".
 func (k *knownHost) source() string { return fmt.Sprintf("%s:%d", k.file, k.line) }
 
-// lookup returns the lines that name the host. Lines that cannot be read are passed over: one bad line, or a key of a type
-// that only a newer OpenSSH knows, must harm nobody else.
+// lookup returns the lines that name the host. Lines that cannot be read are skipped: one bad line, or a key of a type that only a
+// newer OpenSSH knows, must not affect other hosts.
 func (f *knownHostsFile) lookup(name string) knownHosts {
 	var found knownHosts
 	for i, text := range f.lines {
@@ -100,7 +100,7 @@ type knownHostsLine struct {
 	key    string // type, base64 and comment
 }
 
-// parseKnownHostsLine reports false for blank lines, comments and lines without a marker that OpenSSH knows.
+// parseKnownHostsLine reports false for blank lines, comments and lines with a marker that OpenSSH does not know.
 func parseKnownHostsLine(text string) (knownHostsLine, bool) {
 	text, _, _ = strings.Cut(text, "\x00") // a C string ends here
 	text = strings.TrimLeft(text, " \t")

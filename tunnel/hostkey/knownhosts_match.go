@@ -35,8 +35,7 @@ func canonicalHost(host string) string {
 	return lowerASCII(host)
 }
 
-// lowerASCII is tolower(3) in the C locale: names are matched without regard to the case of ASCII letters only, and bytes
-// that are no UTF-8 stay as they are.
+// lowerASCII is tolower(3) in the C locale: it changes ASCII letters only, and leaves bytes alone that are not UTF-8.
 func lowerASCII(s string) string {
 	lower := []byte(s)
 	for i, c := range lower {

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// giveTo makes the owner of the old file that of the new one. Only root can give files away; for others they are the same.
+// giveTo gives the new file the owner of the old one. Only root can do so; for others the owner is the same already.
 func giveTo(file *os.File, old os.FileInfo) {
 	if stat, ok := old.Sys().(*syscall.Stat_t); ok {
 		file.Chown(int(stat.Uid), int(stat.Gid))

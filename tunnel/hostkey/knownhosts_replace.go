@@ -23,9 +23,9 @@ type replacement struct {
 	hash    bool
 }
 
-// replaceKnownHosts rewrites a file of known hosts: in a new file that takes the old one's name, mode and owner, so that a
-// reader sees the one or the other whole. The old one remains as FILE.old, as ssh leaves it. A missing file is left
-// missing. A symbolic link stays one; ssh puts a file in its place.
+// replaceKnownHosts rewrites a file of known hosts as a new file with the old one's name, mode and owner, so that a reader sees
+// either of them whole. The old one stays as FILE.old, as with ssh. A missing file stays missing. A symbolic link stays one; ssh
+// puts a file in its place.
 func replaceKnownHosts(ctx context.Context, path string, r replacement) error {
 	real, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -57,8 +57,7 @@ func replaceKnownHosts(ctx context.Context, path string, r replacement) error {
 	return supersede(real, info, strings.Join(append(lines, ""), "\n"))
 }
 
-// apply takes the lines of the host that hold other keys away and adds what is missing at the end. Lines with a marker
-// stay.
+// apply removes the lines of the host that hold other keys, and adds missing ones at the end. Lines with a marker stay.
 func (r replacement) apply(lines []string) (kept []string, modified bool) {
 	present := make([]bool, len(r.keys))
 	for _, text := range lines {

@@ -18,9 +18,9 @@ const (
 // knownHosts are the lines that name one host, in the order of the files.
 type knownHosts []knownHost
 
-// judge returns what is known of the key, and by which line: the one that holds it, or for keyChanged the one that
-// contradicts it, of the same type where there is one. As in OpenSSH, a key of any type makes another type's a changed
-// one, certificates are compared by their authority with @cert-authority lines alone, and @revoked comes before all.
+// judge returns what is known of the key, and by which line: the one that holds it, or for keyChanged one that contradicts it, of
+// the same type if possible. As in OpenSSH, a known key of any type makes a key of another type a changed one, certificates are
+// compared by their authority with @cert-authority lines alone, and @revoked overrules everything.
 func (k knownHosts) judge(key ssh.PublicKey) (verdict, *knownHost) {
 	if k.revokes(key) {
 		return keyRevoked, k.first(markRevoked)

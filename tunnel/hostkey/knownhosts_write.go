@@ -16,7 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// lockPatience is how long another writer may hold a file of known hosts.
+// lockPatience is how long to wait for another writer of a file of known hosts.
 const lockPatience = 5 * time.Second
 
 // appendKnownHost adds lines for the names that do not hold the key yet, and makes the file and a missing .ssh directory
@@ -89,8 +89,8 @@ func knownHostsText(names []string, key ssh.PublicKey, hash bool) string {
 	return b.String()
 }
 
-// openLocked opens a file and waits for its lock, which ends with Close. A file that was replaced in the meantime is
-// opened again. Where the file system knows no locks it goes on without.
+// openLocked opens a file and waits for its lock, which Close releases. A file that was replaced in the meantime is opened again.
+// Where the file system has no locks it goes on without.
 func openLocked(ctx context.Context, path string, flag int) (*os.File, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, lockPatience, filelock.ErrHeld)
 	defer cancel()
@@ -110,7 +110,7 @@ func openLocked(ctx context.Context, path string, flag int) (*os.File, error) {
 	}
 }
 
-// isStill reports whether the path leads to the open file.
+// isStill reports whether the path still leads to the open file.
 func isStill(file *os.File, path string) bool {
 	opened, err := file.Stat()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Key revocation lists: the binary form of RevokedHostKeys, written by ssh-keygen -k (PROTOCOL.krl of OpenSSH). What
-// OpenSSH refuses to read is refused here, because a list that is read by half revokes by half.
+// OpenSSH refuses to read is refused here too, because a list of which half is read revokes only half.
 
 const (
 	krlMagic  = "SSHKRL\n\x00"
@@ -43,7 +43,7 @@ type revocationList struct {
 
 func isKRL(data []byte) bool { return bytes.HasPrefix(data, []byte(krlMagic)) }
 
-// parseKRL reads a list. Signatures are checked, but not by whom they are: RevokedHostKeys trusts the file.
+// parseKRL reads a list. Signatures must be valid, but it does not matter whose they are: RevokedHostKeys trusts the file.
 func parseKRL(data []byte) (*revocationList, error) {
 	if !isKRL(data) {
 		return nil, errKRL
@@ -137,7 +137,7 @@ func (l *revocationList) section(kind byte, body []byte) error {
 	return fmt.Errorf("%w: section of type %d", errKRL, kind)
 }
 
-// collect puts a sequence of strings into a set. They have this size, unless it is 0.
+// collect puts a sequence of strings into a set. They must have this size unless it is 0.
 func collect(set map[string]bool, body []byte, size int) error {
 	r := &wireReader{rest: body}
 	for !r.failed && len(r.rest) > 0 {

@@ -12,14 +12,14 @@ import (
 // maxKRLBitmap is the longest bitmap of serial numbers in bytes; it is the limit of OpenSSH's big numbers.
 const maxKRLBitmap = 2048
 
-// revokedCertificates are the ones of one authority.
+// revokedCertificates are those of one authority.
 type revokedCertificates struct {
 	keyIDs  map[string]bool
 	serials []serialRange
 	bitmaps []serialBitmap
 }
 
-// serialRange holds both its ends.
+// serialRange includes both of its ends.
 type serialRange struct{ first, last uint64 }
 
 // serialBitmap revokes first+n where bit n of the big-endian number is set.
@@ -80,7 +80,7 @@ func (c *revokedCertificates) part(kind byte, r *wireReader) error {
 	return r.err()
 }
 
-// add refuses serial number 0, which certificates have that were given none.
+// add refuses serial number 0, which stands for a certificate without one.
 func (c *revokedCertificates) add(r *wireReader, s serialRange) {
 	if s.first == 0 || s.first > s.last {
 		r.failed = true

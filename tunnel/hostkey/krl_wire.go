@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// wireReader reads the data types of RFC 4251 §5. After the first thing that is not there it gives zeros and has failed.
+// wireReader reads the data types of RFC 4251 §5. Once something is missing, failed is set and zero values are returned.
 type wireReader struct {
 	rest   []byte
 	failed bool

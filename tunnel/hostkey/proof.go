@@ -16,8 +16,8 @@ import (
 // proveRequest is the global request that asks for a signature by each key (OpenSSH PROTOCOL §2.5).
 const proveRequest = "hostkeys-prove-00@openssh.com"
 
-// prove asks the server to sign with the unknown keys, and fails unless it does so with all. RSA keys whose signature is
-// of a kind that is not trusted are dropped from the list.
+// prove asks the server to sign with the unknown keys, and fails unless it signs with all of them. RSA keys with a kind of signature
+// that is not trusted are dropped from the list.
 func (a *announcement) prove(ctx context.Context, conn ssh.Conn, request Request) error {
 	if len(a.unknown) == 0 {
 		return nil // ssh asks for no proof where keys only go

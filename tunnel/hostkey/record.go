@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Writing a new key down is a courtesy to the next attempt: where it fails, for example on a read-only disk, it is warned
-// about and the connection goes on, as with ssh.
+// Writing a new key down is a courtesy to the next attempt: where it fails, for example on a read-only disk, there is a warning and
+// the connection goes on, as with ssh.
 
-// recordable reports whether new keys have a place to go, and the host a name that can be written there.
+// recordable reports whether there is a file for new keys, and the host has a name that can be written there.
 func (h *Keys) recordable() bool {
 	return len(h.options.UserKnownHostsFile) > 0 && !strings.ContainsAny(h.options.HostName, "@?*#[]|'\"\\")
 }

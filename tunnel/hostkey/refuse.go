@@ -19,20 +19,20 @@ type revokedError struct{ text string }
 
 func (e *revokedError) Error() string { return e.text }
 
-// describeKey returns type and fingerprint, as ssh-keygen -l prints it, of the key without its certificate.
+// describeKey returns the type and the fingerprint, as ssh-keygen -l prints them, of the key without its certificate.
 func describeKey(key ssh.PublicKey) string {
 	key = sshkey.Plain(key)
 	return key.Type() + " " + ssh.FingerprintSHA256(key)
 }
 
-// where names the server in errors.
+// where returns the name of the server for errors.
 func (h *Keys) where() string { return h.options.Peer() }
 
 func (h *Keys) refuse(err error, hint string) *fault.Error {
 	return &fault.Error{Phase: fault.PhaseHostKey, Permanent: true, Where: h.where(), Err: err, Hint: hint}
 }
 
-// interrupted is an end that says nothing about the key.
+// interrupted returns an error that says nothing about the key.
 func (h *Keys) interrupted(err error) *fault.Error {
 	return &fault.Error{Phase: fault.PhaseHostKey, Where: h.where(), Err: err}
 }
@@ -48,14 +48,14 @@ func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
 	return h.refuse(err, "somebody may stand in between; if the key was changed on purpose: "+removal(c.host, known))
 }
 
-// refuseAddress is the end that CheckHostIP sets.
+// refuseAddress is the refusal of CheckHostIP.
 func (h *Keys) refuseAddress(c *shownKey, known *knownHost) error {
 	err := fmt.Errorf("host key %s differs from %s that %s holds for the address %s",
 		describeKey(c.key), describeKey(known.key), known.source(), c.address)
 	return h.refuse(err, "if the address was given to another server: "+removal(c.address, known))
 }
 
-// removal says how to get rid of a line.
+// removal returns how to get rid of a line.
 func removal(name string, known *knownHost) string {
 	switch {
 	case known.command:
@@ -80,7 +80,7 @@ func (h *Keys) refuseUnknown(c *shownKey) error {
 	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.howToTrust())
 }
 
-// howToTrust says how to make the server known. ssh-keyscan knows neither jump hosts nor aliases of keys.
+// howToTrust returns how to make the server known. ssh-keyscan knows neither jump hosts nor HostKeyAlias.
 func (h *Keys) howToTrust() string {
 	const orAccept = ", or set StrictHostKeyChecking accept-new"
 	user := h.options.UserKnownHostsFile
@@ -95,7 +95,8 @@ func (h *Keys) howToTrust() string {
 	return fmt.Sprintf("%s, or: ssh-keyscan %s%s >> %s%s", once, port, fault.ShellQuote(h.options.HostName), fault.ShellQuote(user[0]), orAccept)
 }
 
-// refuseUnrecordable is a new host that cannot be remembered, so that every server would be a new one. ssh refuses it too.
+// refuseUnrecordable is the refusal of a new host that cannot be remembered: any server would pass for new each time. ssh refuses
+// it too.
 func (h *Keys) refuseUnrecordable(c *shownKey) error {
 	text := "no host key is known for %s, and UserKnownHostsFile none leaves no place to remember %s"
 	hint := "set UserKnownHostsFile to a file"

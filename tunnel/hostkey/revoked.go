@@ -16,8 +16,8 @@ import (
 const maxRevokedSize = 128 << 20
 
 // revokedByFile reports whether the file of RevokedHostKeys, a key revocation list or a text file with a public key on each
-// line, names the key or the authority that certified it. A file that cannot be read whole revokes nothing and trusts
-// nothing: the error must refuse the key.
+// line, names the key or the authority that certified it. A file that cannot be read whole proves nothing: on an error
+// the key must be refused.
 func revokedByFile(path string, key ssh.PublicKey) (bool, error) {
 	text, err := readLimited(path, maxRevokedSize)
 	if err != nil {

@@ -16,13 +16,13 @@ import (
 )
 
 // UpdateHostKeys: after authentication an OpenSSH server names all its host keys (hostkeys-00@openssh.com, PROTOCOL §2.5),
-// so that the client learns the new ones before the old ones go. The rules when to believe it are those of
-// client_input_hostkeys in OpenSSH's clientloop.c.
+// so that the client learns the new ones before the old ones go. When to believe it is decided as in
+// client_input_hostkeys of OpenSSH's clientloop.c.
 
 // Announcement is the global request that announces keys.
 const Announcement = "hostkeys-00@openssh.com"
 
-// maxHostKeys is how many keys of one server are looked at; a real one has as many as there are types.
+// maxHostKeys is how many keys one server may announce; a real one has at most one of each type.
 const maxHostKeys = 64
 
 // AnnouncedKeys returns the keys, in the wire format, that the payload of a hostkeys-00@openssh.com request holds.
@@ -142,8 +142,8 @@ type announcement struct {
 
 func (a *announcement) changesAnything() bool { return len(a.unknown)+len(a.gone) > 0 }
 
-// compare reads the user's files. Lines that a person has laid out by hand, with patterns, markers or more than two names,
-// are an obstacle, and so are keys that stand under other names too: which of them would be meant?
+// compare reads the user's files. Lines that a person wrote by hand, with patterns, markers or more than two names, are an obstacle,
+// and so are keys that also stand under other names: which of them would be meant?
 func (a *announcement) compare(files []string) error {
 	held := make([]bool, len(a.keys))
 	var elsewhere []ssh.PublicKey // keys of lines that do not name the host

@@ -16,16 +16,16 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
-// A daemon reads the files of known hosts at each reconnect, for years: on a network file system that is away, while an
-// editor writes them anew, or with no descriptor left. ssh reads them once in a life. Hence two departures from it:
+// A daemon reads the files of known hosts at each reconnect, for years: also while their network file system is away, while an editor
+// is rewriting them, or when no descriptor is left. ssh reads them once in its life. Hence two departures from it:
 //
 //   - A key that this process has found good is good for the same destination under the same settings, unless a file that can
 //     be read says otherwise: holds another key for the name, or revokes this one.
 //   - Where a file cannot be read for a moment, a key that is in no other is refused for now, and not for good, and is not
 //     taken for a new one.
 
-// VerifiedKeys are the host keys that this process has found good, by destination. The zero value has none and is ready; nil
-// has none and keeps none.
+// VerifiedKeys are the host keys that this process has found good, by destination. The zero value is empty and ready to use; nil
+// keeps none. It is safe for concurrent use.
 type VerifiedKeys struct {
 	mu    sync.Mutex // guards hosts and all in them
 	hosts map[string]*verifiedHost
@@ -46,8 +46,8 @@ type verifiedKey struct {
 // maxVerified is how many keys of one destination are kept; a server has one for each algorithm.
 const maxVerified = 16
 
-// destinationOf names what a verified key is good for: the server, the way to it, and every setting that had a part in the
-// judgement.
+// destinationOf returns what a verified key is good for, as a key of a map: the server, the way to it, and every setting that had a
+// part in the judgement.
 func destinationOf(o *config.Options) string {
 	var way []string
 	for via := o.Via; via != nil; via = via.Via {
@@ -132,7 +132,7 @@ func (h *Keys) remember(key, authority ssh.PublicKey) {
 	h.verified.add(h.options, verifiedKey{sshkey.Plain(key), authority}, read)
 }
 
-// goodBefore reports whether this process has found the key good, and says so: the files no longer do.
+// goodBefore reports whether this process has found the key good before, and logs it, because the files no longer say so.
 func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
 	if !h.before.has(verifiedKey{sshkey.Plain(key), authority}) {
 		return false
@@ -145,8 +145,8 @@ func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
 	return true
 }
 
-// unread returns why the files of known hosts do not say all that they may say in a moment; nil: they do. A file that never
-// was there, or that this process may not read, says nothing and will not; one that could be read before will again.
+// unread returns why the files of known hosts may soon say more than they do now; nil: they say all that they will. A file that never
+// was there, or that this process may not read, will not say more; one that could be read before will be readable again.
 func (h *Keys) unread() error {
 	var all []error
 	var texts []string
@@ -168,7 +168,7 @@ func (h *Keys) refuseUnread(key ssh.PublicKey, err error) error {
 	return h.interrupted(fmt.Errorf("host key %s cannot be checked now: %w", describeKey(key), err))
 }
 
-// momentary tells a failure to read a file that may pass by itself from one that stands in the file system.
+// momentary reports whether a failure to read a file may pass by itself, unlike one that the state of the file causes.
 func momentary(err error) bool {
 	for _, lasting := range []error{fs.ErrNotExist, fs.ErrPermission, syscall.EISDIR, syscall.ENOTDIR, syscall.ELOOP, syscall.ENAMETOOLONG} {
 		if errors.Is(err, lasting) {
@@ -178,7 +178,7 @@ func momentary(err error) bool {
 	return true
 }
 
-// fileReason is the cause without the path, which the message names already.
+// fileReason returns the cause without the path, which the message names already.
 func fileReason(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

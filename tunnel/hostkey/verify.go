@@ -25,8 +25,8 @@ type shownKey struct {
 }
 
 // verify finds the key among the known ones, or makes it known. A certificate that no authority vouches for is judged by
-// its plain key where HostKeyAlgorithms permits that, as since OpenSSH 10: anybody can make a certificate. learnable tells
-// whether further keys of the server may be learned by it.
+// its plain key where HostKeyAlgorithms permits that, as since OpenSSH 10: anybody can make a certificate. learnable
+// means that further keys of the server may be learned by it.
 func (h *Keys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey, portless bool) (learnable bool, err error) {
 	c, err := h.shown(ctx, remote, key, portless)
 	if err != nil {
@@ -120,7 +120,7 @@ func (h *Keys) verifyPlain(ctx context.Context, c *shownKey) (learnable bool, er
 	return learnable, h.verifyAddress(ctx, c, known)
 }
 
-// verifyUnknown looks the name up without its port, and among the keys that were good before, and else lets
+// verifyUnknown looks for the key under the name without its port, then among the keys that were good before, and otherwise lets
 // StrictHostKeyChecking decide.
 func (h *Keys) verifyUnknown(ctx context.Context, c *shownKey) (learnable bool, err error) {
 	if h.looksPortless(c) {
@@ -157,7 +157,7 @@ func (h *Keys) looksPortless(c *shownKey) bool {
 	return !c.portless && h.options.HostKeyAlias == "" && h.options.Port != 22
 }
 
-// verifyAddress is what CheckHostIP adds: the key must not contradict the one that is known for the address.
+// verifyAddress makes the check that CheckHostIP adds: the key must not contradict the one that is known for the address.
 func (h *Keys) verifyAddress(ctx context.Context, c *shownKey, byHost *knownHost) error {
 	if c.address == "" {
 		return nil
@@ -183,7 +183,8 @@ func (c *shownKey) addressIsGlobal() bool {
 	return found == keyKnown && !known.user && !known.command
 }
 
-// strict returns StrictHostKeyChecking, with yes in the place of ask where nobody can be asked.
+// strict returns StrictHostKeyChecking, with yes in the place of ask where nobody can be asked. Options that hold nothing, which
+// config never returns, are as strict.
 func (h *Keys) strict() config.StrictHostKeyChecking {
 	strict := h.options.StrictHostKeyChecking
 	if strict == config.StrictAsk && (h.ask == nil || h.options.BatchMode) || strict == "" {
@@ -192,7 +193,7 @@ func (h *Keys) strict() config.StrictHostKeyChecking {
 	return strict
 }
 
-// confirm asks a person. No is a permanent refusal, the end of ctx is not.
+// confirm asks a person. A no is a permanent refusal, the end of ctx is not.
 func (h *Keys) confirm(ctx context.Context, c *shownKey, prompt string) error {
 	yes, err := h.ask.Confirm(ctx, prompt)
 	if ctx.Err() != nil {

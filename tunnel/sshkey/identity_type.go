@@ -19,7 +19,7 @@ var rsaSignatures = map[string]struct{ format, signature string }{
 	ssh.CertAlgoRSASHA512v01: {ssh.CertAlgoRSAv01, ssh.KeyAlgoRSASHA512},
 }
 
-// SignatureAlgorithms returns the signatures that key may make under accepted (PubkeyAcceptedAlgorithms), the preferred one
+// SignatureAlgorithms returns the kinds of signature that key may make under accepted (PubkeyAcceptedAlgorithms), the preferred one
 // first. An empty result means that the key is not to be offered.
 func SignatureAlgorithms(key ssh.PublicKey, accepted []string) []string {
 	format := key.Type()
@@ -63,12 +63,12 @@ func RsaBits(key ssh.PublicKey) int {
 	return 0
 }
 
-// IsHardware reports whether the private half lives in a FIDO token.
+// IsHardware reports whether the private half is in a FIDO token.
 func IsHardware(key ssh.PublicKey) bool {
 	return strings.HasPrefix(Plain(key).Type(), "sk-")
 }
 
-// TypeOf names the type of a key as ssh and ssh-keygen -l print it: ED25519, RSA, ECDSA-SK, RSA-CERT.
+// TypeOf returns the type of a key as ssh and ssh-keygen -l print it: ED25519, RSA, ECDSA-SK, RSA-CERT.
 func TypeOf(key ssh.PublicKey) string {
 	name := Plain(key).Type()
 	suffix := ""
@@ -87,4 +87,5 @@ func TypeOf(key ssh.PublicKey) string {
 	return strings.ToUpper(name) + suffix
 }
 
+// CertificateSuffix ends the names of the types and algorithms of certificates (OpenSSH's PROTOCOL.certkeys).
 const CertificateSuffix = "-cert-v01@openssh.com"
