@@ -46,10 +46,9 @@ func AnnouncedKeys(payload []byte) ([][]byte, error) {
 // x/crypto does, whose own SendRequest knows no limit.
 type Request func(ctx context.Context, name string, payload []byte) (ok bool, answer []byte, err error)
 
-// Update learns the keys of a hostkeys-00@openssh.com request and forgets the ones that the server gave up, where
-// UpdateHostKeys allows it and the server was known by a plain key of UserKnownHostsFile. New keys are believed only with
-// the server's signature, which request asks the server for. It waits for that until ctx is done, and does its work once for
-// a connection.
+// Update learns the keys of a hostkeys-00@openssh.com request and forgets those that the server no longer has, where UpdateHostKeys
+// allows it and the server was known by a plain key of UserKnownHostsFile. New keys are believed only with the server's signature,
+// for which request asks. Update waits for that until ctx is done, and does nothing when it is called again for the connection.
 //
 // An error is for the log: the connection is as good as before.
 func (h *Keys) Update(ctx context.Context, conn ssh.Conn, request Request, keys [][]byte) error {
