@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// freshness is the age up to which an attempt may be taken to know the network as it is. An older one is begun anew when a
+// freshness is the age up to which an attempt may be taken to know the network as it is. An older one is restarted when a
 // nudge comes or the session ends beside which it ran: its packets may be lost, and their retransmission seconds away.
 const freshness = 2 * time.Second
 

@@ -132,8 +132,8 @@ type fakeSession struct {
 	err     error
 	rtt     time.Duration
 	ice     chan struct{} // while frozen nothing is answered before it is closed, whatever a call's ctx says; nil: not frozen
-	badBeat error         // what Keepalive gives at once
-	badEcho error         // what Echo gives; errHang: nothing comes back
+	badBeat error         // what Keepalive returns at once
+	badEcho error         // what Echo returns; errHang: nothing comes back
 	heard   time.Time
 	open    int
 	prompts int // Commands
@@ -394,7 +394,7 @@ func (b *logBook) lines(words ...string) []string {
 	return found
 }
 
-// Errors as the tunnel gives them.
+// Errors as the tunnel returns them.
 func refusedDial() error {
 	return &fault.Error{Phase: fault.PhaseDial, Where: "bob@db.example:22", Err: errors.New("connection refused")}
 }

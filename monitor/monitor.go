@@ -60,7 +60,7 @@ type Monitor struct {
 	echoSaid bool // that the data path cannot be probed
 }
 
-// New makes a Monitor that watches over t. Nothing happens before Run.
+// New returns a Monitor that keeps t up. Nothing happens before Run.
 func New(cfg Config, t Tunnel) *Monitor {
 	now := time.Now()
 	m := &Monitor{
@@ -107,8 +107,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	return nil
 }
 
-// Adopt takes over options that were read anew. Sessions that are made from now on live by them; Reconnect makes them so at
-// once. TunneldConnections and TunneldLazy stay what they were.
+// Adopt replaces the options. Sessions that are made from now on follow them; Reconnect makes such a session at once. TunneldConnections and TunneldLazy stay what they were.
 func (m *Monitor) Adopt(o *config.Options) {
 	m.opts.Store(o)
 	m.version.Add(1)
@@ -130,7 +129,7 @@ func (m *Monitor) shutdown(ctx context.Context) {
 	}
 }
 
-// finalCounts takes over the last counts of the sessions that Shutdown has closed.
+// finalCounts adds the last counts of the sessions that Shutdown has closed.
 func (m *Monitor) finalCounts() {
 	for _, l := range m.slots {
 		s := l.rec.session // nobody writes it any more

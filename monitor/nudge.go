@@ -3,7 +3,7 @@ package monitor
 import "time"
 
 // Nudge says that something happened which may have changed the way to the server: a session is probed at once, a wait is
-// cut short, an attempt of older than two seconds is begun anew. It does not block. Nudges that come faster than they are
+// cut short, an attempt older than two seconds is restarted. It does not block. Nudges that come faster than they are
 // dealt with are one nudge.
 func (m *Monitor) Nudge(reason string) { m.nudge(nudge{why: reason}) }
 

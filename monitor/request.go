@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// ErrStopped is what Reconnect gives where the tunnel has stopped.
+// ErrStopped is returned by Reconnect when the tunnel has stopped.
 var ErrStopped = errors.New("the tunnel has stopped")
 
 // Reconnect makes a new session in each slot, and retires the old one once the new one is up. Where no session lives it

@@ -56,7 +56,7 @@ func (m *Monitor) snapshot() (Status, counters) {
 	return s, counts
 }
 
-// describe takes over what the best session says.
+// describe copies what the best session says into s.
 func (s *Status) describe(o *config.Options) {
 	best := s.Sessions[0]
 	for _, other := range s.Sessions[1:] {
@@ -75,7 +75,7 @@ func (s *Status) describe(o *config.Options) {
 	}
 }
 
-// forward takes over what the forwards say.
+// forward copies what the forwards say into s.
 func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 	s.RateIn, s.RateOut = r.wire.in, r.wire.out
 	s.Forwards = []ForwardStatus{}
@@ -114,7 +114,7 @@ func (r *retiring) status() SessionStatus {
 	return s
 }
 
-// ask takes over what the session itself says.
+// ask copies what the session itself says into s.
 func (s *SessionStatus) ask(session Session) {
 	server := session.Server()
 	s.Server, s.Open, s.Expires = &server, session.Open(), session.Expires()

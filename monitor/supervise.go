@@ -79,8 +79,8 @@ func (l *slot) newWatch(s Session, was time.Time) *supervision {
 	}
 }
 
-// supervise waits for whatever happens to the session until it ends, which gives an error, or until a better one has joined,
-// which it gives.
+// supervise deals with whatever happens to the session. It returns an error when the session has ended, or the next session
+// when a better one has joined.
 func (w *supervision) supervise(ctx context.Context) (next Session, err error) {
 	probing, stop := context.WithCancel(ctx)
 	defer stop()

@@ -215,7 +215,7 @@ func heldForwards(ctx context.Context, alias string) map[string]int {
 	return held
 }
 
-// local binds a forward on this side and gives it back. A socket file that is there is left alone.
+// local binds a forward on this side and releases it. A socket file that is there is left alone.
 func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward) {
 	name := "forward " + string(rune(f.Kind))
 	if f.Listen.IsUnix() && o.StreamLocalBindUnlink {

@@ -116,7 +116,7 @@ func claimPIDFile(file *os.File, path string) (again bool, err error) {
 	return false, nil
 }
 
-// alreadyHeld is the end where another process has the file.
+// alreadyHeld returns the error for a file that another process holds.
 func alreadyHeld(path string, number int) error {
 	if number <= 0 {
 		return &exitError{code: exitUsage, err: fmt.Errorf("--pidfile %s: another process holds its lock", path),

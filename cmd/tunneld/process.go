@@ -54,7 +54,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 var errSecondSignal = &exitError{code: exitOK}
 
 // run binds every local listener, or none, then keeps the tunnels up until it is asked to stop or nothing is left to try.
-// A tunnel that fails for good does not take the others down; its error is part of what run gives in the end.
+// A tunnel that fails for good does not take the others down; its error is part of what run returns.
 func (p *process) run(ctx context.Context) error {
 	defer keepHeadroom()()
 	signals := notifySignals()

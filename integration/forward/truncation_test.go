@@ -149,7 +149,7 @@ type rawChannel struct {
 	window atomic.Int64 // what may still be sent
 }
 
-// streamEndlessly grants every channel and sends to all of them without end, until dying gives a number for die.
+// streamEndlessly grants every channel and sends to all of them without end, until dying yields a number for die.
 func streamEndlessly(c *lab.RawConn, dying <-chan int, die func(*lab.RawConn, int)) {
 	var mu sync.Mutex
 	var channels []*rawChannel

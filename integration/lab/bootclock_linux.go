@@ -26,7 +26,7 @@ type bootClock struct {
 // bootClockVariable tells a copy of the test program to be launchUnderClock.
 const bootClockVariable = "TUNNELD_TEST_BOOT_CLOCK"
 
-// StartWithClock is start of tunneld under a bootClock.
+// StartWithClock starts tunneld under a bootClock.
 func (l *Lab) StartWithClock(flags ...string) (*Child, *bootClock) {
 	l.T.Helper()
 	self, err := os.Executable()

@@ -33,7 +33,7 @@ func New(t testing.TB, lines ...string) *Lab {
 	return LabOf(t, StartSSHD(t), lines...)
 }
 
-// LabOf is newLab with a server that runs already.
+// LabOf is New with a server that runs already.
 func LabOf(t testing.TB, server *Sshd, lines ...string) *Lab {
 	t.Helper()
 	l := &Lab{T: t, Server: server, Relay: StartRelay(t, server.Address()), Account: NewAccount(t)}
@@ -43,7 +43,7 @@ func LabOf(t testing.TB, server *Sshd, lines ...string) *Lab {
 	return l
 }
 
-// Options writes the alias anew with these lines of ssh_config(5).
+// Options rewrites the alias with these lines of ssh_config(5).
 func (l *Lab) Options(lines ...string) {
 	l.T.Helper()
 	l.Account.Forget()
@@ -275,7 +275,7 @@ func (l *Lab) Inherit(sockets []net.Listener, flags ...string) *Child {
 // Hasty keeps the waits between attempts short, so that outages follow each other quickly.
 var Hasty = []string{"-o", "TunneldBackoffMax=1"}
 
-// Configure writes the account's configuration anew: an alias and its line each.
+// Configure rewrites the account's configuration: an alias and its lines each.
 func (l *Lab) Configure(aliases ...[2]string) {
 	l.T.Helper()
 	l.Account.Forget()

@@ -205,7 +205,7 @@ func (n *Network) WaitServed(c *Child, r Route) {
 	})
 }
 
-// Forget has the server start anew in such a way that the client's kernel does not hear of it.
+// Forget restarts the server in such a way that the client's kernel does not hear of it.
 func (n *Network) Forget(server *Sshd) {
 	n.t.Helper()
 	n.In(n.Server, "sh", "-c", "echo 1 >/proc/sys/net/ipv4/tcp_orphan_retries")

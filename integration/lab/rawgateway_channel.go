@@ -39,7 +39,7 @@ func newGatewayChannel(c *gatewayConn, own uint32, conn *net.TCPConn) *gatewayCh
 	return ch
 }
 
-// granted takes over what the client has said of the channel.
+// granted records what the client has said of the channel.
 func (ch *gatewayChannel) granted(theirs uint32, window int64) {
 	ch.mu.Lock()
 	defer ch.mu.Unlock()

@@ -52,7 +52,7 @@ func StartSSHD(t testing.TB, lines ...string) *Sshd {
 	return s
 }
 
-// Configure writes sshd_config anew; it holds from the next start.
+// Configure rewrites sshd_config, which takes effect at the next start.
 func (s *Sshd) Configure(lines ...string) {
 	s.t.Helper()
 	lines = append(slices.Clone(lines),

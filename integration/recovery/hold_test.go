@@ -38,7 +38,7 @@ func TestHeldConnectionsAreServedInOrder(t *testing.T) {
 	}
 }
 
-// startQueue returns the address of a server whose clients say which number they have, and a function that ends it and gives
+// startQueue returns the address of a server whose clients say which number they have, and a function that ends it and returns
 // the numbers in the order in which it accepted them. Who says nothing is left out.
 func startQueue(t *testing.T) (address string, order func() []int) {
 	t.Helper()

@@ -32,8 +32,8 @@ func TestNetworkChangesAreLookedInto(t *testing.T) {
 			lab.Never(t, time.Second, "the death is noticed without a change", func() bool { return len(c.Matching(lab.IsLost)) > 0 })
 			n.In(n.Client, append([]string{"ip"}, change...)...)
 			changed := time.Now()
-			kicked := c.WaitLine(t, from, lab.Patience, "probing", lab.Said("probing now"))
-			if why := kicked.Field("why"); why != "network changed" {
+			nudged := c.WaitLine(t, from, lab.Patience, "probing", lab.Said("probing now"))
+			if why := nudged.Field("why"); why != "network changed" {
 				t.Errorf("probing because %q", why)
 			}
 			lab.WaitUp(t, c, from)
@@ -46,7 +46,7 @@ func TestNetworkChangesAreLookedInto(t *testing.T) {
 
 // Each of these cuts a long wait short.
 func TestWaitsAreCutShort(t *testing.T) {
-	for name, kick := range map[string]struct {
+	for name, nudge := range map[string]struct {
 		network bool
 		do      func(n *lab.Network, l *lab.Lab, c *lab.Child)
 	}{
@@ -62,7 +62,7 @@ func TestWaitsAreCutShort(t *testing.T) {
 			t.Parallel()
 			var n *lab.Network
 			var l *lab.Lab
-			if kick.network {
+			if nudge.network {
 				n, l = networkLab(t)
 			} else {
 				l = lab.New(t)
@@ -71,11 +71,11 @@ func TestWaitsAreCutShort(t *testing.T) {
 			c := l.Start(lab.Tunneld, lab.LocalRoute(t, lab.Loopback(lab.FreePort(t))).Flags...)
 			c.WaitLine(t, 0, 2*lab.Patience, "a long wait", func(l lab.Line) bool { return lab.IsFailed(l) && waitIn(l) > 4*time.Second })
 			l.Server.Start()
-			from, kicked := c.Mark(), time.Now()
-			kick.do(n, l, c)
+			from, nudged := c.Mark(), time.Now()
+			nudge.do(n, l, c)
 			lab.WaitUp(t, c, from)
-			if took := time.Since(kicked); took > 3*time.Second {
-				t.Errorf("up %v after the kick", took)
+			if took := time.Since(nudged); took > 3*time.Second {
+				t.Errorf("up %v after the nudge", took)
 			}
 		})
 	}

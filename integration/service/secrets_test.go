@@ -31,7 +31,7 @@ func encryptKey(t testing.TB, path, passphrase string) {
 }
 
 // A passphrase and a password run through all that tunneld does: a jump host with a password behind a ProxyCommand, another
-// with a key whose passphrase SSH_ASKPASS gives, the target with a key whose passphrase is in a file, KnownHostsCommand and
+// with a key whose passphrase comes from SSH_ASKPASS, the target with a key whose passphrase is in a file, KnownHostsCommand and
 // Match exec. Each server is sent what is for it, and nothing that a person or a program can read holds any of them.
 func TestPlantedSecretsStayWhereTheyBelong(t *testing.T) {
 	t.Parallel()

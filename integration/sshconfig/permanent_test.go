@@ -17,7 +17,7 @@ import (
 func TestPermanentFailuresEndAtOnce(t *testing.T) {
 	cases := []struct {
 		name     string
-		arrange  func(t *testing.T, l *lab.Lab) []string // gives the words after "up"
+		arrange  func(t *testing.T, l *lab.Lab) []string // returns the words after "up"
 		code     int
 		attempts int // connections to the server
 		says     string

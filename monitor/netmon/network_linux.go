@@ -127,7 +127,7 @@ func routes(body []byte) bool {
 	return flags&unix.RTM_F_CLONED == 0 && table != unix.RT_TABLE_LOCAL && kind != unix.RTN_MULTICAST
 }
 
-// learn takes over what is said of key, and reports whether it is news.
+// learn records what is said of key, and reports whether it is news.
 func (n network) learn(key, value string, gone bool) bool {
 	old, known := n[key]
 	if gone {

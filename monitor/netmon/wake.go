@@ -34,8 +34,8 @@ func Watch(ctx context.Context, log *slog.Logger, n Nudger) {
 	<-done
 }
 
-// watchSleep compares a clock that goes on while the machine sleeps with one that does not, until ctx ends. ahead gives by
-// how much the first is ahead of the second.
+// watchSleep compares a clock that goes on while the machine sleeps with one that does not, until ctx ends. ahead returns
+// how far the first is ahead of the second.
 func watchSleep(ctx context.Context, ahead func() time.Duration, woke func(slept time.Duration)) {
 	ticker := time.NewTicker(wakeEvery)
 	defer ticker.Stop()
