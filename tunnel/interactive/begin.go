@@ -64,10 +64,10 @@ func (s *session) closedEarly(ctx context.Context) error {
 func (s *session) askTerminal(ctx context.Context) error {
 	s.size = s.tty.size()
 	given, err := s.channel.SendRequest("pty-req", true, ssh.Marshal(struct {
-		Term string
-		size
-		Modes string
-	}{s.request.Term, s.size, string(s.tty.modes())}))
+		Term                         string
+		Columns, Rows, Width, Height uint32
+		Modes                        string
+	}{s.request.Term, s.size.Columns, s.size.Rows, s.size.Width, s.size.Height, string(s.tty.modes())}))
 	switch {
 	case err != nil:
 		return s.closedEarly(ctx)
