@@ -70,18 +70,18 @@ func untilDone(try func() error) (err error) {
 // A planned reconnect hands a remote port over: it is free for no longer than a request takes to get there.
 func TestReconnectHandsRemotePortsOver(t *testing.T) {
 	t.Parallel()
-	const oneWay = 500 * time.Millisecond // large beside what a busy machine adds
+	const oneWay = time.Second // large beside what a busy machine adds
 	l := lab.New(t, "TunneldEcho off")
 	r := lab.RemoteRoute(t, lab.StartTarget(t, lab.Echo).Address())
-	l.Relay.SetDelay(oneWay)
 	c := l.Open(lab.Tunneld, []lab.Route{r})
 	open := r.Connect(t)
 	lab.Check(t, lab.Exchange(open, "before", lab.Patience))
 
+	l.Relay.SetDelay(oneWay)
 	from := c.Mark()
 	c.Signal(syscall.SIGUSR1)
 	var gone, back time.Time
-	lab.Within(lab.Patience, func() bool {
+	lab.Within(2*lab.Patience, func() bool {
 		switch up := lab.Accepts(r.Address); {
 		case gone.IsZero() && !up:
 			gone = time.Now()
