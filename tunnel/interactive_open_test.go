@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -218,3 +221,70 @@ func TestSessionThatIsLeft(t *testing.T) {
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+// The agent is for those whom a session of ours lets in, and for nobody before.
+func TestAgentIsForwardedWhenAskedFor(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "agent")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			io.Copy(conn, conn)
+			conn.Close()
+		}
+	}()
+	opened := make(chan error, 3)
+	conns := make(chan *ssh.ServerConn, 1)
+	ask := func(conn *ssh.ServerConn) error {
+		ch, requests, err := conn.OpenChannel(agentChannel, nil)
+		if err != nil {
+			return err
+		}
+		go ssh.DiscardRequests(requests)
+		defer ch.Close()
+		io.WriteString(ch, "who is there")
+		ch.CloseWrite()
+		answer, err := io.ReadAll(ch)
+		if string(answer) != "who is there" {
+			return fmt.Errorf("the agent said %q, %w", answer, err)
+		}
+		return nil
+	}
+	p := shellPeer(t, func(_ string, ch ssh.Channel) {
+		conn := <-conns
+		opened <- ask(conn)
+		os.Remove(socket)
+		opened <- ask(conn)
+		exit(ch, 0)
+	})
+	p.OnConn = func(conn *ssh.ServerConn) {
+		go func() {
+			opened <- ask(conn)
+			conns <- conn
+		}()
+	}
+	s := p.session(config.Echo{})
+	s.agent.path = socket
+	defer s.Close()
+	var refused *ssh.OpenChannelError
+	if err := <-opened; !errors.As(err, &refused) || refused.Reason != ssh.UnknownChannelType {
+		t.Errorf("before anybody asked: %v", err)
+	}
+	if _, err := interactive.Run(t.Context(), s.OpenSession, interactive.Request{Command: "x", Agent: true}, interactive.Files{}); err != nil {
+		t.Error(err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+	if err := <-opened; !errors.As(err, &refused) || refused.Reason != ssh.ConnectionFailed {
+		t.Errorf("without an agent: %v", err)
+	}
+	sshtest.Eventually(t, "no place is taken", func() bool { return s.Open() == 0 })
+}

@@ -33,6 +33,7 @@ type Session struct {
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
 	commands atomic.Int32  // sessions of RFC 4254 §6 that are open
+	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs
 
@@ -247,10 +248,13 @@ func (s *Session) serveChannel(ctx context.Context, c ssh.NewChannel) {
 		s.hostile("opened a channel with %d bytes of text", size)
 		return
 	}
-	switch c.ChannelType() {
-	case "forwarded-tcpip", "forwarded-streamlocal@openssh.com":
+	switch kind := c.ChannelType(); {
+	case kind == "forwarded-tcpip", kind == "forwarded-streamlocal@openssh.com":
 		p := s.place()
 		s.serving.Go(func() { s.forwarded(ctx, c, p) })
+	case kind == agentChannel && s.agent.offered():
+		p := s.place()
+		s.serving.Go(func() { s.serveAgent(ctx, c, p) })
 	default:
 		s.reject(c, ssh.UnknownChannelType, "not offered by this client")
 	}

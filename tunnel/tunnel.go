@@ -69,11 +69,14 @@ func (t *Tunnel) noteChange() {
 // succeeded or failed, at most for the connect timeout, or until ctx is done. The session carries nothing before Join;
 // the caller closes it.
 func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
-	l, err := t.dialer.Dial(ctx, t.options.Load())
+	o := t.options.Load()
+	l, err := t.dialer.Dial(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	return newSession(ctx, l, t.options.Load().Echo, t.log), nil
+	s := newSession(ctx, l, o.Echo, t.log)
+	s.agent.path = agentOf(o)
+	return s, nil
 }
 
 // Join puts s into service: held connections get it at once, in the order in which they came, and remote forwards that

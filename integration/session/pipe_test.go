@@ -2,17 +2,22 @@ package session
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/tunneld/tunneld/integration/lab"
 )
@@ -89,6 +94,46 @@ func allBytes() string {
 		b.WriteByte(byte(i))
 	}
 	return strings.Repeat(b.String(), 100)
+}
+
+func TestAgentIsForwarded(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	lab.Need(t, "ssh-add")
+	socket := filepath.Join(t.TempDir(), "agent")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	_, key, _ := ed25519.GenerateKey(nil)
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: key, Comment: "forwarded key"}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go agent.ServeAgent(ring, conn)
+		}
+	}()
+	for _, c := range []struct {
+		flag string
+		code int
+	}{{"-A", 0}, {"-oForwardAgent=" + socket, 0}, {"-a", 2}} {
+		for _, who := range clients {
+			cmd := who.command(t, l, c.flag, lab.Alias, "ssh-add -l")
+			cmd.Env = append(cmd.Env, "SSH_AUTH_SOCK="+socket)
+			var out bytes.Buffer
+			cmd.Stdout = &out
+			if code := run(t, cmd); code != c.code || strings.Contains(out.String(), "forwarded key") != (c.code == 0) {
+				t.Errorf("%s %s: ended with %d, %q", who.name, c.flag, code, out.String())
+			}
+		}
+	}
 }
 
 func TestTenMegabytesThrough(t *testing.T) {
