@@ -314,8 +314,8 @@ var exceptions = []struct {
 		sample{args: []string{"bob@"}}, "refused",
 	},
 	{
-		"flags", "what is about a session or another program makes no tunnel: -e -O -Q -s -V -W -w",
-		sample{args: []string{"-W", "h:1", "host"}}, "refused",
+		"flags", "what is about another program or a network device makes no tunnel: -O -Q -V -w",
+		sample{args: []string{"-w", "0", "host"}}, "refused",
 	},
 }
 
