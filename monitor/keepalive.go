@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -154,9 +155,9 @@ func (p *keepalive) dead(now time.Time) error {
 	case death.IsZero() || now.Before(death):
 		return nil
 	case why != "":
-		return lost("no answer for %s after a nudge (%s)", Round(now.Sub(p.nudged)), why)
+		return silent("no answer for %s after a nudge (%s)", Round(now.Sub(p.nudged)), why)
 	default:
-		return lost("no byte for %s, %d keepalives missed", Round(now.Sub(p.heard)), p.count)
+		return silent("no byte for %s, %d keepalives missed", Round(now.Sub(p.heard)), p.count)
 	}
 }
 
@@ -193,6 +194,13 @@ func (p *keepalive) next(now time.Time) time.Time {
 		at = sooner(at, p.nudged.Add(p.patience()))
 	}
 	return at
+}
+
+// ErrSilent is what the end of a session wraps that did not answer.
+var ErrSilent = errors.New("the server does not answer")
+
+func silent(format string, args ...any) error {
+	return &fault.Error{Phase: fault.PhaseSession, Err: &fault.PlainError{Text: fmt.Sprintf(format, args...), Err: ErrSilent}}
 }
 
 func lost(format string, args ...any) error {

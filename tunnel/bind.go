@@ -140,6 +140,9 @@ func (e *cannotListen) Error() string {
 
 func (e *cannotListen) Unwrap() error { return e.err }
 
+// ListenAddress returns the address that could not be bound; whoever has an error of PhaseListen finds it with errors.As.
+func (e *cannotListen) ListenAddress() string { return e.address }
+
 // listenError says what cannot be bound, where it was asked for, and what to do.
 func listenError(f config.Forward, address string, err error) *fault.Error {
 	var call *os.SyscallError

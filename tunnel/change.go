@@ -93,7 +93,7 @@ func (c *Change) Reload(ctx context.Context, t *Tunnel) error {
 // Listen binds the local forwards of tunnels that listen nowhere yet, and starts to accept. Connections wait for a session
 // up to the hold time from then on. A place that cannot be bound is asked for again until Shutdown, and Forwards says so.
 // It is an error, and nothing is bound, where a tunnel has ExitOnForwardFailure, or where nothing at all could be bound
-// and no tunnel has a remote forward: an *Error of PhaseListen. The tunnels run until Shutdown; the end of ctx cuts them
+// and no tunnel has a remote forward or is patient: an *Error of PhaseListen. The tunnels run until Shutdown; the end of ctx cuts them
 // off at once.
 func (c *Change) Listen(ctx context.Context, tunnels ...*Tunnel) error {
 	var bindings []*binding
@@ -104,7 +104,7 @@ func (c *Change) Listen(ctx context.Context, tunnels ...*Tunnel) error {
 		p := t.plan(o)
 		c.plans[t] = p
 		bindings = append(bindings, c.bind(ctx, p))
-		useful = useful || len(p.remotes) > 0
+		useful = useful || len(p.remotes) > 0 || t.patient
 		for _, w := range p.locals {
 			useful = useful || len(w.opened) > 0
 			if w.failed != nil {

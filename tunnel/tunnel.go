@@ -30,6 +30,7 @@ type Tunnel struct {
 	ports   portFile
 	limits  *Limits
 	warned  atomic.Bool // that local connections are refused in this outage
+	patient bool        // see BePatient
 
 	onChange func()     // nil: nobody wants to know
 	changing sync.Mutex // held by whoever changes what is bound
@@ -52,6 +53,10 @@ func New(o *config.Options, d *sshconn.Dialer, log *slog.Logger) *Tunnel {
 // Share makes the tunnel keep to limits together with others. It must be called before Listen; without it, the tunnel has
 // limits of its own.
 func (t *Tunnel) Share(limits *Limits) { t.limits = limits }
+
+// BePatient has the tunnel go on where none of its local forwards can be bound, and ask for them again, as ssh goes on that has
+// something else to do. It is set before Listen.
+func (t *Tunnel) BePatient() { t.patient = true }
 
 // OnChange has changed called after each change of what Forwards says about listeners. It must not block. It is set before
 // Listen.

@@ -22,6 +22,9 @@ const (
 
 // run is the program without the process: it never calls os.Exit. args[0] is the name it was called by.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	if calledAutossh(args) {
+		return runAutossh(ctx, args, stdout, stderr)
+	}
 	root := rootCommand()
 	root.SetArgs(args[1:])
 	root.SetOut(stdout)
@@ -79,7 +82,7 @@ func rootCommand() *cobra.Command {
 			others(cmd, args)
 		}
 	})
-	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand())
+	root.AddCommand(upCommand(), statusCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
 }

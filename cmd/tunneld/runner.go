@@ -18,6 +18,7 @@ type runner struct {
 	name    string
 	plan    tunnelPlan // only process.reload reads and changes it
 	log     *slog.Logger
+	dialer  *sshconn.Dialer
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
 	end     context.CancelFunc // see stop; set by process.start
@@ -34,7 +35,7 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tun
 	with := log.With("tunnel", plan.name)
 	dialer := newDialer(ask, with, plan.alone)
 	r := &runner{
-		name: plan.name, plan: plan, log: with,
+		name: plan.name, plan: plan, log: with, dialer: dialer,
 		tunnel: tunnel.New(plan.options, dialer, with),
 		tried:  make(chan struct{}), done: make(chan struct{}),
 	}

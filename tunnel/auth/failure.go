@@ -38,15 +38,15 @@ func (a *Attempt) Failure(err error) error {
 	case a.ctx.Err() != nil:
 		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
 	case errors.Is(err, errRefused), saysNo(err):
-		result.Err = fmt.Errorf("%w %s", errRefused, a.story())
+		result.Err = a.refused(fmt.Errorf("%w %s", errRefused, a.story()))
 		result.Permanent = a.agentFault() == nil
 		result.Hint = a.hint()
 	case disconnected && number == disconnectProtocolError && a.refusals() > 0:
-		result.Err = fmt.Errorf("%w %s: %s", errRefused, a.story(), text)
+		result.Err = a.refused(fmt.Errorf("%w %s: %s", errRefused, a.story(), text))
 		result.Permanent = true
 		result.Hint = a.tooManyHint()
 	case disconnected && (number == disconnectNoMoreMethods || number == disconnectIllegalUserName):
-		result.Err = fmt.Errorf("%w %s: %s", errRefused, a.story(), text)
+		result.Err = a.refused(fmt.Errorf("%w %s: %s", errRefused, a.story(), text))
 		result.Permanent = true
 		result.Hint = a.hint()
 	case disconnected:
@@ -65,6 +65,17 @@ func (a *Attempt) Failure(err error) error {
 	}
 	return result
 }
+
+// RefusedError is a server's no, and what it would have taken.
+type RefusedError struct {
+	Methods []string // that the server allowed last, in its own words
+	Err     error    // the story
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+func (a *Attempt) refused(err error) error { return &RefusedError{a.allowed, err} }
 
 // disconnectReason reads the reason out of an error that stands for SSH_MSG_DISCONNECT. Its type is not exported
 // (messages.go; golang/go#39259), so this is decided by text, as only saysNo is besides.

@@ -1,0 +1,305 @@
+package autossh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	spec "github.com/tunneld/tunneld/config/autossh"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// Path is a connection to the server; *tunnel.Session.
+type Path interface {
+	ListenBack(ctx context.Context, port int, target string) (int, error)
+	Carry(ctx context.Context, conn *net.TCPConn, port int) error
+	Done() <-chan struct{}
+}
+
+// ErrPortDown is the end of a connection through which the test line did not come back.
+var ErrPortDown = errors.New("the monitor port is down")
+
+// Loop is what -M asks for: port P here is carried to port P at the server, which leads back to port P+1 here; or to an echo
+// service there. Both listeners here live as long as the Loop, that at the server as long as a connection.
+type Loop struct {
+	log      *Log
+	name     string
+	monitor  spec.Monitor
+	settings spec.Settings
+	write    *net.TCPListener
+	write6   *net.TCPListener // the same port of ::1, as ssh has it; nil: there is none
+	read     *net.TCPListener // nil with an echo service
+	carrying sync.WaitGroup
+	stop     context.CancelFunc
+
+	mu   sync.Mutex // guards all following fields
+	path Path       // nil: there is none
+	port int        // at the server
+}
+
+// OpenLoop listens on the monitor ports. One that is taken is replaced by a free one, with a warning. The caller closes the
+// Loop; the end of ctx cuts its connections.
+func OpenLoop(ctx context.Context, c *spec.Command, log *Log) (*Loop, error) {
+	ctx, stop := context.WithCancel(ctx)
+	l := &Loop{log: log, name: c.Name, monitor: c.Monitor, settings: c.Settings, stop: stop}
+	var err error
+	if l.write, err = l.listen(c.Monitor.Port); err == nil && c.Monitor.EchoPort == 0 {
+		l.read, err = l.listen(c.Monitor.ReadPort())
+	}
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	l.carrying.Go(func() { l.serve(ctx, l.write) })
+	// Without it, a server that is this machine would listen there and take its own connections for ours.
+	if l.write6, err = net.ListenTCP("tcp6", &net.TCPAddr{IP: net.IPv6loopback, Port: portOf(l.write)}); err == nil {
+		l.carrying.Go(func() { l.serve(ctx, l.write6) })
+	}
+	return l, nil
+}
+
+func (l *Loop) listen(port int) (*net.TCPListener, error) {
+	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
+	listener, err := net.ListenTCP("tcp4", at)
+	if err == nil || port == 0 {
+		return listener, err
+	}
+	l.log.Say(spec.BindFailed(port, Reason(err)))
+	listener, err = l.listen(0)
+	if err == nil {
+		l.warn("monitor port %d is taken here, %d is used in its place", port, portOf(listener))
+	}
+	return listener, err
+}
+
+func portOf(l *net.TCPListener) int { return l.Addr().(*net.TCPAddr).Port }
+
+// warn logs what autossh has no words for.
+func (l *Loop) warn(format string, args ...any) {
+	l.log.Say(spec.Entry{Level: spec.LevelInfo, Text: "warning: " + fmt.Sprintf(format, args...)})
+}
+
+// Close ends the listeners and all connections through them.
+func (l *Loop) Close() {
+	l.stop()
+	for _, listener := range []*net.TCPListener{l.write, l.write6, l.read} {
+		if listener != nil {
+			listener.Close()
+		}
+	}
+	l.carrying.Wait()
+}
+
+// maxCarried bounds the connections through the write port: one that leads to itself would else have no end.
+const maxCarried = 32
+
+// serve carries what connects to the write port.
+func (l *Loop) serve(ctx context.Context, listener *net.TCPListener) {
+	room := make(chan struct{}, maxCarried)
+	for {
+		conn, err := listener.AcceptTCP()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil {
+			select {
+			case <-time.After(100 * time.Millisecond): // descriptors are scarce
+				continue
+			case <-ctx.Done():
+				return
+			}
+		}
+		l.mu.Lock()
+		path, port := l.path, l.port
+		l.mu.Unlock()
+		select {
+		case room <- struct{}{}:
+		default:
+			path = nil
+		}
+		if path == nil {
+			conn.SetLinger(0)
+			conn.Close()
+			continue
+		}
+		l.carrying.Go(func() {
+			defer func() { <-room }()
+			path.Carry(ctx, conn, port)
+		})
+	}
+}
+
+// Watch tests one connection, at first after FIRST_POLL from its start, then each POLL, until it ends or ctx does, or with
+// ErrPortDown when a test has failed. A server that allows no loop is not tested: nil after a warning.
+func (l *Loop) Watch(ctx context.Context, path Path, started time.Time) error {
+	port, err := l.listenBack(ctx, path)
+	if err != nil {
+		l.warn("the server does not let the monitor port listen (%v): this connection is watched by keepalives alone", err)
+		return nil
+	}
+	l.use(path, port)
+	defer l.leave(path)
+	wait := max(0, l.settings.FirstPoll-time.Since(started))
+	for {
+		l.log.Say(spec.SetAlarm(wait))
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-path.Done():
+			timer.Stop()
+			return nil
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+		l.log.Say(spec.ReceivedAlarm(false))
+		passed := l.test(ctx)
+		select {
+		case <-path.Done():
+			return nil
+		default:
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !passed:
+			l.log.Say(spec.PortDown())
+			return ErrPortDown
+		}
+		l.log.Say(spec.ConnectionOK())
+		wait = l.settings.Poll
+	}
+}
+
+// listenBack returns the port at the server that the write port leads to.
+func (l *Loop) listenBack(ctx context.Context, path Path) (int, error) {
+	if l.monitor.EchoPort != 0 {
+		return l.monitor.EchoPort, nil
+	}
+	back := l.read.Addr().String()
+	port, err := path.ListenBack(ctx, l.monitor.Port, back)
+	if !errors.Is(err, tunnel.ErrListenDenied) {
+		return port, err
+	}
+	port, err = path.ListenBack(ctx, 0, back)
+	if err == nil {
+		l.warn("monitor port %d is taken at the server, which chose %d in its place", l.monitor.Port, port)
+	}
+	return port, err
+}
+
+func (l *Loop) use(path Path, port int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.path, l.port = path, port
+}
+
+// leave forgets a path, unless another is in its place already.
+func (l *Loop) leave(path Path) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.path == path {
+		l.path = nil
+	}
+}
+
+// attempts is how often a test is tried; autossh counts a third that it does not make.
+const attempts = 2
+
+// test sends a line into the loop and reports whether it came back.
+func (l *Loop) test(ctx context.Context) bool {
+	node, _ := os.Hostname()
+	line := spec.TestLine(node, l.name, os.Getpid(), rand.Int64N(1<<31), l.settings.Message)
+	for range attempts {
+		switch err := l.try(ctx, line); {
+		case err == nil:
+			return true
+		case errors.Is(err, errNotAccepted):
+			l.log.Say(spec.AcceptTimeout())
+			return false
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			l.log.Say(spec.IOTimeout())
+		case errors.As(err, new(*differsError)):
+			l.log.Say(spec.NotWhatWasSent(line, err.Error()))
+		default:
+			l.log.Say(spec.PollError(err))
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+	}
+	l.log.Say(spec.TriesFailed(attempts + 1))
+	return false
+}
+
+var errNotAccepted = errors.New("nothing came back")
+
+// differsError is another line than the one that was sent.
+type differsError struct{ got string }
+
+func (e *differsError) Error() string { return e.got }
+
+// try sends line through a connection of its own.
+func (l *Loop) try(ctx context.Context, line string) error {
+	l.dropCallers()
+	dialer := net.Dialer{Timeout: l.settings.NetTimeout}
+	out, err := dialer.DialContext(ctx, "tcp4", l.write.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	defer context.AfterFunc(ctx, func() { out.SetDeadline(time.Unix(1, 0)) })()
+	out.SetDeadline(time.Now().Add(l.settings.NetTimeout))
+	if _, err := io.WriteString(out, line); err != nil {
+		return err
+	}
+	in := out
+	if l.read != nil {
+		if in, err = l.accept(ctx); err != nil {
+			return err
+		}
+		defer in.Close()
+	}
+	in.SetDeadline(time.Now().Add(l.settings.NetTimeout))
+	got := make([]byte, len(line))
+	n, err := io.ReadFull(in, got)
+	if n == len(line) && string(got) == line {
+		return nil
+	}
+	if err == nil || n > 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
+		return &differsError{string(got[:n])}
+	}
+	return err
+}
+
+// accept waits for what comes back.
+func (l *Loop) accept(ctx context.Context) (net.Conn, error) {
+	defer context.AfterFunc(ctx, func() { l.read.SetDeadline(time.Unix(1, 0)) })()
+	l.read.SetDeadline(time.Now().Add(l.settings.NetTimeout))
+	conn, err := l.read.Accept()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, errNotAccepted
+	}
+	return conn, err
+}
+
+// dropCallers closes what has connected to the read port since the last test: anybody can, and nobody is expected.
+func (l *Loop) dropCallers() {
+	if l.read == nil {
+		return
+	}
+	for range 128 {
+		l.read.SetDeadline(time.Now().Add(time.Millisecond))
+		conn, err := l.read.Accept()
+		if err != nil {
+			return
+		}
+		conn.Close()
+	}
+}

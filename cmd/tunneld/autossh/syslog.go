@@ -1,0 +1,95 @@
+package autossh
+
+import (
+	"errors"
+	"net"
+	"os"
+	"time"
+
+	spec "github.com/tunneld/tunneld/config/autossh"
+)
+
+// syslog is the local syslog daemon's socket. It is looked for again at each message while it is not there: in a container there
+// is none, and at boot it comes later than we do. The zero value is ready.
+type syslog struct {
+	conn net.Conn
+}
+
+// syslogPaths are where Linux and the BSDs have the socket.
+var syslogPaths = []string{"/dev/log", "/var/run/log", "/var/run/syslog"}
+
+// syslogTime bounds a message to a daemon that does not read.
+const syslogTime = 200 * time.Millisecond
+
+// send reports whether the message could be handed over.
+func (s *syslog) send(line string) bool {
+	for range 2 { // the second time to a daemon that was started anew
+		if !s.there() {
+			return false
+		}
+		s.conn.SetWriteDeadline(time.Now().Add(syslogTime))
+		if _, err := s.conn.Write([]byte(line)); err == nil {
+			return true
+		}
+		s.close()
+	}
+	return false
+}
+
+// there reports whether somebody takes messages.
+func (s *syslog) there() bool {
+	if s.conn != nil {
+		return true
+	}
+	for _, path := range syslogPaths {
+		for _, network := range []string{"unixgram", "unix"} {
+			if conn, err := net.DialTimeout(network, path, syslogTime); err == nil {
+				s.conn = conn
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s *syslog) close() {
+	if s.conn != nil {
+		s.conn.Close()
+		s.conn = nil
+	}
+}
+
+// Report sends one message to syslog before there is a Log.
+func Report(name string, e spec.Entry) {
+	var s syslog
+	defer s.close()
+	if s.there() {
+		s.send(spec.SyslogLine(time.Now(), name, os.Getpid(), e))
+	}
+}
+
+// Reason returns an error without the names of the call and of the file.
+func Reason(err error) error {
+	var path *os.PathError
+	var call *os.SyscallError
+	switch {
+	case errors.As(err, &path):
+		err = path.Err
+	case errors.As(err, &call):
+		err = call.Err
+	}
+	return plain{err}
+}
+
+// plain words an error number as strerror(3) does.
+type plain struct{ err error }
+
+func (p plain) Error() string { return capital(p.err.Error()) }
+func (p plain) Unwrap() error { return p.err }
+
+func capital(text string) string {
+	if text != "" && text[0] >= 'a' && text[0] <= 'z' {
+		return string(text[0]-'a'+'A') + text[1:]
+	}
+	return text
+}

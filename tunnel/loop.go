@@ -1,0 +1,89 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshconn"
+)
+
+// The two halves of a loop that others may look at: a port at the server that leads to one here, and connections of ours that
+// are carried to a port there. Its owner listens here and compares what comes back, as autossh does. Echo is a loop as well,
+// but one that nobody else sees.
+
+// ErrListenDenied says that the server does not listen for us: the port is taken, or not allowed.
+var ErrListenDenied = errDenied
+
+const (
+	maxLoopConnections = 16               // at once, each way: anybody at the server can come
+	loopDialTime       = 10 * time.Second // of our own port, which nobody else has
+)
+
+// ListenBack has the server listen on its loopback until s ends; 0 is a port of its choosing. What connects there is joined to
+// target, an address of this machine. It returns the port. A refusal is ErrListenDenied.
+func (s *Session) ListenBack(ctx context.Context, port int, target string) (int, error) {
+	var open atomic.Int32
+	l, err := s.listen(ctx, config.Endpoint{Port: port}, func(ctx context.Context, c arrival) {
+		defer open.Add(-1)
+		if open.Add(1) > maxLoopConnections {
+			c.reject(ssh.ResourceShortage, "too many connections at once")
+			return
+		}
+		loopBack(ctx, c, target)
+	})
+	if err != nil {
+		return 0, err
+	}
+	return int(l.port), nil
+}
+
+func loopBack(ctx context.Context, c arrival, target string) {
+	dialer := net.Dialer{Timeout: loopDialTime}
+	conn, err := dialer.DialContext(ctx, "tcp", target)
+	if err != nil {
+		c.reject(ssh.ConnectionFailed, refusalText(err))
+		return
+	}
+	ch, err := c.accept()
+	if err != nil {
+		reset(conn.(stream))
+		return
+	}
+	(&splice{conn.(stream), ch, new(counter), nil}).run(ctx)
+}
+
+// Carry joins conn to a port of the server's own loopback, until one of them ends, s does, or ctx is done. It closes conn. A
+// server that allows no such connection at all is an errors.ErrUnsupported.
+func (s *Session) Carry(ctx context.Context, conn *net.TCPConn, port int) error {
+	payload := sshconn.MarshalTCPOpen("127.0.0.1", uint32(port), "127.0.0.1", 65535)
+	ch, err := s.open(ctx, "loop", "direct-tcpip", payload)
+	if err != nil {
+		reset(conn)
+		var refused *ssh.OpenChannelError
+		if errors.As(err, &refused) && refused.Reason == ssh.Prohibited {
+			return errors.Join(errors.ErrUnsupported, err)
+		}
+		return err
+	}
+	(&splice{conn, ch, new(counter), nil}).run(ctx)
+	return nil
+}
+
+// Stream is a connection that can end in one direction, and has no address.
+type Stream interface {
+	io.ReadWriteCloser
+	CloseWrite() error
+}
+
+// Connect opens a connection from the server to target. A refusal is an *ssh.OpenChannelError.
+func (s *Session) Connect(ctx context.Context, target config.Endpoint) (Stream, error) {
+	kind, payload := openPayload(target, nil)
+	return s.open(ctx, "stdio", kind, payload)
+}
