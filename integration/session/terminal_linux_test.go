@@ -2,6 +2,7 @@ package session
 
 import (
 	"net"
+	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -216,5 +217,41 @@ func TestEscapesOnATerminal(t *testing.T) {
 	m.typed("%.")
 	if code := m.end(); code != 255 {
 		t.Errorf("ended with %d", code)
+	}
+}
+
+// ~^Z gives the terminal back to the shell that started us, and fg goes on.
+func TestSuspendAndGoOn(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "bash")
+	for _, who := range clients {
+		t.Run(who.name, func(t *testing.T) {
+			l := newLab(t)
+			inner := who.command(t, l, "-t", lab.Alias, `echo "re""ady"; read x; echo "got"" $x"; exit 9`)
+			shell := exec.Command("bash", "--norc", "--noprofile", "-i")
+			shell.Env, shell.Dir = append(inner.Env, "PS1=prompt$ "), inner.Dir
+			m := newTerminal(t, 80, 24, nil)
+			m.start(shell)
+			m.wait("prompt$ ")
+			var words []string
+			for _, word := range inner.Args {
+				words = append(words, "'"+word+"'")
+			}
+			m.typed(strings.Join(words, " ") + "\r")
+			m.wait("ready\r\n")
+			lab.Eventually(t, lab.Patience, "raw", m.isRaw)
+			m.typed("~\x1a")
+			m.wait("Stopped")
+			m.typed("echo st''ill here\r")
+			m.wait("still here")
+			m.typed("fg\r")
+			lab.Eventually(t, lab.Patience, "raw", m.isRaw)
+			m.typed("word\r")
+			m.wait("got word")
+			m.typed("exit $?\r")
+			if code := m.end(); code != 9 {
+				t.Errorf("ended with %d", code)
+			}
+		})
 	}
 }
