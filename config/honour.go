@@ -38,8 +38,15 @@ func checkLocalCommand(r *resolver) {
 }
 
 func checkControlMaster(r *resolver) {
-	if !r.doc.is("ControlMaster", "false") && !r.doc.has("ControlPath") {
-		r.warn(r.doc.Source("ControlMaster"), "ControlMaster", "connections are not shared with ssh")
+	from := r.doc.Source("ControlMaster")
+	switch mode := MasterMode(r.doc.value("ControlMaster")); {
+	case mode == MasterNo:
+	case mode == MasterAsk || mode == MasterAutoAsk:
+		r.warn(from, "ControlMaster", "connections are not shared with ssh: nobody can be asked; write auto or yes")
+	case !r.doc.has("ControlPath"):
+		r.warn(from, "ControlMaster", "connections are not shared with ssh: there is no ControlPath")
+	case mode == MasterYes && from != commandLine:
+		r.warn(from, "ControlMaster", "an ssh that reads this makes a connection of its own and does not use this one; write auto")
 	}
 }
 

@@ -113,6 +113,8 @@ type Options struct {
 
 	Session SessionOptions // of a session on the connection, where one is opened
 
+	Master Master // for ssh and others that want to share the connection
+
 	// tunneld's own.
 	Hold           time.Duration // how long a new local connection waits for the tunnel; 0 refuses at once
 	Echo           Echo

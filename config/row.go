@@ -133,6 +133,8 @@ func (k keyword) to(field func(*Options) any) keyword {
 			*to = uint32(mask)
 		case *[]string:
 			*to = r.doc.values(k.name)
+		case *MasterMode:
+			*to = MasterMode(value)
 		case *AddressFamily:
 			*to = AddressFamily(value)
 		case *StrictHostKeyChecking:

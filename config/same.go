@@ -17,7 +17,7 @@ func (o *Options) connection() Options {
 	c.StreamLocalBindMask, c.StreamLocalBindUnlink = 0, false
 	c.Hold, c.BackoffMax, c.Drain, c.MaxLifetime, c.Lazy = 0, 0, 0, 0, 0
 	c.Echo, c.EchoInterval, c.Connections = Echo{}, 0, 0
-	c.PortFile, c.Session = "", SessionOptions{}
+	c.PortFile, c.Session, c.Master = "", SessionOptions{}, Master{}
 	if o.Via != nil {
 		via := o.Via.connection()
 		c.Via = &via
