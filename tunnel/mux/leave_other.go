@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mux
+
+import "os"
+
+func leaveTerminal(*os.File) {}

@@ -1,0 +1,139 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// maxClients bounds the control connections of a master, and with them its sessions. Each costs a few descriptors. One more
+// is closed before it is greeted: its ssh makes a connection of its own then.
+const maxClients = 512
+
+// Master serves the clients of a ControlPath. Its methods may be called from any goroutine.
+type Master struct {
+	tunnel Tunnel
+	log    *slog.Logger
+
+	mu      sync.Mutex // guards all following fields
+	socket  *Socket    // nil while it does not listen
+	clients map[*client]context.CancelFunc
+	closed  bool
+	running sync.WaitGroup // clients, and those who accept them; grows under mu
+}
+
+// New makes a master that listens nowhere yet.
+func New(t Tunnel, log *slog.Logger) *Master {
+	return &Master{tunnel: t, log: log, clients: make(map[*client]context.CancelFunc)}
+}
+
+// Serve accepts clients on s from now on, in place of the socket of before. s is the master's from here on.
+func (m *Master) Serve(s *Socket) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		s.Close()
+		return
+	}
+	m.stopLocked()
+	m.socket = s
+	m.running.Go(func() { m.accept(s) })
+}
+
+// StopListening gives up the socket. Sessions go on. It may be called more than once.
+func (m *Master) StopListening() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopLocked()
+}
+
+func (m *Master) stopLocked() {
+	if m.socket != nil {
+		m.socket.Close()
+		m.socket = nil
+	}
+}
+
+// Path returns where it listens; empty: nowhere.
+func (m *Master) Path() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.socket == nil {
+		return ""
+	}
+	return m.socket.Path()
+}
+
+// InPlace reports whether it listens, and clients find its socket.
+func (m *Master) InPlace() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.socket != nil && m.socket.InPlace()
+}
+
+// Clients is how many are connected.
+func (m *Master) Clients() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.clients)
+}
+
+// Close gives up the socket, ends all sessions and waits for that.
+func (m *Master) Close() {
+	m.mu.Lock()
+	m.closed = true
+	m.stopLocked()
+	for c, end := range m.clients {
+		end()
+		c.conn.Close()
+	}
+	m.mu.Unlock()
+	m.running.Wait()
+}
+
+// accept hands every client to a goroutine of its own until s is closed.
+func (m *Master) accept(s *Socket) {
+	for {
+		conn, err := s.AcceptUnix()
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			m.log.Warn("clients of the ControlPath wait", "err", err)
+			<-time.After(acceptPause) // too many open files: others may be closed meanwhile
+		case !isOurs(conn):
+			conn.Close() // as OpenSSH's master does
+		default:
+			m.admit(conn)
+		}
+	}
+}
+
+const acceptPause = 100 * time.Millisecond
+
+func (m *Master) admit(conn *net.UnixConn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed || len(m.clients) >= maxClients {
+		conn.Close()
+		return
+	}
+	ctx, end := context.WithCancel(context.Background())
+	c := &client{master: m, conn: conn}
+	m.clients[c] = end
+	m.running.Go(func() {
+		defer m.dismiss(c)
+		defer end()
+		c.serve(ctx, end)
+	})
+}
+
+func (m *Master) dismiss(c *client) {
+	c.conn.Close()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.clients, c)
+}

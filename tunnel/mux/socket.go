@@ -1,0 +1,121 @@
+package mux
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// ForeignError is Listen's where another master lives at the path.
+type ForeignError struct {
+	Path string
+	PID  int // of that master, as it says itself; 0: it does not answer
+}
+
+func (e *ForeignError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("ControlPath %s is another program's, which does not answer", e.Path)
+	}
+	return fmt.Sprintf("ControlPath %s is the socket of another master, process %d", e.Path, e.PID)
+}
+
+// askTime is how long another master may take to say that it lives, or to stop listening.
+const askTime = 2 * time.Second
+
+// Listen makes the socket of a master at path, which nobody but the user may connect to. A file that is left over by a master
+// that has ended is taken over; where one lives, it is asked to stop listening if take says so, else, or if it
+// does not, the error is a *ForeignError. No directory is made.
+func Listen(ctx context.Context, path string, take bool) (*Socket, error) {
+	for try := 0; ; try++ {
+		s, err := create(path)
+		if !errors.Is(err, os.ErrExist) || try == 2 {
+			return s, err
+		}
+		if err := makeRoom(ctx, path, take); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// makeRoom removes what is left over at path, or has the master that lives there stop listening.
+func makeRoom(ctx context.Context, path string, take bool) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil // it went meanwhile
+	case err != nil:
+		return err
+	case info.Mode()&os.ModeSocket == 0:
+		return fmt.Errorf("ControlPath %s: there is a file that is no socket", path)
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	pid, err := Alive(ctx, path)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return removeSame(path, info)
+	}
+	if take && err == nil && stopListening(ctx, path) == nil {
+		return nil
+	}
+	return &ForeignError{path, pid}
+}
+
+// removeSame removes the file at path if it is still that one.
+func removeSame(path string, file os.FileInfo) error {
+	now, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(now, file) {
+		return nil
+	}
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Socket is a master's socket. Closing it removes its file, if that is still ours.
+type Socket struct {
+	*net.UnixListener
+	path string
+	file os.FileInfo
+}
+
+// Path returns where clients find it.
+func (s *Socket) Path() string { return s.path }
+
+// InPlace reports whether clients still find it at its path.
+func (s *Socket) InPlace() bool {
+	now, err := os.Lstat(s.path)
+	return err == nil && os.SameFile(now, s.file)
+}
+
+// Close stops listening and removes the file.
+func (s *Socket) Close() error {
+	return errors.Join(removeSame(s.path, s.file), s.UnixListener.Close())
+}
+
+// create makes the socket under another name and links it to its own: at path there is never one that nobody listens on,
+// nor one that others may connect to, and what is there already stays, which is os.ErrExist.
+func create(path string) (*Socket, error) {
+	draft := path + "." + rand.Text()[:8] // short: OpenSSH's own draft takes 17 bytes more than the path
+	l, err := listenPrivately(draft)
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(draft)
+	if err = os.Link(draft, path); err == nil {
+		var file os.FileInfo
+		if file, err = os.Lstat(draft); err == nil {
+			return &Socket{l, path, file}, nil
+		}
+	}
+	l.Close()
+	return nil, err
+}
