@@ -86,7 +86,7 @@ func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 		s.Forwards = append(s.Forwards, ForwardStatus{
 			Kind: string(rune(f.Kind)), Spec: fmt.Sprintf("-%c %s", f.Kind, f.Spec), State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
 			Carried: f.Carried, RateIn: rate.in, RateOut: rate.out,
-			LastError: f.LastError, Limit: f.Limit,
+			LastError: f.LastError, Limit: f.Limit, Added: f.Added,
 		})
 	}
 }

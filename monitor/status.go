@@ -126,6 +126,7 @@ type ForwardStatus struct {
 	RateIn    float64 `json:"rate_in"` // bytes a second over the last two seconds
 	RateOut   float64 `json:"rate_out"`
 	LastError string  `json:"last_error,omitempty"`
+	Added     bool    `json:"added,omitempty"` // while the tunnel runs (ssh -O forward); it is not in the configuration
 	Limit     string  `json:"limit,omitempty"` // which bound makes connections wait, or be refused, now or a moment ago
 }
 

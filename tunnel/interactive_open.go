@@ -23,6 +23,7 @@ type sessionChannel struct {
 	requests chan *ssh.Request
 	leaving  sync.Once
 	left     chan struct{} // closed by Close
+	commands int32         // 1 where it is one of Session.Commands
 }
 
 // OpenSession opens a channel of type "session" on the least loaded session of t. Where none lives it waits for one until
@@ -52,10 +53,20 @@ func (s *Session) OpenSession(ctx context.Context) (interactive.Channel, error) 
 	return s.place().openSession(ctx)
 }
 
-// openSession is place.open for a channel whose owner reads its stderr and its requests.
 func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
-	ch, reqs, err := p.session.openChannel(ctx, "session", "session", nil, p.asked)
+	return p.openKind(ctx, sessionKind, nil)
+}
+
+// openKind is place.open for a channel whose owner reads its stderr and its requests.
+func (p *place) openKind(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
+	commands := int32(0)
+	if kind == sessionKind {
+		commands = 1
+	}
+	p.session.commands.Add(commands)
+	ch, reqs, err := p.session.openChannel(ctx, kind, kind, payload, p.asked)
 	if err != nil {
+		p.session.commands.Add(-commands)
 		p.leave()
 		return nil, err
 	}
@@ -63,9 +74,9 @@ func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
 		channel:  &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})},
 		requests: make(chan *ssh.Request),
 		left:     make(chan struct{}),
+		commands: commands,
 	}
 	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
-	p.session.commands.Add(1)
 	p.share()
 	go c.passRequests(reqs)
 	return c, nil
@@ -100,7 +111,7 @@ func (c *sessionChannel) SendRequest(name string, wantReply bool, payload []byte
 func (c *sessionChannel) Close() error {
 	c.leaving.Do(func() {
 		close(c.left)
-		c.session.commands.Add(-1)
+		c.session.commands.Add(-c.commands)
 		go discard(&c.stderr)
 	})
 	return c.channel.Close()

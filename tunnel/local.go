@@ -216,7 +216,7 @@ func peerOf(conn net.Conn) string {
 // status is a snapshot.
 func (f *localForward) status() ForwardStatus {
 	forward := *f.forward.Load()
-	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound(), Target: targetText(forward), Limit: f.limited.text()}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound(), Target: targetText(forward), Limit: f.limited.text(), Added: f.tunnel.isAdded(forward)}
 	f.count.fill(&s)
 	if err := f.failing(); err != nil {
 		s.State, s.LastError = ForwardFailed, bindTrouble(err)

@@ -29,9 +29,9 @@ type remoteWish struct {
 func (t *Tunnel) plan(o *config.Options) *plan {
 	p := &plan{options: o, log: t.log}
 	locals, remotes := t.forwards()
-	before := t.options.Load()
-	matches := matchForwards(forwardsOf(locals), o.Forwards)
-	for i, f := range o.Forwards {
+	before, wanted := t.options.Load(), t.wantedForwards(o)
+	matches := matchForwards(forwardsOf(locals), wanted)
+	for i, f := range wanted {
 		if f.Kind == config.Remote {
 			continue
 		}
@@ -45,8 +45,8 @@ func (t *Tunnel) plan(o *config.Options) *plan {
 	}
 	p.goneLocals = unmatched(locals, matches)
 
-	matches = matchForwards(forwardsOf(remotes), o.Forwards)
-	for i, f := range o.Forwards {
+	matches = matchForwards(forwardsOf(remotes), wanted)
+	for i, f := range wanted {
 		if f.Kind != config.Remote {
 			continue
 		}

@@ -40,10 +40,13 @@ type remoteForward struct {
 	state ForwardState
 	bound string
 	open  map[*channel]bool // connections that are being carried
+
+	answered chan struct{} // closed when the server has answered for the first time
+	once     sync.Once     // closes it
 }
 
 func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
-	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking, open: make(map[*channel]bool)}
+	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking, open: make(map[*channel]bool), answered: make(chan struct{})}
 	r.forward.Store(&f)
 	return r
 }
@@ -198,7 +201,7 @@ func (f *remoteForward) keepUntilLeft(ctx context.Context, s *Session, l *remote
 
 // mayAskAgain is false where the session has ended, or ends because of ExitOnForwardFailure.
 func (f *remoteForward) mayAskAgain(s *Session, err error) bool {
-	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) {
+	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) && !f.tunnel.isAdded(f.current()) {
 		s.end(&fault.Error{
 			Phase: fault.PhaseForward,
 			Err:   f.failure(err),
@@ -219,9 +222,9 @@ func (f *remoteForward) noteRefused(why error, try int, wait time.Duration) {
 	if errors.Is(why, errHeld) {
 		state = ForwardStandby
 	}
-	f.set(state, "")
 	text := why.Error()
 	before := f.count.lastError.Swap(&text)
+	f.set(state, "")
 	if try == 0 || before == nil || *before != text {
 		f.log.Warn("remote listener refused", "listen", listenText(f.forward.Load().Listen), "err", why, "retry_in", wait)
 		return
@@ -233,13 +236,16 @@ func (f *remoteForward) set(state ForwardState, bound string) {
 	f.mu.Lock()
 	f.state, f.bound = state, bound
 	f.mu.Unlock()
+	if state != ForwardAsking {
+		f.once.Do(func() { close(f.answered) })
+	}
 	f.tunnel.noteChange()
 }
 
 func (f *remoteForward) status() ForwardStatus {
 	forward := *f.forward.Load()
 	f.mu.Lock()
-	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: f.state, Target: targetText(forward), Limit: f.limited.text()}
+	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: f.state, Target: targetText(forward), Limit: f.limited.text(), Added: f.tunnel.isAdded(forward)}
 	if f.bound != "" {
 		s.Bound = []string{f.bound}
 	}

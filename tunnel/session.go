@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +33,7 @@ type Session struct {
 	carried  atomic.Uint64 // bytes that went through channels
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
+	most     atomic.Int32  // of them that the server allows, as far as is known; 0: it is not
 	commands atomic.Int32  // sessions of RFC 4254 §6 that are open
 	agent    agentForward
 	echo     echoLoop
@@ -303,4 +305,22 @@ func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
 	if err := s.link.HostKeys.Update(ctx, s.link.Conn, s.request, keys); err != nil {
 		s.log.Debug("host keys not learned", "err", err)
 	}
+}
+
+// Homeless reports that no interface of this machine has the address any more that the connection was made from. It may come
+// back, but until then nothing gets through. It is false where there is no such address, as behind a ProxyCommand.
+func (s *Session) Homeless() bool {
+	first := s.link
+	for first.Via != nil {
+		first = first.Via
+	}
+	local, ok := first.Wire.LocalAddr().(*net.TCPAddr)
+	if !ok || local.Port == 0 {
+		return false
+	}
+	addresses, err := net.InterfaceAddrs()
+	return err == nil && !slices.ContainsFunc(addresses, func(a net.Addr) bool {
+		own, ok := a.(*net.IPNet)
+		return ok && (own.IP.Equal(local.IP) || own.IP.IsLoopback() && local.IP.IsLoopback())
+	})
 }

@@ -27,6 +27,7 @@ type ForwardStatus struct {
 	Target string       // host:port or path; "SOCKS" where the client says it
 	Carried
 	LastError string // of the last connection or request that failed; empty: none yet
+	Added     bool   // while the tunnel runs; it is not in the configuration
 	Limit     string // which bound makes connections wait, or be refused, now or a moment ago; empty: none
 }
 

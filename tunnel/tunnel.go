@@ -32,6 +32,7 @@ type Tunnel struct {
 	warned  atomic.Bool // that local connections are refused in this outage
 	patient bool        // see BePatient
 
+	annexes  annexes
 	onChange func()     // nil: nobody wants to know
 	changing sync.Mutex // held by whoever changes what is bound
 
@@ -39,8 +40,9 @@ type Tunnel struct {
 	sockets *Sockets   // nil before Listen
 	locals  []*localForward
 	remotes []*remoteForward
-	parting []*localForward // taken out by Reload; their open connections go on
-	closed  bool            // by Shutdown
+	added   []config.Forward // while it runs; see AddForward
+	parting []*localForward  // taken out by Reload; their open connections go on
+	closed  bool             // by Shutdown
 }
 
 // New returns a tunnel that listens nowhere and is connected to nothing. The options must not be changed afterwards.
@@ -156,7 +158,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	for _, f := range locals {
 		cut = errors.Join(cut, f.conns.drain(ctx))
 	}
-	for _, s := range t.pool.sessions() {
+	for _, s := range slices.Concat(t.pool.sessions(), t.annexes.close()) {
 		cut = errors.Join(cut, s.drain(ctx))
 		t.Leave(s)
 		s.Close()
