@@ -30,6 +30,9 @@ type annexes struct {
 // which its maker watches, and closes when it has carried no session for a while. It is set before Listen.
 func (t *Tunnel) OnCrowded(more func(context.Context) (*Session, error)) { t.annexes.more = more }
 
+// ForwardsAgent reports whether the sessions on it may have a way to the user's agent, where they ask for it (ForwardAgent).
+func (t *Tunnel) ForwardsAgent() bool { return agentOf(t.options.Load()) != "" }
+
 var errCrowded = errors.New("no room for another session on any connection")
 
 // openElsewhere opens a session on a connection that has room, if need be on a new one. refusal is what the server said on

@@ -203,12 +203,16 @@ func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, change
 // asked to stop is forgotten when it has; one that fails is kept.
 func (p *process) start(running context.Context, r *runner) {
 	running, r.end = context.WithCancel(running)
+	r.sharing = newSharing(p.carrierOf(context.WithoutCancel(running), r), r.log)
 	if !p.enlist(r) {
 		r.stop() // it ends at once
 	}
 	go func() {
 		defer r.end()
+		stopSharing := p.share(running, r)
 		err := r.monitor.Run(running)
+		r.end() // where it has failed
+		stopSharing()
 		p.mu.Lock()
 		if r.err = err; err == nil {
 			p.delistLocked(r)

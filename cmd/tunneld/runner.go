@@ -21,6 +21,7 @@ type runner struct {
 	dialer  *sshconn.Dialer
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
+	sharing *sharing
 	end     context.CancelFunc // see stop; set by process.start
 	asked   atomic.Bool        // to stop
 	tried   chan struct{}      // closed when the first attempt to connect is over
@@ -43,6 +44,7 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tun
 	note := func() { r.note(); changed() }
 	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: note}, monitor.Adapt(r.tunnel))
 	r.tunnel.OnChange(changed)
+	r.tunnel.OnCrowded(r.monitor.Annex)
 	return r
 }
 
@@ -69,6 +71,7 @@ func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 	before := r.plan.options
 	r.plan = plan
 	r.monitor.Adopt(plan.options)
+	r.sharing.adopt(plan.options.Master)
 	return !before.SameConnection(plan.options)
 }
 

@@ -141,7 +141,7 @@ func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags,
 	if err != nil {
 		return tunnelPlan{}, err
 	}
-	if len(o.Forwards) == 0 {
+	if len(o.Forwards) == 0 && !o.Master.Listens() {
 		return tunnelPlan{}, nothingToForward(environment, ssh, o)
 	}
 	return tunnelPlan{name: foreign.Line(alias).String(), options: o}, nil

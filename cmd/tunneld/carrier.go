@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/tunnel/interactive"
+	"github.com/tunneld/tunneld/tunnel/mux"
+)
+
+// forwardTime is how long a client waits for the server to listen, which it cannot in an outage.
+const forwardTime = 30 * time.Second
+
+var errNoAnswer = errors.New("the server has not answered")
+
+// carrier is a tunnel as the clients of its ControlPath see it: a mux.Tunnel.
+type carrier struct {
+	runner     *runner
+	changing   *sync.Mutex // that of reloads: forwards change one at a time
+	supervised bool        // a service manager would start the process again
+	putDown    func()      // begins to stop the tunnel
+}
+
+// Open opens a channel, if need be after an outage.
+func (c *carrier) Open(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
+	return c.runner.tunnel.OpenFor(ctx, kind, payload)
+}
+
+// Forward adds a forward to those of the configuration. One at the server is waited for as long as a client is held; where
+// it is refused, nobody asks for it again.
+func (c *carrier) Forward(ctx context.Context, f config.Forward) (port int, err error) {
+	t := c.runner.tunnel
+	c.changing.Lock()
+	added, err := t.AddForward(context.WithoutCancel(ctx), f) // it outlives the client
+	c.changing.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	if !added && f.Listen.Port != 0 {
+		return f.Listen.Port, nil
+	}
+	waiting, cancel := context.WithTimeoutCause(ctx, forwardTime, errNoAnswer)
+	defer cancel()
+	port, err = t.AwaitForward(waiting, f)
+	switch {
+	case err != nil && !added:
+		return 0, err
+	case err != nil:
+		c.changing.Lock()
+		defer c.changing.Unlock()
+		return 0, errors.Join(err, t.RemoveForward(context.WithoutCancel(ctx), f))
+	case added:
+		c.runner.log.Info("forward added", "forward", tunnel.Spec(f))
+	}
+	return port, nil
+}
+
+// Cancel takes away a forward that Forward has added.
+func (c *carrier) Cancel(ctx context.Context, f config.Forward) error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	err := c.runner.tunnel.RemoveForward(context.WithoutCancel(ctx), f)
+	switch {
+	case errors.Is(err, tunnel.ErrNotForwarded):
+		return mux.ErrNotForwarded
+	case errors.Is(err, tunnel.ErrConfigured):
+		return mux.ErrConfigured
+	case err == nil:
+		c.runner.log.Info("forward taken away", "forward", tunnel.Spec(f))
+	}
+	return err
+}
+
+// Terminate stops the tunnel as `tunneld down` does.
+func (c *carrier) Terminate() error {
+	if c.supervised {
+		return errSupervised
+	}
+	c.runner.log.Info("stopping", "why", "a client of the ControlPath asked for it (ssh -O exit)")
+	c.putDown()
+	return nil
+}
+
+// ForwardsAgent reports whether the configuration allows it.
+func (c *carrier) ForwardsAgent() bool { return c.runner.tunnel.ForwardsAgent() }
+
+// Info words what `ssh -O conninfo` and `ssh -O channels` show.
+func (c *carrier) Info(about string) (string, bool) {
+	switch about {
+	case "connection":
+		return connectionInfo(c.runner, os.Getpid()), true
+	case "channels":
+		return channelsInfo(c.runner), true
+	}
+	return "", false
+}
+
+// carrierOf returns r as the clients of its ControlPath see it.
+func (p *process) carrierOf(ctx context.Context, r *runner) *carrier {
+	return &carrier{
+		runner: r, changing: &p.reloading, supervised: os.Getenv("NOTIFY_SOCKET") != "",
+		putDown: func() { p.tasks.Go(func() { p.putDown(ctx, r) }) },
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/mux"
+)
+
+// sharing is a tunnel's ControlPath: it listens there for as long as the tunnel lives, through every outage, if the
+// configuration says so (ControlMaster).
+type sharing struct {
+	master *mux.Master
+	log    *slog.Logger
+	wish   chan config.Master // of one element: what the configuration says now
+
+	listened bool   // since the configuration was read last
+	warned   string // the last trouble, which is told once
+}
+
+func newSharing(t mux.Tunnel, log *slog.Logger) *sharing {
+	return &sharing{master: mux.New(t, log), log: log, wish: make(chan config.Master, 1)}
+}
+
+// adopt has it live by what was read anew. A socket that was given up (ssh -O stop) is made again.
+func (s *sharing) adopt(m config.Master) {
+	for {
+		select {
+		case s.wish <- m:
+			return
+		case <-s.wish:
+		}
+	}
+}
+
+// lookEvery is how often it is found out whether the socket is still there, and whether another's has gone.
+const lookEvery = 5 * time.Second
+
+// run listens where it is wished until ctx is done. Sessions go on.
+func (s *sharing) run(ctx context.Context) {
+	defer s.master.StopListening()
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var wanted config.Master
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-s.wish:
+			s.listened, s.warned = false, ""
+			if now != wanted {
+				s.master.StopListening()
+			}
+			wanted = now
+		case <-tick.C:
+		}
+		s.settle(ctx, wanted)
+	}
+}
+
+// settle makes the socket if it is wanted and not there.
+func (s *sharing) settle(ctx context.Context, wanted config.Master) {
+	switch {
+	case !wanted.Listens():
+		s.master.StopListening()
+		return
+	case s.listened && s.master.Path() == "": // a client asked for it
+		return
+	case s.master.InPlace():
+		return
+	}
+	path := pathForClients(ctx, wanted)
+	socket, err := mux.Listen(ctx, path, wanted.Mode == config.MasterYes)
+	if err != nil {
+		s.warn(err)
+		return
+	}
+	s.master.Serve(socket)
+	s.listened, s.warned = true, ""
+	s.log.Info("sharing the connection with ssh", "path", path)
+}
+
+// warn tells a trouble once. It is tried on.
+func (s *sharing) warn(err error) {
+	if err.Error() == s.warned {
+		return
+	}
+	s.warned = err.Error()
+	hint := "clients connect by themselves meanwhile"
+	var foreign *mux.ForeignError
+	if errors.As(err, &foreign) {
+		hint = "it is left alone; tunneld listens there when it has gone, or at once with ControlMaster yes (-M)"
+	}
+	s.log.Warn("not sharing the connection with ssh, trying on", "err", err, "hint", hint)
+}
+
+// pathForClients returns the ControlPath as the ssh that is installed here expands it: %C tells jump hosts apart since
+// OpenSSH 9.6. Without an ssh, it is as the newest does.
+func pathForClients(ctx context.Context, m config.Master) string {
+	if m.Path == m.JumpPath || !olderSSH(ctx) {
+		return m.JumpPath
+	}
+	return m.Path
+}
+
+var versionOfSSH = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
+
+// versionTime is how long an ssh may take to say its version.
+const versionTime = 5 * time.Second
+
+// olderSSH reports whether the ssh that is installed is older than 9.6.
+func olderSSH(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, versionTime)
+	defer cancel()
+	text, err := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput()
+	found := versionOfSSH.FindSubmatch(text)
+	if err != nil || found == nil {
+		return false
+	}
+	major, _ := strconv.Atoi(string(found[1]))
+	minor, _ := strconv.Atoi(string(found[2]))
+	return major < 9 || major == 9 && minor < 6
+}
+
+// share has the tunnel of r be a ControlMaster until running is done. The function that it returns ends what goes on then
+// and waits for it.
+func (p *process) share(running context.Context, r *runner) (end func()) {
+	r.sharing.adopt(r.plan.options.Master)
+	var listening sync.WaitGroup
+	listening.Go(func() { r.sharing.run(running) })
+	return func() {
+		listening.Wait()
+		r.sharing.master.Close()
+	}
+}
+
+// errSupervised refuses to stop for a client what would be started again.
+var errSupervised = errors.New("a service manager runs this tunneld; stop it there, or with `tunneld down`")
+
+// connectionInfo words what `ssh -O conninfo` shows, as OpenSSH 10.3 does.
+func connectionInfo(r *runner, pid int) string {
+	s := r.monitor.Status()
+	text := fmt.Sprintf("Connection information for %s pid %d\n", s.Name, pid)
+	for _, one := range s.Sessions {
+		if one.Server == nil {
+			continue
+		}
+		text += fmt.Sprintf("  tcp %s\n  duration %s\n", one.Server.Address, time.Since(one.UpSince).Round(time.Second))
+		text += fmt.Sprintf("  kexalgorithm %s\n  hostkeyalgorithm %s\n  cipher %s\n", one.Server.Kex, one.Server.HostKey, one.Server.Cipher)
+		if one.Server.MAC != "" {
+			text += fmt.Sprintf("  mac %s\n", one.Server.MAC)
+		}
+		text += fmt.Sprintf("  traffic %d bytes in, %d bytes out\n", one.BytesIn, one.BytesOut)
+	}
+	return text
+}
+
+// channelsInfo words what `ssh -O channels` shows: how many there are on each connection.
+func channelsInfo(r *runner) string {
+	text := "The following connections are open:\n"
+	for _, one := range r.monitor.Status().Sessions {
+		text += fmt.Sprintf("  connection %d: %d channels\n", one.Slot, one.Open)
+	}
+	return text
+}
