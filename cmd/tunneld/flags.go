@@ -21,13 +21,14 @@ func (f *sshFlags) request(environment config.Environment, alias string) config.
 }
 
 // sshFlagLetters are the options of ssh(1) that a tunnel takes.
-const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxXyAtY"
+const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxXyAtYMS"
 
 // sshFlagsHelp stands in the help of each command that takes them.
 const sshFlagsHelp = `
 Options of ssh(1), before or after ALIAS:
   -L -R -D   forwards           -F FILE    configuration file    -o KEY=VALUE
   -i FILE    identity file      -l USER    -p PORT               -J JUMP
+  -M -S PATH for ssh, scp and others to ride on the connection (ControlMaster, ControlPath)
   -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v   (-N -n -T change nothing)`
 
 // register makes cmd take ssh's options.

@@ -33,7 +33,7 @@ func startMaster(t *testing.T, p lab.Program, server *lab.Sshd, lines ...string)
 	lab.Need(t, "ssh")
 	dir := t.TempDir()
 	socket := filepath.Join(dir, "cm")
-	lines = append(slices.Clone(lines), "ControlMaster auto", "ControlPath "+socket)
+	lines = slices.Concat([]string{"IgnoreUnknown Tunneld*"}, lines, []string{"ControlMaster auto", "ControlPath " + socket})
 	s := &side{Lab: lab.LabOf(t, server, lines...), name: string(p), socket: socket}
 	s.start(t, p)
 	return s
