@@ -61,11 +61,11 @@ func (a *autosshRun) run(ctx context.Context) int {
 	}
 	a.makeRunner(ctx, plans[0])
 	defer a.process.endpoints.close()
+	a.log.Say(a.command.Startup...)
 	if err := a.settle(ctx); err != nil {
 		return refuseAutossh(a.stderr, a.command.Name, a.log, err)
 	}
 	defer a.removePIDFile()
-	a.log.Say(a.command.Startup...)
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	code, err := a.supervise(ctx, running, stop, signals)
@@ -274,6 +274,7 @@ func (a *autosshRun) listen(ctx, running context.Context, lifetime <-chan time.T
 		err := change.Listen(ctx, a.runner.tunnel)
 		change.End()
 		if err == nil {
+			a.sayNoForwards()
 			return false, 0
 		}
 		a.starts.begin(a.command.Settings.MaxStart)
@@ -299,6 +300,20 @@ func (a *autosshRun) listen(ctx, running context.Context, lifetime <-chan time.T
 			timer.Stop()
 			return true, exitGaveUp
 		}
+	}
+}
+
+// sayNoForwards says what ssh says where it has none of its local ports.
+func (a *autosshRun) sayNoForwards() {
+	local, listening := 0, 0
+	for _, f := range a.runner.tunnel.Forwards() {
+		if f.Kind != config.Remote {
+			local++
+			listening += len(f.Bound)
+		}
+	}
+	if local > 0 && listening == 0 {
+		a.log.SSH(front.Error, front.NoForwards)
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	spec "github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/tunnel"
 )
@@ -130,7 +132,10 @@ func (l *Loop) serve(ctx context.Context, listener *net.TCPListener) {
 		}
 		l.carrying.Go(func() {
 			defer func() { <-room }()
-			path.Carry(ctx, conn, port)
+			var refused *ssh.OpenChannelError
+			if err := path.Carry(ctx, conn, port); errors.As(err, &refused) {
+				l.log.SSH(Error, refusedWords(refused))
+			}
 		})
 	}
 }
@@ -187,6 +192,7 @@ func (l *Loop) listenBack(ctx context.Context, path Path) (int, error) {
 	if !errors.Is(err, tunnel.ErrListenDenied) {
 		return port, err
 	}
+	l.log.SSH(Info, fmt.Sprintf("Warning: remote port forwarding failed for listen port %d", l.monitor.Port))
 	port, err = path.ListenBack(ctx, 0, back)
 	if err == nil {
 		l.warn("monitor port %d is taken at the server, which chose %d in its place", l.monitor.Port, port)

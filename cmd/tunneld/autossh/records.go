@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net"
 	"sync"
 
 	"github.com/tunneld/tunneld/config/foreign"
@@ -77,18 +78,33 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// known returns ssh's words where it has some: for forwards that are not there.
+// known returns ssh's words where it has some: for forwards that are not there, here or at the server.
 func known(r slog.Record) (words []string) {
 	if r.Level != slog.LevelWarn {
 		return nil
 	}
+	var err error
+	listen := ""
 	r.Attrs(func(a slog.Attr) bool {
-		if err, ok := a.Value.Any().(error); ok && a.Key == "err" {
-			words = ListenWords(err)
+		switch a.Key {
+		case "err":
+			err, _ = a.Value.Any().(error)
+		case "listen":
+			listen = a.Value.String()
 		}
-		return words == nil
+		return true
 	})
-	return words
+	if words := ListenWords(err); err != nil && words != nil {
+		return words
+	}
+	if err != nil && listen != "" {
+		_, port, splitErr := net.SplitHostPort(listen)
+		if splitErr != nil {
+			port = listen
+		}
+		return []string{"Warning: remote port forwarding failed for listen port " + port, "tunneld: " + listen + ": " + err.Error()}
+	}
+	return nil
 }
 
 // WithAttrs implements slog.Handler.

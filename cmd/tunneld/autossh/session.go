@@ -19,6 +19,7 @@ import (
 // Work is what there is to do on each connection besides the forwards: a shell, a command, or the connection of -W. nil: nothing.
 type Work struct {
 	request interactive.Request
+	note    string          // for the person, each time
 	stdio   config.Endpoint // of -W; zero: it is a session
 	log     *Log
 }
@@ -42,10 +43,7 @@ func NewWork(c *spec.Command, o *config.Options, log *Log) (*Work, error) {
 	if err != nil {
 		return nil, err
 	}
-	if note != "" {
-		log.SSH(Info, note)
-	}
-	return &Work{request: request, log: log}, nil
+	return &Work{request: request, note: note, log: log}, nil
 }
 
 // Do does the work on one connection, and returns the status that ssh would exit with. ended is false where the connection
@@ -53,6 +51,9 @@ func NewWork(c *spec.Command, o *config.Options, log *Log) (*Work, error) {
 func (w *Work) Do(ctx context.Context, conn Connection) (status int, ended bool) {
 	if w.stdio != (config.Endpoint{}) {
 		return w.pass(ctx, conn)
+	}
+	if w.note != "" {
+		w.log.SSH(Info, w.note)
 	}
 	result, err := interactive.Run(ctx, conn.OpenSession, w.request, interactive.Files{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
 	var refused *ssh.OpenChannelError
@@ -62,12 +63,17 @@ func (w *Work) Do(ctx context.Context, conn Connection) (status int, ended bool)
 	case ctx.Err() != nil, errors.Is(err, interactive.ErrLost):
 		return 0, false
 	case errors.As(err, &refused):
-		w.log.SSH(Error, fmt.Sprintf("channel 0: open failed: %s: %s", openReason(refused.Reason), refused.Message))
+		w.log.SSH(Error, refusedWords(refused))
 	case errors.Is(err, interactive.ErrNoStatus):
 	default:
 		w.log.SSH(Error, err.Error()+" on channel 0")
 	}
 	return result.Status, true
+}
+
+// refusedWords are ssh's for a channel that the server does not open.
+func refusedWords(e *ssh.OpenChannelError) string {
+	return fmt.Sprintf("channel 0: open failed: %s: %s", openReason(e.Reason), e.Message)
 }
 
 // openReason words a refusal as ssh does (channels.c).
@@ -90,7 +96,7 @@ func (w *Work) pass(ctx context.Context, conn Connection) (status int, ended boo
 	stream, err := conn.Connect(ctx, w.stdio)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		w.log.SSH(Error, fmt.Sprintf("channel 0: open failed: %s: %s", openReason(refused.Reason), refused.Message), "stdio forwarding failed")
+		w.log.SSH(Error, refusedWords(refused), "stdio forwarding failed")
 		return interactive.StatusNone, true
 	}
 	if err != nil {

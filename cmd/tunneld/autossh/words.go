@@ -32,7 +32,7 @@ func Words(err error, o *config.Options) (ssh, more []string) {
 	case fault.PhaseForward:
 		ssh = []string{"Error: " + forwardWords(err)}
 	case fault.PhaseListen:
-		ssh = ListenWords(err)
+		ssh = append(ListenWords(err), NoForwards)
 	case fault.PhaseSession:
 		ssh = sessionWords(err, o)
 	}
@@ -103,6 +103,9 @@ func forwardWords(err error) string {
 	return text
 }
 
+// NoForwards is what ssh says where it has none of its local ports, or not all of them with ExitOnForwardFailure.
+const NoForwards = "Could not request local forwarding."
+
 // ListenWords are ssh's for a local port that it cannot have.
 func ListenWords(err error) []string {
 	var place interface{ ListenAddress() string }
@@ -112,11 +115,10 @@ func ListenWords(err error) []string {
 	}
 	host, port, splitErr := net.SplitHostPort(place.ListenAddress())
 	if splitErr != nil {
-		return []string{fmt.Sprintf("unix_listener: cannot bind to path %s: %s", place.ListenAddress(), capital(number.Error())), "Could not request local forwarding."}
+		return []string{fmt.Sprintf("unix_listener: cannot bind to path %s: %s", place.ListenAddress(), capital(number.Error()))}
 	}
 	return []string{
 		fmt.Sprintf("bind [%s]:%s: %s", host, port, capital(number.Error())),
 		"channel_setup_fwd_listener_tcpip: cannot listen to port: " + port,
-		"Could not request local forwarding.",
 	}
 }

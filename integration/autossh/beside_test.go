@@ -1,0 +1,432 @@
+package autossh
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tunneld/tunneld/config/autossh"
+	"github.com/tunneld/tunneld/integration/lab"
+)
+
+// scene is a command line, what is done to the program that runs it, and where the two programs may differ.
+type scene struct {
+	// line is variables and words, between blanks; · is a blank within one. {L}, {M}, {D} and {R} are free ports, {P} the first of two,
+	// {ECHO} one with an echo server, {MUTE} one that never answers, {TAKEN} one that somebody has, {BEFORE} the one before that, and {DEAD} one that nobody has.
+	line string
+
+	// do is what happens: a signal's name; up: wait until {L} carries; again: the same after an outage; cut: break the connection;
+	// starts=N: wait for so many; end: wait for the exit.
+	do string
+
+	// differs is an aspect and the name of the difference that it shows, such as "log=no child".
+	differs string
+}
+
+// seen is what can be seen of a run, by aspect: exit, starts, listens, log, ssh, out.
+type seen map[string]string
+
+// run is one program in one scene.
+type run struct {
+	dir     string
+	words   []string
+	environ []string
+	ports   map[string]int
+	relay   *lab.Relay
+	cmd     *exec.Cmd
+	done    chan struct{}
+}
+
+// atOnce is how many runs there are at a time: most of them wait.
+const atOnce = 24
+
+// tries is how often both are run until they agree: a busy machine can make either late.
+const tries = 3
+
+// Both programs go through all scenes at the same sshd, and what can be seen of them is the same, or a difference that is listed.
+func TestSideBySide(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "autossh", "ssh", "sshd")
+	stage := newStage(t)
+	known, ofArguments := names(autossh.RunningDifferences()), names(autossh.Differences())
+	shown := map[string]bool{}
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for _, s := range scenes {
+		var pairs [tries][2]*run
+		for i := range pairs {
+			pairs[i] = [2]*run{stage.run(t, s, "theirs"), stage.run(t, s, "ours")}
+		}
+		all.Go(func() {
+			var problems []string
+			var names []string
+			for _, pair := range pairs {
+				var got [2]seen
+				var both sync.WaitGroup
+				for i, r := range pair {
+					both.Go(func() {
+						places <- struct{}{}
+						defer func() { <-places }()
+						got[i] = r.play(s.do)
+					})
+				}
+				both.Wait()
+				if problems, names = compare(s, got[0], got[1]); len(problems) == 0 {
+					break
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, name := range names {
+				shown[name] = true
+				if !known[name] && !ofArguments[name] {
+					t.Errorf("%s: %q is not in the list of differences", s.line, name)
+				}
+			}
+			if len(problems) > 0 {
+				t.Errorf("%s (%s)\n%s", s.line, s.do, strings.Join(problems, "\n"))
+			}
+		})
+	}
+	all.Wait()
+	if len(scenes) < 100 {
+		t.Errorf("%d scenes, want at least 100", len(scenes))
+	}
+	for name := range known {
+		if !shown[name] {
+			t.Errorf("no scene shows the difference %q", name)
+		}
+	}
+}
+
+func names(list []autossh.Difference) map[string]bool {
+	set := map[string]bool{}
+	for _, d := range list {
+		set[d.Name] = true
+	}
+	return set
+}
+
+// compare returns what differs and is not listed, and the differences that the scene names and shows.
+func compare(s scene, theirs, ours seen) (problems, names []string) {
+	listed := map[string]string{}
+	for _, one := range strings.Split(s.differs, ";") {
+		if aspect, name, ok := strings.Cut(strings.TrimSpace(one), "="); ok {
+			listed[aspect] = name
+		}
+	}
+	for _, aspect := range slices.Sorted(maps.Keys(theirs)) {
+		name, expected := listed[aspect]
+		switch same := theirs[aspect] == ours[aspect]; {
+		case same && expected:
+			problems = append(problems, fmt.Sprintf("  %s: no difference any more (%s): %s", aspect, name, ours[aspect]))
+		case !same && expected:
+			names = append(names, name)
+		case !same:
+			problems = append(problems, fmt.Sprintf("  %s\n    autossh: %s\n    tunneld: %s", aspect, theirs[aspect], ours[aspect]))
+		}
+	}
+	return problems, names
+}
+
+// stage is what all runs share.
+type stage struct {
+	server  *lab.Sshd
+	account *lab.Account
+	echo    int
+	mute    int
+	taken   int
+	dead    int
+	program string // a link to tunneld
+}
+
+func newStage(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{server: lab.StartSSHD(t), account: lab.NewAccount(t)}
+	s.server.Authorize(s.account.Key)
+	s.echo = portOf(lab.StartTarget(t, lab.Echo).Address())
+	s.mute = portOf(lab.StartTarget(t, func(c *net.TCPConn) {
+		c.Read(make([]byte, 1))
+		lab.Within(time.Minute, func() bool { return closed(c) })
+	}).Address())
+	s.dead = lab.FreePort(t)
+	s.taken = lab.FreePort(t)
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		if l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(s.taken))); err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
+	}
+	s.program = filepath.Join(t.TempDir(), "autossh")
+	if err := os.Symlink(s.account.Binary(), s.program); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// closed reports whether the other side has closed.
+func closed(c *net.TCPConn) bool {
+	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	_, err := c.Read(make([]byte, 100))
+	ne, ok := err.(net.Error)
+	return err != nil && (!ok || !ne.Timeout())
+}
+
+func portOf(address string) int {
+	_, port, _ := net.SplitHostPort(address)
+	n, _ := strconv.Atoi(port)
+	return n
+}
+
+// run prepares a run of one program: its directory, configuration, ports and relay.
+func (s *stage) run(t *testing.T, scene scene, whose string) *run {
+	t.Helper()
+	r := &run{dir: t.TempDir(), relay: lab.StartRelay(t, s.server.Address()), done: make(chan struct{})}
+	r.ports = map[string]int{"ECHO": s.echo, "MUTE": s.mute, "TAKEN": s.taken, "BEFORE": s.taken - 1, "DEAD": s.dead, "P": freePort(t), "SSHD": r.relay.Port}
+	replace := []string{"·", " ", "{DIR}", r.dir}
+	for _, name := range []string{"L", "M", "D", "R"} {
+		r.ports[name] = lab.FreePort(t)
+	}
+	for name, port := range r.ports {
+		replace = append(replace, "{"+name+"}", strconv.Itoa(port))
+	}
+	known := fmt.Sprintf("[127.0.0.1]:%d %s %s", r.relay.Port, s.server.HostKey.Type(), strings.Fields(string(readFile(s.server.Path("host_key.pub"))))[1])
+	lab.WriteFile(t, filepath.Join(r.dir, "known_hosts"), known+"\n")
+	lab.WriteFile(t, filepath.Join(r.dir, "config"), fmt.Sprintf(`Host server
+  HostName 127.0.0.1
+  Port %d
+  User %s
+  IdentityFile %s
+  IdentitiesOnly yes
+  UserKnownHostsFile %s
+  GlobalKnownHostsFile /dev/null
+  StrictHostKeyChecking yes
+  BatchMode yes
+Host dead
+  HostName 127.0.0.1
+  Port %d
+Host nowhere
+  HostName nowhere.invalid
+`, r.relay.Port, s.account.User, s.account.Path("id_ed25519"), filepath.Join(r.dir, "known_hosts"), s.dead))
+	r.environ = []string{"HOME=" + r.dir, "PATH=" + os.Getenv("PATH"), "LANG=C", "TUNNELD_RUNTIME_DIR=" + filepath.Join(r.dir, "run"),
+		"AUTOSSH_PIDFILE=" + filepath.Join(r.dir, "pid"), "GORACE=atexit_sleep_ms=0"}
+	if !strings.Contains(scene.line, "AUTOSSH_LOGFILE=") {
+		r.environ = append(r.environ, "AUTOSSH_LOGFILE="+filepath.Join(r.dir, "log"))
+	}
+	r.words = []string{s.program}
+	if whose == "theirs" {
+		r.words = []string{"autossh"}
+	}
+	hosts := regexp.MustCompile(`(^| )(server|dead|nowhere)( |$)`)
+	if hosts.MatchString(scene.line) {
+		r.words = append(r.words, "-F", filepath.Join(r.dir, "config"))
+	}
+	replacer := strings.NewReplacer(replace...)
+	for _, word := range strings.Fields(scene.line) {
+		plain := replacer.Replace(strings.ReplaceAll(word, "·", " "))
+		if strings.HasPrefix(word, "AUTOSSH_") && strings.Contains(word, "=") {
+			r.environ = append(r.environ, plain)
+		} else {
+			r.words = append(r.words, plain)
+		}
+	}
+	return r
+}
+
+func readFile(path string) []byte {
+	data, _ := os.ReadFile(path)
+	return data
+}
+
+const (
+	runPatience = 12 * time.Second
+	settleTime  = 600 * time.Millisecond // after the last step, for what should not happen
+)
+
+// play runs the program through the steps and returns what was seen.
+func (r *run) play(do string) seen {
+	out, _ := os.Create(filepath.Join(r.dir, "out"))
+	errs, _ := os.Create(filepath.Join(r.dir, "err"))
+	defer out.Close()
+	defer errs.Close()
+	r.cmd = exec.Command(r.words[0], r.words[1:]...)
+	r.cmd.Env, r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = r.environ, r.dir, out, errs
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := r.cmd.Start(); err != nil {
+		return seen{"exit": err.Error()}
+	}
+	go func() { r.cmd.Wait(); close(r.done) }()
+	defer r.clean()
+	for _, step := range strings.Fields(do) {
+		if trouble := r.step(step); trouble != "" {
+			result := r.look()
+			result["exit"] += ", " + trouble
+			return result
+		}
+	}
+	return r.look()
+}
+
+func (r *run) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2}
+
+// step returns what went wrong.
+func (r *run) step(step string) (trouble string) {
+	ok := true
+	name, number, _ := strings.Cut(step, "=")
+	switch name {
+	case "up", "again":
+		ok = lab.Within(runPatience, r.carries)
+	case "cut":
+		r.relay.Cut()
+		lab.Within(settleTime, func() bool { return false })
+	case "starts":
+		n, _ := strconv.Atoi(number)
+		ok = lab.Within(runPatience, func() bool { return r.starts() >= n })
+	case "end":
+		ok = lab.Within(runPatience, r.ended)
+	case "gone":
+		ok = lab.Within(runPatience, func() bool { return r.ended() && !r.lives() })
+	case "settle":
+		lab.Within(settleTime, func() bool { return false })
+	default:
+		ok = syscall.Kill(r.pid(), signals[name]) == nil
+	}
+	if !ok {
+		return "no " + step
+	}
+	return ""
+}
+
+// pid returns the number in the pid file, or that of the process itself.
+func (r *run) pid() int {
+	text := strings.TrimSpace(string(readFile(filepath.Join(r.dir, "pid"))))
+	if n, err := strconv.Atoi(text); err == nil && n > 1 {
+		return n
+	}
+	return r.cmd.Process.Pid
+}
+
+func (r *run) lives() bool {
+	return len(lab.ProcessTree(r.pid())) > 0
+}
+
+// carries reports whether a connection through {L} reaches the echo server.
+func (r *run) carries() bool {
+	conn, err := net.Dial("tcp", lab.Loopback(r.ports["L"]))
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	return lab.Exchange(conn, "x\n", 2*time.Second) == nil
+}
+
+func (r *run) log() string { return string(readFile(filepath.Join(r.dir, "log"))) }
+
+func (r *run) starts() int { return strings.Count(r.log(), "starting ssh (count ") }
+
+// clean ends what is left.
+func (r *run) clean() {
+	lab.Within(0, func() bool { return true })
+	tree := slices.Concat(lab.ProcessTree(r.pid()), lab.ProcessTree(r.cmd.Process.Pid))
+	tree.Signal(syscall.SIGTERM)
+	if !lab.Within(2*time.Second, func() bool { return r.ended() && len(lab.ProcessTree(r.pid())) == 0 }) {
+		tree.Signal(syscall.SIGKILL)
+	}
+	<-r.done
+	r.relay.Cut()
+}
+
+// look returns what can be seen now.
+func (r *run) look() seen {
+	s := seen{}
+	switch {
+	case !r.ended():
+		s["exit"] = "runs"
+	case r.lives():
+		s["exit"] = fmt.Sprintf("exit %d, runs", r.cmd.ProcessState.ExitCode())
+	default:
+		s["exit"] = fmt.Sprintf("exit %d", r.cmd.ProcessState.ExitCode())
+		if _, err := os.Stat(filepath.Join(r.dir, "pid")); err == nil {
+			s["exit"] += ", leaves its pid file"
+		}
+	}
+	s["starts"] = strconv.Itoa(r.starts())
+	var listens []string
+	for _, name := range []string{"L", "M", "D", "R", "P"} {
+		if lab.Accepts(lab.Loopback(r.ports[name])) {
+			listens = append(listens, name)
+		}
+	}
+	if lab.Accepts(lab.Loopback(r.ports["P"] + 1)) {
+		listens = append(listens, "P+1")
+	}
+	s["listens"] = strings.Join(listens, " ")
+	s["log"] = r.said()
+	s["ssh"] = sshSaid(string(readFile(filepath.Join(r.dir, "err"))))
+	s["out"] = r.printed()
+	return s
+}
+
+// printed is standard output as far as it is not about versions.
+func (r *run) printed() string {
+	text := string(readFile(filepath.Join(r.dir, "out")))
+	if strings.HasPrefix(text, "autossh 1.4g") {
+		return "autossh 1.4g"
+	}
+	return text
+}
+
+// autosshSays are the beginnings of autossh's messages that say what happened, at the level that it logs at by itself.
+var autosshSays = regexp.MustCompile(`^(starting ssh|ssh exited|max start|exceeded|received signal|signalled|port set to 0|port down|timeout polling|short poll|poll time|first poll time)`)
+
+// said is what autossh's log says, without what differs from run to run. Lines that follow each other alike are one.
+func (r *run) said() string {
+	var lines []string
+	for line := range strings.Lines(r.log()) {
+		_, text, ok := strings.Cut(line, "]: ")
+		if text = strings.TrimSpace(text); !ok || !autosshSays.MatchString(text) {
+			continue
+		}
+		if len(lines) == 0 || lines[len(lines)-1] != text {
+			lines = append(lines, text)
+		}
+	}
+	return strings.Join(lines, " | ")
+}
+
+// sshWords are what people know from ssh.
+var sshWords = []string{
+	"Connection refused", "Permission denied (", "Host key verification failed.", "Could not resolve hostname",
+	"remote port forwarding failed for listen port", "Could not request local forwarding.", "cannot listen to port", "usage:",
+	"Pseudo-terminal will not be allocated",
+}
+
+func sshSaid(text string) string {
+	var found []string
+	for _, words := range sshWords {
+		if strings.Contains(text, words) {
+			found = append(found, words)
+		}
+	}
+	return strings.Join(found, " | ")
+}
