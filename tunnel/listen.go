@@ -107,7 +107,7 @@ func (s *Session) listen(ctx context.Context, e config.Endpoint, accept func(con
 	}
 	s.listens.remove(l)
 	if ctx.Err() != nil {
-		s.serving.Go(func() { s.unlistenLate(l, result) })
+		s.run(func() { s.unlistenLate(l, result) })
 	}
 	return nil, err
 }

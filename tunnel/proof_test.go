@@ -123,6 +123,7 @@ func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
 			defer cancel()
 			tun.Shutdown(ctx)
 		}},
+		{"Close", func(tun *Tunnel, _ *Session) { tun.Close() }},
 		{"Retire", func(tun *Tunnel, s *Session) {
 			ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 			defer cancel()

@@ -186,7 +186,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 		settled := make(chan error, 1)
 		go func() { settled <- s.settle(t.Context()) }()
 		sshtest.Eventually(t, "somebody asks", func() bool { return bytes.Contains(stacks(), []byte(").settle(")) })
-		s.serving.Go(func() { s.serveChannels(t.Context()) })
+		s.run(func() { s.serveChannels(t.Context()) })
 		if err := <-settled; err != nil {
 			t.Error(err)
 		}
@@ -195,7 +195,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 		}
 		close(answer)
 		close(chans)
-		s.serving.Wait()
+		s.running.wait(t.Context())
 	}
 }
 
@@ -242,4 +242,19 @@ func TestConnectionCountsOnce(t *testing.T) {
 		conn.Close()
 	}
 	sshtest.Eventually(t, "nothing open", func() bool { return s.Open() == 0 })
+}
+
+// When a session has been shut down, nothing of it runs any more.
+func TestShutdownWaitsForTheSession(t *testing.T) {
+	p := newPeer(t)
+	tun := New(&config.Options{}, nil, quiet())
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	tun.Close()
+	if n := s.running.count(); n != 0 {
+		t.Errorf("%d goroutines are left", n)
+	}
+	if err := s.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -21,6 +22,9 @@ import (
 
 // errClosed ends a session that we closed ourselves.
 var errClosed = errors.New("closed")
+
+// errStillRuns is what Wait returns where the SSH library hangs.
+var errStillRuns = fmt.Errorf("the ssh library has not ended within %v", endTime)
 
 // Session is one authenticated SSH connection. It lives from Connect until it is closed, retired or lost; nothing in it
 // refers to a local listener. Its goroutines end with it.
@@ -50,7 +54,7 @@ type Session struct {
 	done      chan struct{} // closed when err is set
 	err       error         // why it ended; read after done
 	cancel    context.CancelFunc
-	serving   sync.WaitGroup
+	running   gauge // goroutines that the session has started
 }
 
 // newSession starts serving what the server sends on l. The session owns l from here on; the values of ctx are kept, its
@@ -70,10 +74,10 @@ func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slo
 	}
 	s.echo.way, s.proofs.patience = echo, muteTime
 	l.Wire.OnDead(s.wireDied)
-	s.serving.Go(func() { s.serveChannels(ctx) })
-	s.serving.Go(s.serveRejections)
-	s.serving.Go(func() { s.serveRequests(ctx) })
-	s.serving.Go(func() { s.end(connectionLost(foreign.Error(l.Conn.Wait()))) })
+	s.run(func() { s.serveChannels(ctx) })
+	s.run(s.serveRejections)
+	s.run(func() { s.serveRequests(ctx) })
+	s.run(func() { s.end(connectionLost(foreign.Error(l.Conn.Wait()))) })
 	return s
 }
 
@@ -120,7 +124,7 @@ func (s *Session) end(err error) {
 		s.leave()
 		close(s.done)
 		s.cancel()
-		s.serving.Go(func() { s.link.Close() }) // takes a moment, and end is called by the wire itself
+		s.run(func() { s.link.Close() }) // takes a moment, and end is called by the wire itself
 	})
 }
 
@@ -135,6 +139,32 @@ func (s *Session) broken() bool {
 	default:
 		return s.link.Wire.Dead()
 	}
+}
+
+// endTime is what an ended session gets for its goroutines to end: the SSH library, which may hang, is let go a second after
+// its wire is dead (sshconn/release.go), and a ProxyCommand is killed before that.
+const endTime = 3 * time.Second
+
+// run calls f in a goroutine that Wait waits for.
+func (s *Session) run(f func()) {
+	s.running.add()
+	go func() {
+		defer s.running.done()
+		f()
+	}()
+}
+
+// Wait waits until nothing runs any more that the session has started: for endTime at most after its end, because the SSH
+// library may hang, or until ctx is done. It is an error where something is left.
+func (s *Session) Wait(ctx context.Context) error {
+	select {
+	case <-s.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, endTime, errStillRuns)
+	defer cancel()
+	return s.running.wait(ctx)
 }
 
 // Server returns whom we are connected to and what was negotiated.
@@ -215,7 +245,7 @@ func (s *Session) serveRequests(ctx context.Context) {
 	for r := range s.link.Reqs {
 		if r.Type == hostkey.Announcement && !learned {
 			learned = true // a server says so once; ssh listens to the first as well
-			s.serving.Go(func() { s.learnHostKeys(ctx, r.Payload) })
+			s.run(func() { s.learnHostKeys(ctx, r.Payload) })
 		}
 		if err := r.Reply(false, nil); err != nil {
 			s.log.Debug("global request not answered", "request", foreign.Line(r.Type), "err", err)
@@ -253,10 +283,10 @@ func (s *Session) serveChannel(ctx context.Context, c ssh.NewChannel) {
 	switch kind := c.ChannelType(); {
 	case kind == "forwarded-tcpip", kind == "forwarded-streamlocal@openssh.com":
 		p := s.place()
-		s.serving.Go(func() { s.forwarded(ctx, c, p) })
+		s.run(func() { s.forwarded(ctx, c, p) })
 	case kind == agentChannel && s.agent.offered():
 		p := s.place()
-		s.serving.Go(func() { s.serveAgent(ctx, c, p) })
+		s.run(func() { s.serveAgent(ctx, c, p) })
 	default:
 		s.reject(c, ssh.UnknownChannelType, "not offered by this client")
 	}

@@ -103,8 +103,12 @@ func (t *Tunnel) Leave(s *Session) {
 // done, and closes it. The error is ctx's, where connections were cut.
 func (t *Tunnel) Retire(ctx context.Context, s *Session) error {
 	t.Leave(s)
-	defer s.Close()
-	return s.drain(ctx)
+	err := s.drain(ctx)
+	s.Close()
+	if err := s.Wait(context.WithoutCancel(ctx)); err != nil {
+		t.log.Debug("something of a session is left", "err", err)
+	}
+	return err
 }
 
 // Wanted is sent to when a local connection has to wait for a session: a lazy tunnel connects then.
@@ -137,7 +141,8 @@ func (t *Tunnel) isClosed() bool {
 }
 
 // Shutdown stops accepting, resets the connections that wait for a session, lets open ones go on until they end or ctx
-// is done, and closes everything. Nothing of the tunnel runs afterwards. The error is ctx's, where connections were cut.
+// is done, and closes everything. Nothing of the tunnel runs afterwards, but for what Retire still drains, and an SSH library
+// that hangs, which is not waited for (see Session.Wait). The error is ctx's, where connections were cut.
 func (t *Tunnel) Shutdown(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true // a reload that is under way binds nothing more
@@ -158,7 +163,8 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	for _, f := range locals {
 		cut = errors.Join(cut, f.conns.drain(ctx))
 	}
-	for _, s := range slices.Concat(t.pool.sessions(), t.annexes.close()) {
+	sessions := slices.Concat(t.pool.sessions(), t.annexes.close())
+	for _, s := range sessions {
 		cut = errors.Join(cut, s.drain(ctx))
 		t.Leave(s)
 		s.Close()
@@ -172,5 +178,20 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	}
 	t.ports.remove(t.log)
 	t.pool.queueDrained()
+	ending, cancel := context.WithTimeout(context.Background(), endTime) // for all of them together
+	defer cancel()
+	for _, s := range sessions {
+		if err := s.Wait(ending); err != nil {
+			t.log.Debug("something of a session is left", "err", err)
+		}
+	}
 	return cut
+}
+
+// Close ends everything at once: it is Shutdown that gives open connections no time.
+func (t *Tunnel) Close() error {
+	at, now := context.WithCancel(context.Background())
+	now()
+	t.Shutdown(at) // whose error says only that it was so
+	return nil
 }

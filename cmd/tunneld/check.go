@@ -127,9 +127,7 @@ func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error 
 	}
 	c.remote(ctx, t, session)
 	c.probes(ctx, o, session)
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	t.Shutdown(over)
+	t.Close()
 	return c.verdict()
 }
 
@@ -231,9 +229,7 @@ func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward
 	t := tunnel.New(&alone, newDialer(nil, c.log, true), slog.New(slog.DiscardHandler))
 	err := t.Listen(ctx, nil)
 	c.step(name, time.Since(began), tunnel.Spec(f)+" can be bound", err)
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	t.Shutdown(over)
+	t.Close()
 }
 
 // remote asks the server for the -R forwards of t, and prints what it says. They are given back by Shutdown.
