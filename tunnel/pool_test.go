@@ -8,8 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tunneld/tunneld/config"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
 )
 
 // More than clients can be kept waiting for is refused, and told once in an outage.

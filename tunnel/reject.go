@@ -3,8 +3,9 @@ package tunnel
 import (
 	"fmt"
 
-	"github.com/tunneld/tunneld/tunnel/fault"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // The bounds of what a server may make us keep by its channels. One that goes beyond them is not a server that has much to

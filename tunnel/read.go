@@ -1,5 +1,3 @@
-//go:build unix
-
 package tunnel
 
 import (
@@ -54,5 +52,14 @@ func readNow(fd int, b []byte) (int, error) {
 		if err != syscall.EINTR {
 			return n, err
 		}
+	}
+}
+
+// plainReader is readerOf for connections without a descriptor of their own.
+func plainReader(conn net.Conn) func() (*[largeBuffer]byte, int, error) {
+	return func() (*[largeBuffer]byte, int, error) {
+		large := buffers.Get().(*[largeBuffer]byte)
+		n, err := conn.Read(large[:])
+		return large, n, err
 	}
 }
