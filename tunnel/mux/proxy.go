@@ -1,5 +1,154 @@
 package mux
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"time"
 
-func (c *client) proxy(ctx context.Context, id uint32) bool { return c.fail(id, "unsupported request") }
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/tunnel/interactive"
+)
+
+// maxProxied bounds the channels of one proxy client.
+const maxProxied = 256
+
+// proxyKinds are the channels that a proxy client may open.
+var proxyKinds = map[string]bool{"session": true, "direct-tcpip": true, "direct-streamlocal@openssh.com": true}
+
+// proxy answers a C_PROXY: from here on the client speaks SSH itself (RFC 4254), without encryption. Its channels are opened
+// anew on the tunnel and not passed on as they are, so that they are held through an outage and go where there is room.
+func (c *client) proxy(ctx context.Context, id uint32) bool {
+	if !c.begin() {
+		return c.fail(id, "Multiple sessions not supported")
+	}
+	if c.send(newMessage(answerProxy, id)) != nil {
+		return false
+	}
+	c.conn.SetDeadline(time.Time{}) // one that is left from an answer would cut the client off
+	conn, channels, requests, err := ssh.NewControlClientConn(newProxied(c.conn))
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	c.running.Go(func() { refuseAll(requests) })
+	places := make(chan struct{}, maxProxied)
+	for open := range channels {
+		select {
+		case places <- struct{}{}:
+			c.running.Go(func() {
+				defer func() { <-places }()
+				c.proxyChannel(ctx, open)
+			})
+		default:
+			open.Reject(ssh.ResourceShortage, "too many channels")
+		}
+	}
+	return false
+}
+
+// refuseAll answers what is asked of the whole connection: a proxy client has no forwards at the server. OpenSSH's client
+// takes an answer of less than five bytes for a broken one.
+func refuseAll(requests <-chan *ssh.Request) {
+	for r := range requests {
+		r.Reply(false, make([]byte, 4))
+	}
+}
+
+// proxyChannel opens on the tunnel what the client wants to open, and joins the two.
+func (c *client) proxyChannel(ctx context.Context, open ssh.NewChannel) {
+	if !proxyKinds[open.ChannelType()] {
+		open.Reject(ssh.UnknownChannelType, "not offered to proxy clients")
+		return
+	}
+	far, err := c.master.tunnel.Open(ctx, open.ChannelType(), open.ExtraData())
+	var refused *ssh.OpenChannelError
+	switch {
+	case errors.As(err, &refused):
+		open.Reject(refused.Reason, refused.Message)
+		return
+	case err != nil:
+		open.Reject(ssh.ConnectionFailed, printable(err.Error()))
+		return
+	}
+	defer far.Close()
+	near, requests, err := open.Accept()
+	if err != nil {
+		return
+	}
+	defer near.Close()
+	joinChannels(ctx, near, requests, far)
+}
+
+// joinChannels copies data, requests and the ends of both directions until either side has closed its channel. What then
+// still waits in the library ends with the two connections.
+func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Request, far interactive.Channel) {
+	go func() {
+		io.Copy(far, near)
+		far.CloseWrite()
+	}()
+	var down sync.WaitGroup
+	down.Go(func() { io.Copy(near, far) })
+	down.Go(func() { io.Copy(near.Stderr(), far.Stderr()) })
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		passRequests(far.Requests(), near.SendRequest)
+		down.Wait()
+	}()
+	go func() { down.Wait(); near.CloseWrite() }()
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		passRequests(requests, far.SendRequest)
+	}()
+	select {
+	case <-finished:
+	case <-left:
+	case <-ctx.Done():
+	}
+}
+
+// passRequests asks the other side what this one is asked, until this one has no more.
+func passRequests(from <-chan *ssh.Request, ask func(string, bool, []byte) (bool, error)) {
+	for r := range from {
+		ok, err := ask(r.Type, r.WantReply, r.Payload)
+		if r.WantReply {
+			r.Reply(ok && err == nil, nil)
+		}
+	}
+}
+
+// proxied is a client's connection for a library that believes to be the client: it is greeted from memory, and what it says
+// in greeting goes nowhere.
+type proxied struct {
+	net.Conn
+	greeting []byte // that has not been read yet
+	skip     int    // messages of its own that are not sent
+}
+
+// The library says HELLO and C_PROXY with request ID 0, and expects one answer to each (x/crypto/ssh control.go).
+func newProxied(conn net.Conn) *proxied {
+	greeting := append(newMessage(typeHello, protocolVersion).packet(), newMessage(answerProxy, 0).packet()...)
+	return &proxied{Conn: conn, greeting: greeting, skip: 2}
+}
+
+func (p *proxied) Read(b []byte) (int, error) {
+	if len(p.greeting) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.greeting)
+	p.greeting = p.greeting[n:]
+	return n, nil
+}
+
+func (p *proxied) Write(b []byte) (int, error) {
+	if p.skip > 0 {
+		p.skip--
+		return len(b), nil
+	}
+	return p.Conn.Write(b)
+}

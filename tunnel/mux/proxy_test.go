@@ -1,0 +1,85 @@
+package mux
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// proxyClient is x/crypto's client in proxy mode.
+func proxyClient(t *testing.T, m *Master) *ssh.Client {
+	t.Helper()
+	conn, err := net.Dial("unix", m.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetDeadline(time.Now().Add(patience))
+	sshConn, channels, requests, err := ssh.NewControlClientConn(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := ssh.NewClient(sshConn, channels, requests)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestProxyMode(t *testing.T) {
+	c := proxyClient(t, newMaster(t, newFake(t)))
+	for range 3 {
+		s, err := c.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		input := strings.Repeat("\x00 through the proxy\n", 20_000)
+		s.Stdin = strings.NewReader(input)
+		if out, err := s.Output("cat"); err != nil || string(out) != input {
+			t.Fatalf("%d bytes of %d: %v", len(out), len(input), err)
+		}
+	}
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var exit *ssh.ExitError
+	if err := s.Run("exit 7"); !errors.As(err, &exit) || exit.ExitStatus() != 7 {
+		t.Errorf("exit 7: %v", err)
+	}
+	conn, err := c.Dial("tcp", echoServer(t).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	io.WriteString(conn, "ping")
+	b := make([]byte, 4)
+	if _, err := io.ReadFull(conn, b); err != nil || string(b) != "ping" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := c.Dial("tcp", "127.0.0.1:1"); err == nil {
+		t.Error("a port that is closed was opened")
+	}
+	if _, _, err := c.OpenChannel("x11", nil); err == nil {
+		t.Error("any channel may be opened")
+	}
+	if ok, _, err := c.SendRequest("tcpip-forward", true, nil); ok || err != nil {
+		t.Errorf("tcpip-forward: %v, %v", ok, err)
+	}
+}
+
+func TestProxyClientLeaves(t *testing.T) {
+	m := newMaster(t, newFake(t))
+	c := proxyClient(t, m)
+	s, err := c.NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("hang"); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	eventually(t, "nobody is left", func() bool { return m.Clients() == 0 })
+}
