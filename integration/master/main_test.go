@@ -99,3 +99,8 @@ func both(t *testing.T, lines ...string) (ours, theirs *side) {
 	server := lab.StartSSHD(t, "AcceptEnv FOO LC_*", "Subsystem sftp internal-sftp")
 	return startMaster(t, lab.Tunneld, server, lines...), startMaster(t, lab.OpenSSH, server, lines...)
 }
+
+func fileExists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}

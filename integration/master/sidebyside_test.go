@@ -59,6 +59,7 @@ func TestClientsOfBothMasters(t *testing.T) {
 		{"check", "", []string{"-O", "check", lab.Alias}},
 		{"-W", "ping", []string{"-W", host + ":" + port, lab.Alias}},
 		{"-W to a port that is closed", "ping", []string{"-W", host + ":" + free, lab.Alias}},
+		{"proxy mode", "input", []string{"-O", "proxy", lab.Alias, "cat; echo err >&2; exit 3"}},
 		{"forward -L", "", []string{"-O", "forward", "-L", free + ":" + host + ":" + port, lab.Alias}},
 		{"cancel -L", "", []string{"-O", "cancel", "-L", free + ":" + host + ":" + port, lab.Alias}},
 		{"cancel -L again", "", []string{"-O", "cancel", "-L", free + ":" + host + ":" + port, lab.Alias}},

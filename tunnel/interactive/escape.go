@@ -30,7 +30,9 @@ func (e *escapes) filter(typed []byte) (data []byte, left bool) {
 		case e.pending:
 			e.pending = false
 			if c == '.' {
-				e.session.sayLast(string(e.char) + ".\r\n")
+				if !e.session.request.Shared {
+					e.session.sayLast(string(e.char) + ".\r\n")
+				}
 				return data, true
 			}
 			if e.act(c) {
@@ -76,6 +78,9 @@ func (e *escapes) act(c byte) bool {
 }
 
 func (e *escapes) missing(name string) string {
+	if e.session.request.Shared {
+		return fmt.Sprintf("%c%s escape not available to multiplexed sessions\r\n", e.char, name)
+	}
 	return fmt.Sprintf("%c%s escape is not supported by tunneld\r\n", e.char, name)
 }
 

@@ -46,6 +46,7 @@ type Request struct {
 	Term     string // TERM
 	Raw      bool   // put Files.In into raw mode for as long as the session lasts; the client of a ControlMaster does so itself
 	Escape   byte   // EscapeChar, which has a meaning with Terminal alone; 0: none
+	Shared   bool   // the connection is a ControlMaster's: escapes have the words that ssh has for its clients
 	Agent    bool   // ask the server for a forwarded agent; the connection has to serve what comes of it
 
 	NoInput bool   // Files.In is not read: the server sees the end of the input at once

@@ -24,6 +24,7 @@ func (c *client) newSession(ctx context.Context, id uint32, rest fields) bool {
 	if !ok {
 		return false
 	}
+	r.Shared = true
 	r.Agent = r.Agent && c.master.tunnel.ForwardsAgent()
 	return c.start(id, 3, func(files []*os.File) { c.runSession(ctx, id, r, files) })
 }
