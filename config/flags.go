@@ -25,7 +25,7 @@ func (r *resolver) readFlags() error {
 	return nil
 }
 
-// flagsWithoutEffect are about a session or a terminal, which a tunnel does not have, or about messages, which it words itself.
+// flagsWithoutEffect are about a protocol that is gone, or about where messages go, which the program sees to.
 const flagsWithoutEffect = "2Ey"
 
 func (r *resolver) readFlag(f Flag) {

@@ -29,6 +29,9 @@ func (s Source) String() string {
 	return foreign.Own(s.File).String() + ":" + strconv.Itoa(s.Line)
 }
 
+// IsCommandLine reports whether the value was typed as a flag.
+func (s Source) IsCommandLine() bool { return s.File == fromFlags }
+
 // Warning is an option that cannot be honoured, or something that a person may want to mend.
 type Warning struct {
 	Source  Source

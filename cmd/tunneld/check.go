@@ -45,10 +45,11 @@ Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a lo
 			}
 			log := slog.New(slog.DiscardHandler)
 			if flags.verbose() > 0 {
-				var err error
-				if log, err = logs.logger(cmd.ErrOrStderr(), flags.verbose()); err != nil {
+				opened, err := logs.open(cmd.ErrOrStderr(), &flags)
+				if err != nil {
 					return err
 				}
+				log = opened.Logger
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

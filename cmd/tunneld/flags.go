@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -21,7 +23,7 @@ func (f *sshFlags) request(environment config.Environment, alias string) config.
 }
 
 // sshFlagLetters are the options of ssh(1) that a tunnel takes.
-const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxXyAtYMS"
+const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxyAtMSE"
 
 // sshFlagsHelp stands in the help of each command that takes them.
 const sshFlagsHelp = `
@@ -29,7 +31,7 @@ Options of ssh(1), before or after ALIAS:
   -L -R -D   forwards           -F FILE    configuration file    -o KEY=VALUE
   -i FILE    identity file      -l USER    -p PORT               -J JUMP
   -M -S PATH for ssh, scp and others to ride on the connection (ControlMaster, ControlPath)
-  -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v   (-N -n -T change nothing)`
+  -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v -y   -E FILE   (-N -n -T change nothing)`
 
 // register makes cmd take ssh's options.
 func (f *sshFlags) register(cmd *cobra.Command) {
@@ -39,6 +41,13 @@ func (f *sshFlags) register(cmd *cobra.Command) {
 			alone = ""
 		}
 		f.flag(cmd.Flags(), letter, alone)
+	}
+	for letter, instead := range foreignFlags {
+		takes, _ := sshflag.TakesValue(letter)
+		flag := cmd.Flags().VarPF(&foreignFlag{letter, instead}, "ssh-"+string(rune(letter)), string(rune(letter)), "")
+		if flag.Hidden = true; !takes {
+			flag.NoOptDefVal = "yes"
+		}
 	}
 	cmd.Long += "\n" + sshFlagsHelp
 }
@@ -69,6 +78,50 @@ func (f *sshFlag) Set(value string) error {
 		f.list.before = len(f.list.given)
 	}
 	return nil
+}
+
+// foreignFlag is an option of ssh(1) that is refused.
+type foreignFlag struct {
+	letter byte
+	use    instead
+}
+
+func (f *foreignFlag) String() string { return "" }
+
+// Type is for pflag.Value.
+func (f *foreignFlag) Type() string { return "string" }
+
+// Set is for pflag.Value.
+func (f *foreignFlag) Set(string) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf("-%c: %s", f.letter, f.use.why), hint: f.use.hint}
+}
+
+// instead is why an option has no meaning here, and what to type.
+type instead struct{ why, hint string }
+
+// foreignFlags are the options of ssh(1) that can have no meaning here.
+var foreignFlags = map[byte]instead{
+	'W': {"a tunnel has no standard input and output to pass on", "`ssh -W HOST:PORT ALIAS` does; with ControlMaster auto and ControlPath it rides on the tunnel's connection"},
+	'w': {"tunneld forwards connections, no network packets: it opens no tun device", "`ssh -w` does; for TCP to any host behind the server type -D 1080"},
+	'X': {"X11 belongs to a session, and a tunnel has none", "`ssh -X ALIAS`; with ControlMaster auto and ControlPath it rides on the tunnel's connection"},
+	'Y': {"X11 belongs to a session, and a tunnel has none", "`ssh -Y ALIAS`; with ControlMaster auto and ControlPath it rides on the tunnel's connection"},
+	's': {"a subsystem belongs to a session, and a tunnel has none", "`ssh -s ALIAS SUBSYSTEM`, or sftp"},
+	'O': {"this speaks to ssh's own master", "`tunneld status`, `tunneld reconnect NAME` and `tunneld down NAME` speak to a running tunnel; `ssh -O check ALIAS` works where it has a ControlPath"},
+	'Q': {"this lists what ssh knows", "`ssh -Q TYPE`; `tunneld config ALIAS` prints the algorithms that a tunnel offers"},
+	'e': {"an escape character belongs to a terminal session, and a tunnel has none", "leave it out"},
+	'G': {"this has a command of its own", "`tunneld config ALIAS`"},
+	'I': {"PKCS#11 keys are used through the agent alone", "`ssh-add -s LIBRARY`, and leave -I out"},
+	'K': {"GSSAPI is not spoken here", "leave it out, and log in with a key"},
+}
+
+// last returns the argument of an option where it stands last, and whether it was given.
+func (f *sshFlags) last(letter byte) (value string, ok bool) {
+	for _, flag := range f.given {
+		if flag.Letter == letter {
+			value, ok = flag.Value, true
+		}
+	}
+	return value, ok
 }
 
 // verbose counts -v.

@@ -2,9 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Of -l and user@host, of -p and ssh://host:port, ssh takes the one that was typed first.
@@ -25,5 +30,113 @@ func TestTheFirstOfFlagAndDestinationWins(t *testing.T) {
 		if lines := strings.Split(out.String(), "\n"); !slices.Contains(lines, c.want) {
 			t.Errorf("%s: no line %q in\n%s", c.typed, c.want, &out)
 		}
+	}
+}
+
+// A flag of ssh that has no meaning here is refused with why, and with what to type.
+func TestFlagsOfSSHWithoutMeaningSayWhatToType(t *testing.T) {
+	for _, c := range []struct{ typed, want string }{
+		{"up -W db:22 host", "ssh -W"},
+		{"up -w 0:0 host", "-D 1080"},
+		{"up -X host -D 0", "ssh -X"},
+		{"up -Y host -D 0", "ssh -Y"},
+		{"up host -s", "ssh -s"},
+		{"up -O check host", "tunneld status"},
+		{"up -Q cipher", "ssh -Q"},
+		{"up -e none host", "leave it out"},
+		{"up -G host", "tunneld config"},
+		{"up -NI lib.so host", "ssh-add -s"},
+		{"check -W db:22 host", "ssh -W"},
+		{"explain -X host", "ssh -X"},
+	} {
+		var out, problems bytes.Buffer
+		code := run(t.Context(), append([]string{"tunneld"}, strings.Fields(c.typed)...), &out, &problems)
+		hint := problems.String()[strings.Index(problems.String(), "hint:")+1:]
+		if code != exitUsage || !strings.Contains(hint, c.want) || strings.Count(problems.String(), "\n") != 2 {
+			t.Errorf("tunneld %s: exit %d, want one line, and a hint with %q:\n%s", c.typed, code, c.want, &problems)
+		}
+	}
+}
+
+func TestVersionIsAFlagToo(t *testing.T) {
+	var want bytes.Buffer
+	run(t.Context(), []string{"tunneld", "version"}, &want, &want)
+	for _, word := range []string{"--version", "-V"} {
+		var out bytes.Buffer
+		if code := run(t.Context(), []string{"tunneld", word}, &out, &out); code != exitOK || out.String() != want.String() {
+			t.Errorf("%s: exit %d: %s", word, code, &out)
+		}
+	}
+}
+
+// -q and LogLevel, -E and --log-format do to what up says what they do to ssh: -q leaves what is wrong in the command line.
+func TestUpSaysAsMuchAsSSH(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_RUNTIME_DIR", dir)
+	file, taken := filepath.Join(dir, "config"), filepath.Join(dir, "taken")
+	text := "Host taken quiet fatal\n HostName 127.0.0.1\n LocalForward " + taken + " a:1\nMatch originalhost quiet\n LogLevel QUIET\nMatch originalhost fatal\n LogLevel FATAL\n"
+	for path, content := range map[string]string{file: text, taken: "a file"} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		typed  string
+		silent bool
+		logged bool // to the file of -E
+	}{
+		{"taken", false, false},
+		{"taken -q", true, false},
+		{"-o LogLevel=quiet taken", true, false},
+		{"quiet", true, false},
+		{"fatal", false, false},
+		{"quiet -v", false, false},
+		{"quiet --log-level info", false, false},
+		{"taken -E LOG", true, true},
+		{"taken -q -E LOG", true, false},
+		{"-q -L 99999:a:1 host", false, false},
+		{"taken -E " + dir + "/no/where", false, false},
+	} {
+		log := filepath.Join(dir, "log")
+		os.Remove(log)
+		words := strings.Fields("tunneld up -F " + file + " " + strings.ReplaceAll(c.typed, "LOG", log))
+		var problems bytes.Buffer
+		if code := run(t.Context(), words, &problems, &problems); code != exitUsage {
+			t.Errorf("%s: exit %d, want %d", c.typed, code, exitUsage)
+		}
+		if silent := problems.Len() == 0; silent != c.silent {
+			t.Errorf("%s: said %q", c.typed, &problems)
+		}
+		if written, _ := os.ReadFile(log); (len(written) > 0) != c.logged {
+			t.Errorf("%s: in the file: %q", c.typed, written)
+		}
+	}
+}
+
+// A machine that reads the log gets JSON to the end, and no number whose unit it has to guess.
+func TestEveryLineIsJSON(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_RUNTIME_DIR", dir)
+	for _, typed := range []string{"host -L " + dir + ":a:1", "host", "-L 99999:a:1 host", "host -o Foo=bar -o Bar=foo"} {
+		var problems bytes.Buffer
+		code := run(t.Context(), append([]string{"tunneld", "up", "-F", "none", "--log-format", "json"}, strings.Fields(typed)...), &problems, &problems)
+		if code != exitUsage || problems.Len() == 0 {
+			t.Errorf("%s: exit %d", typed, code)
+		}
+		for line := range strings.Lines(problems.String()) {
+			var record struct {
+				Time, Level, Msg, Err string
+				ExitCode              int `json:"exit_code"`
+			}
+			if err := json.Unmarshal([]byte(line), &record); err != nil || record.Time == "" || record.Level != "ERROR" || record.Err == "" || record.ExitCode != code {
+				t.Errorf("%s: %v: %s", typed, err, line)
+			}
+		}
+	}
+	var out bytes.Buffer
+	log := slog.New(jsonHandler(&out, &slog.HandlerOptions{}))
+	log.Info("connecting failed", "retry_in", 1500*time.Millisecond, "took", 2*time.Second)
+	if !strings.Contains(out.String(), `"retry_in_seconds":1.5,"took_seconds":2`) {
+		t.Error(out.String())
 	}
 }

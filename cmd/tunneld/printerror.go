@@ -38,6 +38,9 @@ func (e *exitError) Unwrap() error { return e.err }
 
 // usageError is a command line that makes no sense.
 func usageError(cmd *cobra.Command, err error) error {
+	if said := new(exitError); errors.As(err, &said) { // a flag that says itself what to do
+		return said
+	}
 	return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("`%s --help` shows how it is used", cmd.CommandPath())}
 }
 

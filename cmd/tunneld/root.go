@@ -64,6 +64,7 @@ func asUsage(err error) error {
 }
 
 func rootCommand() *cobra.Command {
+	asked := false // for the version
 	root := &cobra.Command{
 		Use:           "tunneld",
 		Short:         "SSH tunnels that stay up",
@@ -71,8 +72,14 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asked {
+				return printVersion(cmd.OutOrStdout())
+			}
+			return cmd.Help()
+		},
 	}
+	root.Flags().BoolVarP(&asked, "version", "V", false, "print the version")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
 	others := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {

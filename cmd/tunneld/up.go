@@ -49,7 +49,7 @@ no common algorithm.`,
 	set := cmd.Flags()
 	set.StringVar(&flags.name, "name", "", "name of the tunnel in status, logs and the control socket (one ALIAS)")
 	set.StringVar(&flags.log.format, "log-format", "", "text or json (default text, coloured on a terminal)")
-	set.StringVar(&flags.log.level, "log-level", "", "error, warn, info or debug (default info)")
+	set.StringVar(&flags.log.level, "log-level", "", "error, warn, info or debug (default: as LogLevel, -q and -v say)")
 	set.StringVar(&flags.listen, "listen", "", "`ADDR` of the HTTP server with /status, /metrics, /livez, /readyz; off by default")
 	set.StringVar(&flags.pidFile, "pidfile", "", "`FILE` that holds the process ID while it runs")
 	return cmd
@@ -88,15 +88,21 @@ func some(names []string) string {
 
 func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	outliveLogReader()
-	log, err := flags.log.logger(cmd.ErrOrStderr(), flags.ssh.verbose())
+	log, err := flags.log.open(cmd.ErrOrStderr(), &flags.ssh)
 	if err != nil {
 		return err
 	}
-	defer reapOrphans(log)()
-	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
-	p := newProcess(log, read, prompt.New())
+	defer reapOrphans(log.Logger)()
+	read := func(ctx context.Context) ([]tunnelPlan, error) {
+		plans, err := plan(ctx, &flags.ssh, aliases, flags.name)
+		if err == nil {
+			log.adopt(plans)
+		}
+		return plans, err
+	}
+	p := newProcess(log.Logger, read, prompt.New())
 	p.endpoints = endpoints{listen: flags.listen, pidFile: flags.pidFile}
-	return p.run(cmd.Context())
+	return log.end(p.run(cmd.Context()))
 }
 
 // tunnelPlan is one tunnel to run.

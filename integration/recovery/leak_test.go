@@ -22,7 +22,7 @@ func TestNothingIsLeftOver100Cuts(t *testing.T) {
 		}
 		from := c.Mark()
 		l.Relay.Cut()
-		if lab.WaitLost(t, c, from, lab.Patience).Field("retry_in") != "0" {
+		if lab.WaitLost(t, c, from, lab.Patience).Field("retry_in_seconds") != "0" {
 			c.Signal(syscall.SIGUSR1) // do not wait for the backoff
 		}
 		lab.WaitUp(t, c, from)

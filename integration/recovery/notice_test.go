@@ -83,8 +83,8 @@ func TestWaitsAreCutShort(t *testing.T) {
 
 // waitIn returns what a log line says of the wait before the next attempt.
 func waitIn(l lab.Line) time.Duration {
-	wait, _ := strconv.ParseFloat(l.Field("retry_in"), 64)
-	return time.Duration(wait)
+	wait, _ := strconv.ParseFloat(l.Field("retry_in_seconds"), 64)
+	return time.Duration(wait * float64(time.Second))
 }
 
 // A data path that carries nothing while the server answers keepalives is called that, and a new connection is made.

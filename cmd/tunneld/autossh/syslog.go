@@ -2,8 +2,11 @@ package autossh
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
+	"strings"
+	"sync"
 	"time"
 
 	spec "github.com/tunneld/tunneld/config/autossh"
@@ -66,6 +69,46 @@ func Report(name string, e spec.Entry) {
 	if s.there() {
 		s.send(spec.SyslogLine(time.Now(), name, os.Getpid(), e))
 	}
+}
+
+// SyslogWriter passes lines on to syslog, each of which begins with its priority in angle brackets, as for the journal. What
+// syslog does not take goes to another place.
+type SyslogWriter struct {
+	name   string
+	other  io.Writer
+	mu     sync.Mutex // guards all following fields
+	system syslog
+}
+
+// NewSyslogWriter returns a SyslogWriter whose messages bear name. other gets what syslog does not take.
+func NewSyslogWriter(name string, other io.Writer) *SyslogWriter {
+	return &SyslogWriter{name: name, other: other}
+}
+
+// Write implements io.Writer.
+func (w *SyslogWriter) Write(text []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for line := range strings.Lines(string(text)) {
+		e := spec.Entry{Level: spec.LevelInfo, Text: line}
+		if len(line) > 3 && line[0] == '<' && line[2] == '>' {
+			e.Level, e.Text = spec.Level(line[1]-'0'), line[3:]
+		}
+		if !w.system.send(spec.SyslogLine(time.Now(), w.name, os.Getpid(), e)) {
+			if _, err := io.WriteString(w.other, e.Text); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return len(text), nil
+}
+
+// Close closes the way to syslog.
+func (w *SyslogWriter) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.system.close()
+	return nil
 }
 
 // Reason returns an error without the names of the call and of the file.
