@@ -49,28 +49,48 @@ type Dialer struct {
 func (d *Dialer) Dial(ctx context.Context, o *config.Options) (*Conn, error) {
 	ctx, limit := withDeadline(ctx, o.ConnectTimeout)
 	defer limit.stop()
-	return d.hop(ctx, limit, o, true)
+	a := newAttempt(d, limit, o)
+	a.link.destination = true
+	return a.connect(ctx)
 }
 
-// hop connects to one host, after the jump hosts before it. destination: it is the last one.
-func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options, destination bool) (*Conn, error) {
-	log := d.Log.With("host", o.Address(), "user", o.User)
-	settings, err := algorithms(o, log)
+// attempt connects to one host: the destination of a Dial, or a jump host before it. All of them share one deadline.
+type attempt struct {
+	dialer  *Dialer
+	limit   *deadline
+	options *config.Options // of this host
+	log     *slog.Logger    // names this host
+	link    *Conn           // what the attempt has so far
+}
+
+func newAttempt(d *Dialer, limit *deadline, o *config.Options) *attempt {
+	return &attempt{
+		dialer:  d,
+		limit:   limit,
+		options: o,
+		log:     d.Log.With("host", o.Address(), "user", o.User),
+		link:    &Conn{Info: Server{User: o.User, Host: o.HostName, Port: o.Port}},
+	}
+}
+
+// connect makes the connection, through jump hosts where there are some.
+func (a *attempt) connect(ctx context.Context) (*Conn, error) {
+	settings, err := algorithms(a.options, a.log)
 	if err != nil {
 		return nil, err
 	}
-	l := &Conn{Info: Server{User: o.User, Host: o.HostName, Port: o.Port}, destination: destination}
-	conn, err := d.reach(ctx, limit, o, l, log)
+	conn, err := a.reach(ctx)
 	if err != nil {
 		return nil, err
 	}
+	l := a.link
 	l.Wire = NewWire(conn)
 	l.Wire.most.Store(loginSize)
 	if l.Via != nil {
 		l.Via.Wire.OnDead(func() { l.Wire.fail(fmt.Errorf("jump host %s: %w", l.Via.Info.name(), l.Via.Wire.err())) })
 	}
-	l.keys.askedFor(o)
-	if err := d.login(ctx, limit, o, l, settings, log); err != nil {
+	l.keys.askedFor(a.options)
+	if err := a.login(ctx, settings); err != nil {
 		l.Close()
 		return nil, err
 	}
@@ -78,29 +98,30 @@ func (d *Dialer) hop(ctx context.Context, limit *deadline, o *config.Options, de
 }
 
 // reach makes the byte stream to the server: a TCP connection, a ProxyCommand, or a channel of the jump host.
-func (d *Dialer) reach(ctx context.Context, limit *deadline, o *config.Options, l *Conn, log *slog.Logger) (net.Conn, error) {
+func (a *attempt) reach(ctx context.Context) (net.Conn, error) {
+	l := a.link
 	switch {
-	case o.Via != nil:
-		via, err := d.hop(ctx, limit, o.Via, false)
+	case a.options.Via != nil:
+		via, err := newAttempt(a.dialer, a.limit, a.options.Via).connect(ctx)
 		if err != nil {
 			return nil, err
 		}
-		conn, err := d.throughJump(ctx, o, via)
+		conn, err := a.throughJump(ctx, via)
 		if err != nil {
 			via.Close()
 			return nil, err
 		}
 		l.Via, l.Info.Via = via, append(via.Info.Via, via.Info.name())
 		return conn, nil
-	case o.ProxyCommand != "":
-		proxy, err := d.throughProxy(o, log)
+	case a.options.ProxyCommand != "":
+		proxy, err := a.throughProxy()
 		if err != nil {
 			return nil, err
 		}
 		l.proxy, l.Info.Via = proxy, []string{"proxy command"}
 		return proxy, nil
 	}
-	conn, err := d.dialTCP(ctx, o, log)
+	conn, err := a.dialTCP(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,24 +129,25 @@ func (d *Dialer) reach(ctx context.Context, limit *deadline, o *config.Options, 
 	return conn, nil
 }
 
-// login exchanges keys over the wire of l, checks the host key, authenticates, and fills in the rest of l.
-func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, l *Conn, settings ssh.Config, log *slog.Logger) error {
-	hostKeys, err := hostkey.Read(ctx, o, &d.verified, limit.exempt(d.Ask), log)
+// login exchanges keys over the wire, checks the host key, authenticates, and fills in the rest of the link.
+func (a *attempt) login(ctx context.Context, settings ssh.Config) error {
+	l := a.link
+	hostKeys, err := hostkey.Read(ctx, a.options, &a.dialer.verified, a.limit.exempt(a.dialer.Ask), a.log)
 	if err != nil {
 		return err
 	}
-	auth, err := d.Credentials.Begin(ctx, o, log)
+	auth, err := a.dialer.Credentials.Begin(ctx, a.options, a.log)
 	if err != nil {
 		return err
 	}
 	defer auth.Close()
-	auth.OnPrompt, auth.Dead = limit.pauseForPrompt, l.Wire.Dead
+	auth.OnPrompt, auth.Dead = a.limit.pauseForPrompt, l.Wire.Dead
 	auth.Known, auth.Destination = hostKeys.Known, l.destination
 
-	h := &handshake{dialer: d, options: o, link: l, auth: auth, log: log, begun: time.Now()}
+	h := &handshake{attempt: a, auth: auth, begun: time.Now()}
 	client := &ssh.ClientConfig{
 		Config:            settings,
-		User:              o.User,
+		User:              a.options.User,
 		ClientVersion:     clientVersion,
 		HostKeyAlgorithms: hostKeys.Algorithms(),
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
@@ -136,7 +158,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 	h.follow(client)
 
 	stop := context.AfterFunc(ctx, func() { l.Wire.fail(context.Cause(ctx)) })
-	conn, chans, reqs, err := ssh.NewClientConn(l.Wire, o.Address(), client)
+	conn, chans, reqs, err := ssh.NewClientConn(l.Wire, a.options.Address(), client)
 	if !stop() && err == nil { // the deadline passed at the last moment
 		err = context.Cause(ctx)
 	}
@@ -146,7 +168,7 @@ func (d *Dialer) login(ctx context.Context, limit *deadline, o *config.Options, 
 	l.Wire.most.Store(0)
 	l.Conn, l.Chans, l.Reqs, l.HostKeys = conn, chans, reqs, hostKeys
 	l.Info.CertExpiry = auth.CertExpiry()
-	l.describe(log)
+	l.describe(a.log)
 	l.Guard()
 	return nil
 }
@@ -163,9 +185,10 @@ func (l *Conn) describe(log *slog.Logger) {
 		"cipher", l.Info.Cipher, "mac", l.Info.MAC, "host_key", l.Info.HostKey, "fingerprint", l.Info.Fingerprint)
 }
 
-func (d *Dialer) trace(name, host string, begun time.Time, detail string, err error) {
-	if d.Trace != nil {
-		d.Trace(Step{Name: name, Host: host, Took: time.Since(begun), Detail: detail, Err: err})
+// trace reports a step that has ended.
+func (a *attempt) trace(name string, begun time.Time, detail string, err error) {
+	if trace := a.dialer.Trace; trace != nil {
+		trace(Step{Name: name, Host: a.options.Peer(), Took: time.Since(begun), Detail: detail, Err: err})
 	}
 }
 

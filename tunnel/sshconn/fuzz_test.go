@@ -92,9 +92,10 @@ func FuzzFirstWords(f *testing.F) {
 		}
 		ctx, limit := withDeadline(t.Context(), o.ConnectTimeout)
 		defer limit.stop()
-		l := &Conn{Info: Server{User: o.User, Host: o.HostName, Port: o.Port}, Wire: NewWire(monologue{bytes.NewReader(words)})}
-		defer l.Close()
-		err = d.login(ctx, limit, o, l, settings, logger)
+		a := newAttempt(d, limit, o)
+		a.link.Wire = NewWire(monologue{bytes.NewReader(words)})
+		defer a.link.Close()
+		err = a.login(ctx, settings)
 		if err == nil {
 			t.Fatal("let in by a server that has not proved its key")
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"syscall"
@@ -13,7 +12,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/auth"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -23,11 +21,8 @@ import (
 
 // handshake is one run of ssh.NewClientConn. Its methods follow each other, called by the SSH library or after it.
 type handshake struct {
-	dialer  *Dialer
-	options *config.Options
-	link    *Conn
+	*attempt
 	auth    *auth.Attempt
-	log     *slog.Logger
 	begun   time.Time // of the step that runs now
 	trusted bool      // the host key was good, so that authentication runs
 	refused error     // what the check of the host key said; nil: nothing against it, or not checked
@@ -85,7 +80,7 @@ func (h *handshake) end(ctx context.Context, err error) error {
 }
 
 func (h *handshake) step(name, detail string, err error) {
-	h.dialer.trace(name, h.link.Info.name(), h.begun, detail, err)
+	h.trace(name, h.begun, detail, err)
 	h.begun = time.Now()
 }
 

@@ -31,15 +31,15 @@ func MarshalTCPOpen(host string, port uint32, originatorHost string, originatorP
 
 // throughJump opens a channel to the destination at the jump host, which looks the name up. The requests of the jump
 // host are served until its wire dies.
-func (d *Dialer) throughJump(ctx context.Context, o *config.Options, via *Conn) (net.Conn, error) {
+func (a *attempt) throughJump(ctx context.Context, via *Conn) (net.Conn, error) {
 	begun := time.Now()
 	go ssh.DiscardRequests(via.Reqs)
 	go rejectChannels(via.Chans)
-	conn, err := openJump(ctx, o, via)
+	conn, err := openJump(ctx, a.options, via)
 	if err != nil {
-		err = jumpError(ctx, o, via, err)
+		err = jumpError(ctx, a.options, via, err)
 	}
-	d.trace("jump", o.Peer(), begun, "through "+via.Info.name(), err)
+	a.trace("jump", begun, "through "+via.Info.name(), err)
 	return conn, err
 }
 

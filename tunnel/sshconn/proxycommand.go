@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/config/procgroup"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -38,9 +37,9 @@ type proxyProcess struct {
 }
 
 // throughProxy starts the ProxyCommand as OpenSSH does: by the user's shell, which it replaces.
-func (d *Dialer) throughProxy(o *config.Options, log *slog.Logger) (*proxyProcess, error) {
-	begun := time.Now()
-	p, err := startProxy(cmp.Or(d.Shell, "/bin/sh"), o.ProxyCommand, log)
+func (a *attempt) throughProxy() (*proxyProcess, error) {
+	begun, o := time.Now(), a.options
+	p, err := startProxy(cmp.Or(a.dialer.Shell, "/bin/sh"), o.ProxyCommand, a.log)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = &fault.Error{
@@ -51,7 +50,7 @@ func (d *Dialer) throughProxy(o *config.Options, log *slog.Logger) (*proxyProces
 	case err != nil:
 		err = &fault.Error{Phase: fault.PhaseDial, Where: o.Peer(), Err: fmt.Errorf("ProxyCommand: %w", err)}
 	}
-	d.trace("proxy command", o.Peer(), begun, o.ProxyCommand, err)
+	a.trace("proxy command", begun, o.ProxyCommand, err)
 	return p, err
 }
 

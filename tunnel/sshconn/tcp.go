@@ -15,26 +15,26 @@ import (
 const attemptPause = time.Second
 
 // dialTCP looks the name up anew, connects to whichever of its addresses answers first, and sets the socket's options.
-func (d *Dialer) dialTCP(ctx context.Context, o *config.Options, log *slog.Logger) (net.Conn, error) {
-	begun := time.Now()
-	addresses, err := d.resolve(ctx, o)
+func (a *attempt) dialTCP(ctx context.Context) (net.Conn, error) {
+	begun, o := time.Now(), a.options
+	addresses, err := a.dialer.resolve(ctx, o)
 	if err != nil {
 		err = resolveError(ctx, o, err)
-		d.trace("dns", o.Peer(), begun, "", err)
+		a.trace("dns", begun, "", err)
 		return nil, err
 	}
-	log.Debug("resolved", "addresses", addresses)
-	d.trace("dns", o.Peer(), begun, joined(addresses), nil)
+	a.log.Debug("resolved", "addresses", addresses)
+	a.trace("dns", begun, joined(addresses), nil)
 
 	begun = time.Now()
-	conn, err := tcpAttempts(ctx, o, addresses, log)
+	conn, err := tcpAttempts(ctx, o, addresses, a.log)
 	if err != nil {
 		err = connectError(ctx, o, addresses, err)
-		d.trace("tcp", o.Peer(), begun, "", err)
+		a.trace("tcp", begun, "", err)
 		return nil, err
 	}
-	log.Debug("connected", "address", conn.RemoteAddr(), "local", conn.LocalAddr())
-	d.trace("tcp", o.Peer(), begun, conn.RemoteAddr().String(), nil)
+	a.log.Debug("connected", "address", conn.RemoteAddr(), "local", conn.LocalAddr())
+	a.trace("tcp", begun, conn.RemoteAddr().String(), nil)
 	return conn, nil
 }
 
