@@ -30,7 +30,10 @@ func newPeer(t *testing.T) *peer {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Stop)
+	t.Cleanup(func() {
+		s.Stop()
+		s.Wait()
+	})
 	return &peer{s, t}
 }
 

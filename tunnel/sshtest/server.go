@@ -30,7 +30,9 @@ type Server struct {
 	mu       sync.Mutex // guards all following fields
 	listener net.Listener
 	conns    map[net.Conn]struct{}
-	serving  sync.WaitGroup
+	stopped  bool
+
+	serving sync.WaitGroup
 }
 
 // New returns a server with a host key of its own, which listens nowhere yet. It lets everybody in unless allow, which may be
@@ -70,7 +72,7 @@ func (s *Server) Start() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.listener, s.address = l, l.Addr().String()
+	s.listener, s.address, s.stopped = l, l.Addr().String(), false
 	s.serving.Go(func() { s.accept(l) })
 	return nil
 }
@@ -85,6 +87,7 @@ func (s *Server) HostKey() ssh.PublicKey { return s.hostKey }
 func (s *Server) Stop() {
 	s.mu.Lock()
 	l := s.listener
+	s.stopped = true // whoever has been accepted and is not served yet will not be
 	s.mu.Unlock()
 	l.Close()
 	s.Cut()
@@ -100,7 +103,8 @@ func (s *Server) Cut() {
 	}
 }
 
-// Wait blocks until everything that Start began has ended. Call it after Stop.
+// Wait blocks until no connection is accepted or served any more. A channel may last longer: until its target has closed the
+// connection, or OnOpen has returned. Call it after Stop.
 func (s *Server) Wait() { s.serving.Wait() }
 
 func (s *Server) accept(l net.Listener) {
@@ -109,11 +113,23 @@ func (s *Server) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		s.mu.Lock()
-		s.conns[conn] = struct{}{}
-		s.mu.Unlock()
+		if !s.add(conn) {
+			conn.Close()
+			return
+		}
 		s.serving.Go(func() { s.serve(conn) })
 	}
+}
+
+// add has conn cut with the others. It is false after Stop.
+func (s *Server) add(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.conns[conn] = struct{}{}
+	return true
 }
 
 func (s *Server) serve(conn net.Conn) {
