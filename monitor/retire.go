@@ -39,14 +39,15 @@ func (l *slot) retire(ctx context.Context, s Session, p keepalive, spare spare) 
 	})
 }
 
-// guard returns when a retiring session has had its time. It closes one that stops answering.
-func (l *slot) guard(ctx, draining context.Context, s Session, p keepalive, spare spare) {
+// guard returns when a retiring session has had its time, or draining is done. It closes one that stops answering. The end of
+// running says that the program is being stopped.
+func (l *slot) guard(running, draining context.Context, s Session, p keepalive, spare spare) {
 	d := drain{limit: l.m.options().Drain, spare: spare, carried: s.Carried(), moved: time.Now()}
 	p.withdrawn() // the answer to a probe on its way goes to nobody
 	beats := make(chan answer, 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	stopping := ctx.Done()
+	stopping := running.Done()
 	for {
 		select {
 		case <-draining.Done():

@@ -117,8 +117,9 @@ func (w *supervision) supervise(ctx context.Context) (next Session, err error) {
 	}
 }
 
-// turn does what is due. It returns why the session counts as dead, or nil.
-func (w *supervision) turn(ctx, probing context.Context) error {
+// turn does what is due. It returns why the session counts as dead, or nil. Attempts to renew it end with running, which is
+// the monitor's, and probes with probing, which is the session's.
+func (w *supervision) turn(running, probing context.Context) error {
 	now := time.Now()
 	w.l.heartbeat()
 	if now.Sub(w.due) > overslept {
@@ -138,7 +139,7 @@ func (w *supervision) turn(ctx, probing context.Context) error {
 		w.l.m.probe(probing, w.echoes, w.s.Echo)
 	}
 	w.judge(now)
-	w.renew(ctx, now)
+	w.renew(running, now)
 	return nil
 }
 

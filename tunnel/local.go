@@ -46,9 +46,9 @@ func newLocalForward(t *Tunnel, f config.Forward) *localForward {
 func (f *localForward) current() config.Forward { return *f.forward.Load() }
 
 // start makes the forward ready for connections, and has it ask for places that could not be bound until stopAsking.
-// Connections end when ctx does.
-func (f *localForward) start(ctx context.Context) {
-	serving, cancel := context.WithCancel(ctx)
+// Sockets and connections end when alive does.
+func (f *localForward) start(alive context.Context) {
+	serving, cancel := context.WithCancel(alive)
 	f.cancel = cancel
 	f.share = f.tunnel.limits.connections.join(0)
 	f.take = func(conn stream) {
@@ -60,9 +60,9 @@ func (f *localForward) start(ctx context.Context) {
 			f.serve(serving, conn, number)
 		}()
 	}
-	asking, noMore := context.WithCancel(ctx)
+	asking, noMore := context.WithCancel(alive)
 	f.noMore = noMore
-	f.seeking.Go(func() { f.keep(asking, ctx) })
+	f.seeking.Go(func() { f.keep(asking, alive) })
 }
 
 // stopAsking leaves the sockets as they are from now on.

@@ -13,15 +13,15 @@ import (
 // repeats. It costs next to nothing to ask, and what is in the way tells nobody when it ends.
 var localSchedule = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
-// keep has the forward listen everywhere that it should until asking is done. ctx is for the sockets.
-func (f *localForward) keep(asking, ctx context.Context) {
+// keep has the forward listen everywhere that it should until asking is done. The sockets live until alive is.
+func (f *localForward) keep(asking, alive context.Context) {
 	for {
 		select {
 		case <-f.look:
 		case <-asking.Done():
 			return
 		}
-		for try := 0; !f.complete(asking, ctx); try++ {
+		for try := 0; !f.complete(asking, alive); try++ {
 			if !f.await(asking, localSchedule[min(try, len(localSchedule)-1)]) {
 				return
 			}
@@ -52,7 +52,7 @@ func (f *localForward) lookAgain() {
 }
 
 // complete binds what is missing, and reports whether anything is.
-func (f *localForward) complete(asking, ctx context.Context) bool {
+func (f *localForward) complete(asking, alive context.Context) bool {
 	if !f.tunnel.changing.TryLock() { // a reload may wait for us to end
 		return false
 	}
@@ -65,10 +65,10 @@ func (f *localForward) complete(asking, ctx context.Context) bool {
 		w.lack()
 	}
 	if asking.Err() != nil {
-		a.undo(ctx)
+		a.undo(alive)
 		return false
 	}
-	f.tunnel.sockets.assign(ctx, f, w.opened)
+	f.tunnel.sockets.assign(alive, f, w.opened)
 	before := f.failing()
 	f.failedWith(w.failed)
 	switch {

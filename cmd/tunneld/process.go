@@ -55,27 +55,28 @@ var errSecondSignal = &exitError{code: exitOK}
 
 // run binds every local listener, or none, then keeps the tunnels up until it is asked to stop or nothing is left to try.
 // A tunnel that fails for good does not take the others down; its error is part of what run returns.
-func (p *process) run(ctx context.Context) error {
+func (p *process) run(alive context.Context) error {
 	defer keepHeadroom()()
 	signals := notifySignals()
-	plans, err := p.firstPlan(ctx)
+	plans, err := p.firstPlan(alive)
 	if err != nil || len(plans) == 0 {
 		return err
 	}
-	if err := p.endpoints.open(ctx, p.log, plans); err != nil {
+	if err := p.endpoints.open(alive, p.log, plans); err != nil {
 		return err
 	}
 	defer p.endpoints.close()
 
-	// Two contexts: the first asks the tunnels to stop, which takes them as long as they drain; the second cuts them off.
-	running, stop := context.WithCancel(ctx)
+	// Two contexts: the end of running asks the tunnels to stop, which takes them as long as they drain; that of alive cuts them
+	// off.
+	running, stop := context.WithCancel(alive)
 	defer stop()
 	p.sockets = systemd.InheritedSockets(p.log)
-	if err := p.beginFirst(ctx, running, plans); err != nil {
+	if err := p.beginFirst(alive, running, plans); err != nil {
 		return err
 	}
 	p.service.Ready(p.summary())
-	reload := func() ([]outcome, error) { return p.reload(ctx, running) }
+	reload := func() ([]outcome, error) { return p.reload(alive, running) }
 	p.endpoints.serve(p, reload)
 	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
 	var asked stopRequest
@@ -169,28 +170,29 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 }
 
 // beginFirst begins the tunnels that the process is started with.
-func (p *process) beginFirst(ctx, running context.Context, plans []tunnelPlan) error {
+func (p *process) beginFirst(alive, running context.Context, plans []tunnelPlan) error {
 	change := p.sockets.Begin()
 	defer change.End()
-	if _, err := p.begin(ctx, running, plans, change); err != nil {
+	if _, err := p.begin(alive, running, plans, change); err != nil {
 		return err
 	}
-	for _, address := range p.sockets.Unused(ctx, p.log) {
+	for _, address := range p.sockets.Unused(alive, p.log) {
 		p.log.Warn("inherited socket not used: no local forward has this address", "listen", address.String())
 	}
 	return nil
 }
 
-// begin makes the tunnels of plans, binds what they need, and starts them. running asks them to stop; ctx cuts them off.
-func (p *process) begin(ctx, running context.Context, plans []tunnelPlan, change *tunnel.Change) ([]*runner, error) {
+// begin makes the tunnels of plans, binds what they need, and starts them. The end of running asks them to stop, that of alive
+// cuts them off.
+func (p *process) begin(alive, running context.Context, plans []tunnelPlan, change *tunnel.Change) ([]*runner, error) {
 	var fresh []*runner
 	var tunnels []*tunnel.Tunnel
 	for _, plan := range plans {
-		plan.logWarnings(ctx, p.log)
+		plan.logWarnings(alive, p.log)
 		r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
 		fresh, tunnels = append(fresh, r), append(tunnels, r.tunnel)
 	}
-	if err := change.Listen(ctx, tunnels...); err != nil {
+	if err := change.Listen(alive, tunnels...); err != nil {
 		return nil, err
 	}
 	for _, r := range fresh {

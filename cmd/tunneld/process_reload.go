@@ -26,7 +26,7 @@ var (
 // reload reads the configuration anew and changes only what differs. A tunnel that has failed is tried again; one that
 // somebody has put down is left so. What cannot be read changes nothing: that is the error. What cannot be bound changes
 // nothing of its tunnel. All is told in the log as well. Nothing of before is stopped where nothing would be left.
-func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
+func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	if running.Err() != nil {
@@ -49,15 +49,15 @@ func (p *process) reload(ctx, running context.Context) ([]outcome, error) {
 	change := p.sockets.Begin()
 	defer change.End()
 	s := p.divide(p.leaveDown(plans))
-	s.offer(ctx, change)
+	s.offer(alive, change)
 
 	var outcomes []outcome
 	for i, r := range s.kept {
-		outcomes = append(outcomes, p.renew(ctx, running, s.renewed[i], r, change))
+		outcomes = append(outcomes, p.renew(alive, running, s.renewed[i], r, change))
 	}
 	for _, plan := range s.fresh {
 		before := find(s.ended, plan.name)
-		outcomes = append(outcomes, p.beginAnew(ctx, running, plan, change, before != nil && before.hasEnded()))
+		outcomes = append(outcomes, p.beginAnew(alive, running, plan, change, before != nil && before.hasEnded()))
 	}
 	return append(outcomes, p.dismiss(running, s, change)...), nil
 }
@@ -131,8 +131,8 @@ func (s *division) offer(ctx context.Context, change *tunnel.Change) {
 }
 
 // renew has a tunnel that runs live by a new plan.
-func (p *process) renew(ctx, running context.Context, plan tunnelPlan, r *runner, change *tunnel.Change) outcome {
-	err := change.Reload(ctx, r.tunnel)
+func (p *process) renew(alive, running context.Context, plan tunnelPlan, r *runner, change *tunnel.Change) outcome {
+	err := change.Reload(alive, r.tunnel)
 	switch {
 	case errors.Is(err, tunnel.ErrStopped):
 		return outcome{name: plan.name, err: errBeingStopped}
@@ -155,15 +155,15 @@ func (p *process) renew(ctx, running context.Context, plan tunnelPlan, r *runner
 }
 
 // beginAnew starts a tunnel that the new configuration has and the old one had not, or that has failed before.
-func (p *process) beginAnew(ctx, running context.Context, plan tunnelPlan, change *tunnel.Change, before bool) outcome {
+func (p *process) beginAnew(alive, running context.Context, plan tunnelPlan, change *tunnel.Change, before bool) outcome {
 	o := outcome{name: plan.name, did: "started"}
 	if before {
 		o.did = ""
 	}
-	o.err = p.refuseForeign(ctx, plan.name)
+	o.err = p.refuseForeign(alive, plan.name)
 	if o.err == nil {
 		var fresh []*runner
-		if fresh, o.err = p.begin(ctx, running, []tunnelPlan{plan}, change); o.err == nil {
+		if fresh, o.err = p.begin(alive, running, []tunnelPlan{plan}, change); o.err == nil {
 			o.settle = fresh[0].settle
 			return o
 		}
