@@ -14,14 +14,17 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install deb test testbinaries ci cross tools lint vet bench bench-recovery chaos soak fuzz fuzz-ci clean
+.PHONY: all build install install-tunneld install-autossh deb test testbinaries ci cross tools lint vet bench bench-recovery chaos soak fuzz fuzz-ci clean
 all: build
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o bin/tunneld ./cmd/tunneld
 
+# All there is. Where the real autossh is to stay, install-tunneld alone.
+install: install-tunneld install-autossh
+
 # The program, its manual page, completion for three shells, systemd units and examples.
-install: build
+install-tunneld: build
 	install -D -m 755 bin/tunneld $(DESTDIR)$(PREFIX)/bin/tunneld
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	  $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(ZSH_COMPLETIONS) \
@@ -38,18 +41,31 @@ install: build
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
 	cp -R deploy/grafana deploy/kubernetes deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
 
-# dist/tunneld_VERSION_ARCH.deb, with dpkg-deb alone. Its version is VERSION, or the last commit's.
+# autossh's name and its manual page.
+install-autossh:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	ln -sf tunneld $(DESTDIR)$(PREFIX)/bin/autossh
+	install -m 644 deploy/man/autossh.1 $(DESTDIR)$(PREFIX)/share/man/man1/autossh.1
+	gzip -9nf $(DESTDIR)$(PREFIX)/share/man/man1/autossh.1
+
+# dist/tunneld_VERSION_ARCH.deb, and dist/tunneld-autossh_VERSION_all.deb, which takes autossh's place, with dpkg-deb alone. Its version is VERSION, or the last commit's.
 deb: debversion = $(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0))
 deb: debarch = $(shell dpkg --print-architecture)
 deb:
-	rm -rf dist/deb
-	umask 022; $(MAKE) install DESTDIR=dist/deb PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
+	rm -rf dist/deb dist/deb-autossh
+	umask 022; $(MAKE) install-tunneld DESTDIR=dist/deb PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
 	install -d dist/deb/DEBIAN
 	sed -e 's/@VERSION@/$(debversion)/' -e 's/@ARCH@/$(debarch)/' -e "s/@SIZE@/$$(du -sk --exclude=DEBIAN dist/deb | cut -f1)/" \
 	  deploy/debian/control >dist/deb/DEBIAN/control
 	install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm dist/deb/DEBIAN/
 	chmod -R u=rwX,go=rX dist/deb
 	dpkg-deb --root-owner-group --build dist/deb dist/tunneld_$(debversion)_$(debarch).deb
+	umask 022; $(MAKE) install-autossh DESTDIR=dist/deb-autossh PREFIX=/usr
+	install -D -m 644 LICENSE dist/deb-autossh/usr/share/doc/tunneld-autossh/copyright
+	install -d dist/deb-autossh/DEBIAN
+	sed 's/@VERSION@/$(debversion)/' deploy/debian/control-autossh >dist/deb-autossh/DEBIAN/control
+	chmod -R u=rwX,go=rX dist/deb-autossh
+	dpkg-deb --root-owner-group --build dist/deb-autossh dist/tunneld-autossh_$(debversion)_all.deb
 
 # Installs what is missing where it may, then go vet and every test under the race detector. What was skipped is listed with
 # its reason at the end; with CI=true a skipped test is a failure. The integration tests share binaries that are built once,

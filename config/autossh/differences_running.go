@@ -1,6 +1,6 @@
 package autossh
 
-// RunningDifferences lists what a running autossh does otherwise than autossh 1.4g with ssh, and can be seen from outside.
+// RunningDifferences lists what a running autossh does otherwise than autossh 1.4g with ssh.
 func RunningDifferences() []Difference {
 	return []Difference{
 		{
@@ -27,6 +27,46 @@ func RunningDifferences() []Difference {
 			"refused before the background", "autossh -f -M 0 -N -o NoSuchOption=1 host",
 			"goes to the background with 0, and then restarts ssh for ever",
 			"what is wrong with arguments, environment and ssh_config is said, and the exit code is 1; -f gives 0 only when the ports are bound and the pid file is written",
+		},
+		{
+			"refusals", "AUTOSSH_POLL=0 autossh -M 0 host",
+			"refuses without a word on the terminal; the reason is in syslog alone",
+			"the reason is printed on standard error as well",
+		},
+		{
+			"child", "ssh child pid is 4711",
+			"the number of the ssh that it started",
+			"its own: there is no ssh",
+		},
+		{
+			"no syslog", "autossh in a container without /dev/log",
+			"says nothing",
+			"what would go to syslog goes to standard error",
+		},
+		{
+			"words of ssh", "AUTOSSH_LOGFILE=log autossh -f -M 0 -N host",
+			"what ssh says goes to /dev/null with -f",
+			"it stands in autossh's log as well, and is followed by what to do",
+		},
+		{
+			"local ports", "psql -p 5432 while the connection is down",
+			"ssh is gone, and the port refuses",
+			"the port stays bound and the client waits for TunneldHold, 30s; `-o TunneldHold=0` refuses",
+		},
+		{
+			"dead link", "autossh -M 0 -N host without ServerAliveInterval",
+			"never notices a dead link",
+			"asks the server every 15 s, three times, as `tunneld up` does; ServerAliveInterval changes it",
+		},
+		{
+			"attempts", "a test of the loop while ssh still connects",
+			"counts as failed, and ssh is killed",
+			"an attempt has its own limit (ConnectTimeout), and tests begin when it has succeeded",
+		},
+		{
+			"gateway ports", "autossh -g -M 20000 -N host",
+			"opens the monitor port to everybody",
+			"the monitor ports are on the loopback alone",
 		},
 	}
 }

@@ -44,6 +44,25 @@ func TestDebianPackage(t *testing.T) {
 	}
 	shell(t, source, "bash", "-n", root+"/usr/share/bash-completion/completions/tunneld")
 
+	front, _ := filepath.Glob(source + "/tunneld-autossh_1.2.3_all.deb")
+	if len(front) != 1 {
+		t.Fatalf("packages of the name autossh: %q", front)
+	}
+	fields := shell(t, source, "dpkg-deb", "--field", front[0], "Provides", "Conflicts", "Replaces")
+	for _, line := range []string{"Provides: autossh (= ", "Conflicts: autossh\n", "Replaces: autossh"} {
+		if !strings.Contains(fields, line) {
+			t.Errorf("no %q in\n%s", line, fields)
+		}
+	}
+	dpkg("--install", front[0])
+	if out := shell(t, source, root+"/usr/bin/autossh", "-V"); !strings.HasPrefix(out, "autossh 1.4g (tunneld v1.2.3)") {
+		t.Errorf("version of autossh: %s", out)
+	}
+	if out := shell(t, source, "gzip", "-dc", root+"/usr/share/man/man1/autossh.1.gz"); !strings.Contains(out, ".TH AUTOSSH 1") {
+		t.Errorf("the manual page of autossh begins with %.60q", out)
+	}
+	dpkg("--purge", "tunneld-autossh")
+
 	stays, goes := usedUnits(t, root)
 	dpkg("--remove", "tunneld")
 	if left := packedFiles(t, root); len(left) > 0 {
