@@ -35,7 +35,7 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 	err := proxy.Serve(ctx, conn, conn.RemoteAddr(), func(ctx context.Context, target config.Endpoint) (proxy.Route, error) {
 		ch, err := f.open(ctx, conn, number, target)
 		if err != nil {
-			return nil, err
+			return nil, unreachable(target, err)
 		}
 		s := &splice{conn, ch, &f.count, nil}
 		return proxied{s, earlyWriter{s}}, nil

@@ -1,10 +1,17 @@
 package tunnel
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Why a forward takes no more connections for now. The words are for the log, the status and health.
@@ -66,4 +73,91 @@ func (l *limited) text() string {
 		return ""
 	}
 	return l.why.Error()
+}
+
+// UnreachableError says that the connection to a forward's target could not be made. It is usually a mistake in the target.
+type UnreachableError struct {
+	Target config.Endpoint
+	Here   bool  // this machine has tried, for a -R; else the server
+	Err    error // of an attempt by the server an *ssh.OpenChannelError
+}
+
+// Error returns the cause without the words of the protocol.
+func (e *UnreachableError) Error() string {
+	target := foreign.Line(endpointText(e.Target)).String()
+	refused, ok := errors.AsType[*ssh.OpenChannelError](e.Err)
+	switch {
+	case e.Here:
+		return fmt.Sprintf("this machine cannot reach %s: %s", target, refusalText(e.Err))
+	case !ok:
+		return fmt.Sprintf("the server cannot reach %s: %s", target, e.Err)
+	case refused.Reason == ssh.Prohibited:
+		return fmt.Sprintf("the server does not allow connections to %s", target)
+	case refused.Message == "":
+		return fmt.Sprintf("the server cannot reach %s: %s", target, refused.Reason)
+	}
+	return fmt.Sprintf("the server cannot reach %s: %s", target, refused.Message)
+}
+
+// Unwrap is for the errors package.
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// unreachable returns a refusal by the server as an UnreachableError, and any other error as it is.
+func unreachable(target config.Endpoint, err error) error {
+	if _, refused := errors.AsType[*ssh.OpenChannelError](err); refused {
+		return &UnreachableError{Target: target, Err: err}
+	}
+	return err
+}
+
+// Reach has the server connect to target and hang up.
+func (s *Session) Reach(ctx context.Context, target config.Endpoint) error {
+	conn, err := s.Connect(ctx, target)
+	if err != nil {
+		return &UnreachableError{Target: target, Err: err}
+	}
+	return conn.Close()
+}
+
+// How often at most a person is told of a target that cannot be reached.
+const (
+	sameTargetEvery  = 15 * time.Minute // while the cause is the same: programs try again without end
+	otherTargetEvery = time.Minute      // where it is another
+)
+
+// wrongTarget is what a person was told last. The zero value is ready: nothing.
+type wrongTarget struct {
+	mu   sync.Mutex // guards all following fields
+	text string
+	at   time.Time
+	more int // connections since that nobody was told of
+}
+
+// tell logs err, unless that was done a short time ago.
+func (w *wrongTarget) tell(log *slog.Logger, err error) {
+	more, now := w.due(err.Error(), time.Now())
+	if !now {
+		return
+	}
+	attrs := []any{"err", err}
+	if more > 0 {
+		attrs = append(attrs, "more", more)
+	}
+	log.Warn("connection refused: its target cannot be reached", attrs...)
+}
+
+// due reports whether a person is to be told, and of how many more connections.
+func (w *wrongTarget) due(text string, now time.Time) (more int, tell bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	every := sameTargetEvery
+	if text != w.text {
+		every = otherTargetEvery
+	}
+	if !w.at.IsZero() && now.Sub(w.at) < every {
+		w.more++
+		return 0, false
+	}
+	more, w.text, w.at, w.more = w.more, text, now, 0
+	return more, true
 }

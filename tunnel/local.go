@@ -19,22 +19,23 @@ import (
 
 // localForward is a -L or a -D. It belongs to the Tunnel: its sockets are bound once and stay through every outage.
 type localForward struct {
-	tunnel  *Tunnel
-	forward atomic.Pointer[config.Forward] // only its target ever changes
-	name    string                         // tells it from others
-	log     *slog.Logger
-	count   counter
-	conns   connSet
-	take    func(stream)          // serves a connection, without blocking; set by start
-	cancel  context.CancelFunc    // ends open connections; set by start
-	failed  atomic.Pointer[error] // why it does not listen everywhere; nil: it does
-	look    chan struct{}         // of one element: find out whether it does
-	noMore  context.CancelFunc    // ends seeking; set by start
-	seeking sync.WaitGroup        // asking for a place
-	share   *share                // of the connections that the process may have; set by start
-	asking  *quota                // of the connections that the server has not answered, by target; for a -D alone
-	limited limited
-	sockets []*socket // guarded by Sockets.mu
+	tunnel      *Tunnel
+	forward     atomic.Pointer[config.Forward] // only its target ever changes
+	name        string                         // tells it from others
+	log         *slog.Logger
+	count       counter
+	conns       connSet
+	take        func(stream)          // serves a connection, without blocking; set by start
+	cancel      context.CancelFunc    // ends open connections; set by start
+	failed      atomic.Pointer[error] // why it does not listen everywhere; nil: it does
+	look        chan struct{}         // of one element: find out whether it does
+	noMore      context.CancelFunc    // ends seeking; set by start
+	seeking     sync.WaitGroup        // asking for a place
+	share       *share                // of the connections that the process may have; set by start
+	asking      *quota                // of the connections that the server has not answered, by target; for a -D alone
+	limited     limited
+	unreachable wrongTarget
+	sockets     []*socket // guarded by Sockets.mu
 }
 
 func newLocalForward(t *Tunnel, f config.Forward) *localForward {
@@ -116,7 +117,7 @@ func (f *localForward) serve(ctx context.Context, conn stream, number uint64) {
 		return
 	}
 	ch, err := f.open(ctx, conn, number, forward.Target)
-	if err != nil {
+	if err = unreachable(forward.Target, err); err != nil {
 		f.reject(conn, err)
 		return
 	}
@@ -127,8 +128,8 @@ func (f *localForward) serve(ctx context.Context, conn stream, number uint64) {
 // tunnel is down, so that no client takes it for an answer.
 func (f *localForward) reject(conn net.Conn, err error) {
 	f.noteRefused(conn, err)
-	var refused *ssh.OpenChannelError
-	if errors.As(err, &refused) {
+	if _, wrong := errors.AsType[*UnreachableError](err); wrong {
+		f.unreachable.tell(f.log, err)
 		conn.Close()
 		return
 	}

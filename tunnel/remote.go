@@ -25,16 +25,17 @@ const holderEvery = 5
 
 // remoteForward is a -R. It belongs to the Tunnel and lives on one session at a time, its home.
 type remoteForward struct {
-	tunnel  *Tunnel
-	forward atomic.Pointer[config.Forward] // only its target ever changes
-	log     *slog.Logger
-	count   counter
-	share   *share // of the connections that the process may have; set by start
-	inbound *share // of those that servers may have opened; set by start
-	limited limited
-	cancel  context.CancelFunc // set by start
-	keeping sync.WaitGroup
-	chosen  uint32 // the port that the server chose last; 0: none yet. Only keep's goroutine touches it
+	tunnel      *Tunnel
+	forward     atomic.Pointer[config.Forward] // only its target ever changes
+	log         *slog.Logger
+	count       counter
+	share       *share // of the connections that the process may have; set by start
+	inbound     *share // of those that servers may have opened; set by start
+	limited     limited
+	unreachable wrongTarget
+	cancel      context.CancelFunc // set by start
+	keeping     sync.WaitGroup
+	chosen      uint32 // the port that the server chose last; 0: none yet. Only keep's goroutine touches it
 
 	mu    sync.Mutex // guards all following fields
 	state ForwardState
@@ -222,10 +223,10 @@ func (f *remoteForward) noteRefused(why error, try int, wait time.Duration) {
 	if errors.Is(why, errHeld) {
 		state = ForwardStandby
 	}
-	text := why.Error()
-	before := f.count.lastError.Swap(&text)
+	now := newFailure(why)
+	before := f.count.lastError.Swap(now)
 	f.set(state, "")
-	if try == 0 || before == nil || *before != text {
+	if try == 0 || before == nil || before.text != now.text {
 		f.log.Warn("remote listener refused", "listen", listenText(f.forward.Load().Listen), "err", why, "retry_in", wait)
 		return
 	}

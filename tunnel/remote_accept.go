@@ -35,7 +35,9 @@ func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	}
 	conn, err := f.dialLocal(ctx, f.forward.Load().Target)
 	if err != nil {
-		f.count.failed(err)
+		wrong := &UnreachableError{Target: f.forward.Load().Target, Here: true, Err: err}
+		f.count.failed(wrong)
+		f.unreachable.tell(f.log, wrong)
 		f.log.Debug("connection refused", "target", endpointText(f.forward.Load().Target), "err", err)
 		c.reject(ssh.ConnectionFailed, refusalText(err))
 		return

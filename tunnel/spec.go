@@ -39,6 +39,9 @@ func endpointText(e config.Endpoint) string {
 	return net.JoinHostPort(e.Host, strconv.Itoa(e.Port))
 }
 
+// Target returns what a forward connects to, for a person: host:port, a path, or SOCKS where the client says it.
+func Target(f config.Forward) string { return targetText(f) }
+
 func targetText(f config.Forward) string {
 	if f.IsSOCKS() {
 		return "SOCKS"

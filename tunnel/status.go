@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -26,9 +27,10 @@ type ForwardStatus struct {
 	Bound  []string     // addresses that listen; for Remote as the server reads them; of a local one that failed those that do all the same
 	Target string       // host:port or path; "SOCKS" where the client says it
 	Carried
-	LastError string // of the last connection or request that failed; empty: none yet
-	Added     bool   // while the tunnel runs; it is not in the configuration
-	Limit     string // which bound makes connections wait, or be refused, now or a moment ago; empty: none
+	LastError string    // of the last connection or request that failed; empty: none yet
+	FailedAt  time.Time // when that was
+	Added     bool      // while the tunnel runs; it is not in the configuration
+	Limit     string    // which bound makes connections wait, or be refused, now or a moment ago; empty: none
 }
 
 // Carried is what a forward carries and has carried, with the names that it has in JSON.
@@ -45,19 +47,28 @@ type Carried struct {
 type counter struct {
 	open, total, held, refused atomic.Int64
 	in, out                    atomic.Uint64
-	lastError                  atomic.Pointer[string]
+	lastError                  atomic.Pointer[failure]
+}
+
+// failure is an error of a forward, and when it happened.
+type failure struct {
+	text string
+	at   time.Time
+}
+
+func newFailure(err error) *failure {
+	return &failure{foreign.Line(err.Error()).String(), time.Now()}
 }
 
 func (c *counter) failed(err error) {
-	text := foreign.Line(err.Error()).String()
-	c.lastError.Store(&text)
+	c.lastError.Store(newFailure(err))
 	c.refused.Add(1)
 }
 
 func (c *counter) fill(s *ForwardStatus) {
 	s.Open, s.Total, s.Held, s.Refused = c.open.Load(), c.total.Load(), c.held.Load(), c.refused.Load()
 	s.BytesIn, s.BytesOut = c.in.Load(), c.out.Load()
-	if text := c.lastError.Load(); text != nil {
-		s.LastError = *text
+	if e := c.lastError.Load(); e != nil {
+		s.LastError, s.FailedAt = e.text, e.at
 	}
 }

@@ -34,9 +34,9 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check ALIAS [ssh options]",
 		Short: "Try each step of a tunnel once: where it fails, and what to do",
-		Long: `Goes through configuration, name look-up, TCP, key exchange, host key, authentication, each forward, keepalive and echo
-once, each with its time. Ports are bound and asked for, and given back at once; those that a running tunneld holds for
-this alias are left alone.
+		Long: `Goes through configuration, name look-up, TCP, key exchange, host key, authentication, each forward, the target of
+each -L, keepalive and echo once, each with its time. Ports are bound and asked for, and given back at once; those that a
+running tunneld holds for this alias are left alone.
 
 Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a local port, 3 refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,10 +93,14 @@ func millis(d time.Duration) string {
 
 // verdict is the end: everything has been said.
 func (c *checker) verdict() error {
-	if err := errors.Join(c.failures...); err != nil {
-		return &exitError{code: exitCode(err)}
+	if len(c.failures) == 0 {
+		return nil
 	}
-	return nil
+	code := exitGaveUp
+	for _, err := range c.failures {
+		code = max(code, exitCode(err))
+	}
+	return &exitError{code: code}
 }
 
 func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error {
@@ -127,6 +131,7 @@ func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error 
 		}
 	}
 	c.remote(ctx, t, session)
+	c.targets(ctx, o, session)
 	c.probes(ctx, o, session)
 	t.Close()
 	return c.verdict()
@@ -231,6 +236,24 @@ func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward
 	err := t.Listen(ctx, nil)
 	c.step(name, time.Since(began), tunnel.Spec(f)+" can be bound", err)
 	t.Close()
+}
+
+// targets opens each target of a -L once, as a client would.
+func (c *checker) targets(ctx context.Context, o *config.Options, session *tunnel.Session) {
+	for _, f := range o.Forwards {
+		if f.Kind != config.Local {
+			continue
+		}
+		limited, cancel := context.WithTimeout(ctx, checkForwardTime)
+		began := time.Now()
+		err := session.Reach(limited, f.Target)
+		cancel()
+		if err != nil {
+			err = &fault.Error{Phase: fault.PhaseForward, Err: err,
+				Hint: "the host and port behind the local port are looked up and connected to by the server: does something listen there, and may the server reach it?"}
+		}
+		c.step("target", time.Since(began), "the server reaches "+tunnel.Target(f), err)
+	}
 }
 
 // remote asks the server for the -R forwards of t, and prints what it says. They are given back by Shutdown.

@@ -1,5 +1,7 @@
 package lab
 
+import "time"
+
 // statusJSON is what the tests read of `tunneld status --json`.
 type statusJSON struct {
 	Version int
@@ -15,7 +17,9 @@ type statusJSON struct {
 			Kind, Spec, State string
 			Bound             []string
 			Open, Total       int
-			LastError         string `json:"last_error"`
+			LastError         string    `json:"last_error"`
+			LastErrorTime     time.Time `json:"last_error_time"`
+			Refused           int64     `json:"refused"`
 		}
 	}
 }

@@ -1,0 +1,92 @@
+package service
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tunneld/tunneld/integration/lab"
+)
+
+// A target that is not there is the most common mistake. Each kind of forward says so, where people look.
+func TestWrongTargetLeavesATrace(t *testing.T) {
+	for _, kind := range []struct {
+		name  string
+		route func(testing.TB, string) lab.Route
+		says  string
+	}{
+		{"L", lab.LocalRoute, "the server cannot reach %s: .*refused"},
+		{"R", lab.RemoteRoute, "this machine cannot reach %s: .*refused"},
+	} {
+		t.Run(kind.name, func(t *testing.T) {
+			t.Parallel()
+			l := lab.New(t)
+			nobody := lab.Loopback(lab.FreePort(t))
+			says := fmt.Sprintf(kind.says, regexp.QuoteMeta(nobody))
+			r := kind.route(t, nobody)
+			c := l.Up(1, append([]string{lab.Alias}, r.Flags...)...)
+			for range 5 {
+				if conn, err := r.Dial(); err == nil {
+					conn.Read(make([]byte, 1)) // it is closed by now, or will be
+					conn.Close()
+				}
+			}
+			lab.Eventually(t, lab.Patience, "all are counted", func() bool { return l.Account.Status().Tunnels[0].Forwards[0].Refused == 5 })
+			warnings := c.Matching(func(line lab.Line) bool {
+				return line.Field("level") == "WARN" && regexp.MustCompile(says).MatchString(line.Field("msg")+line.Field("err"))
+			})
+			if len(warnings) != 1 {
+				t.Errorf("%d warnings, want one:\n%s", len(warnings), c.Text())
+			}
+			l.Account.Expect(0, `(?m)\ds ago: `+says, "status")
+			f := l.Account.Status().Tunnels[0].Forwards[0]
+			if !regexp.MustCompile(says).MatchString(f.LastError) || f.LastErrorTime.IsZero() {
+				t.Errorf("the status says %q at %v", f.LastError, f.LastErrorTime)
+			}
+		})
+	}
+}
+
+func TestCheckOpensEachTargetOnce(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	good, bad := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address()), lab.LocalRoute(t, lab.Loopback(lab.FreePort(t)))
+	words := append([]string{"check", lab.Alias, "-F", l.Account.Path("config")}, good.Flags...)
+	l.Account.Expect(0, `(?m)^ok    target +[0-9.]+ ms  the server reaches `+targetOf(good)+`$`, words...)
+	words = append(words, bad.Flags...)
+	text := l.Account.Expect(1, `(?m)^FAIL  target +[0-9.]+ ms  the server cannot reach `+targetOf(bad)+`: .*refused\n +hint: .*`, words...)
+	if n := strings.Count(text, "ok    target"); n != 1 {
+		t.Errorf("%d good targets, want one:\n%s", n, text)
+	}
+}
+
+func TestOutageIsVisible(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	c := l.Up(1, append([]string{"one"}, lab.Hasty...)...)
+	follower := l.Account.Tunneld("log", "one", "-f")
+	lab.Eventually(t, lab.Patience, "the follower sees it", func() bool { return strings.Contains(follower.Text(), "INF connected") })
+	l.Relay.Shut()
+	l.Relay.Cut()
+	held := one.Connect(t)
+	lab.Eventually(t, lab.Patience, "it is shown as down", func() bool {
+		text, _ := l.Account.Ask("status")
+		return regexp.MustCompile(`(?m)^one · down \d+s · attempt \d+ in [0-9.]+m?s · 1 held · `).MatchString(text)
+	})
+	l.Relay.Open()
+	lab.Check(t, lab.Exchange(held, "held", lab.Patience))
+	text := l.Account.Expect(0, `(?m)^    last outage \d+m?s, \d+s ago: .+$`, "status")
+	if n := len(regexp.MustCompile(`(?m)^    \d\d:\d\d:\d\d [a-z]`).FindAllString(text, -1)); n != 3 {
+		t.Errorf("%d events in the status, want 3:\n%s", n, text)
+	}
+	l.Account.Expect(0, `(?m)^\d{4}-\d\d-\d\d\n(.*\n)*\d\d:\d\d:\d\d WRN connection lost: .+\n(.*\n)*.* INF reconnected`, "log", "one")
+	l.Account.Expect(1, "no tunnel of that name", "log", "three")
+	lab.Eventually(t, lab.Patience, "the follower sees it", func() bool { return strings.Contains(follower.Text(), "WRN connection lost: ") })
+	held.Close()
+	c.Signal(syscall.SIGTERM)
+	if code := follower.WaitExit(t, lab.Patience); code != 0 {
+		t.Errorf("log -f ends with %d when the tunnel does:\n%s", code, follower.Text())
+	}
+}
