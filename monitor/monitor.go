@@ -30,6 +30,9 @@ type Config struct {
 	// from a goroutine of its own.
 	Decide func(Ended) (time.Duration, error)
 
+	// Events remembers what the tunnel's log says: Log has to write through its Handler. nil: the status shows no events.
+	Events *Events
+
 	// OnChange is called after each change of what Status says about states, from the slot that changed. It must not block;
 	// it may call Status. nil: nobody is told.
 	OnChange func()
@@ -47,17 +50,20 @@ type Monitor struct {
 	first   chan struct{}  // closed when the first session of all is up
 	wg      sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
 
-	mu       sync.Mutex // guards all following fields, and the record of each slot
-	state    State
-	since    time.Time
-	began    time.Time
-	everUp   bool
-	downAt   time.Time // when the outage began that goes on; zero: none does
-	failure  *Failure
-	retiring []*retiring
-	counts   counters
-	rates    rates
-	echoSaid bool // that the data path cannot be probed
+	mu         sync.Mutex // guards all following fields, and the record of each slot
+	state      State
+	since      time.Time
+	began      time.Time
+	everUp     bool
+	downAt     time.Time    // when the outage began that goes on; zero: none does
+	tries      int          // that failed in this outage
+	cause      foreign.Text // of this outage
+	lastOutage *Outage
+	failure    *Failure
+	retiring   []*retiring
+	counts     counters
+	rates      rates
+	echoSaid   bool // that the data path cannot be probed
 }
 
 // New returns a Monitor that keeps t up. Nothing happens before Run.
@@ -197,10 +203,9 @@ func (m *Monitor) settleLocked(now time.Time) {
 	down := best == Connecting || best == Waiting
 	switch {
 	case down && m.downAt.IsZero():
-		m.downAt = now
+		m.outageLocked(now)
 	case !down && !m.downAt.IsZero():
-		m.counts.outage += now.Sub(m.downAt)
-		m.downAt = time.Time{}
+		m.recoveredLocked(best, now)
 	}
 	if best.Carries() && !m.everUp {
 		m.everUp = true

@@ -90,6 +90,9 @@ func (m *Monitor) connected(l *slot, r attemptResult) (outage time.Duration) {
 		if r.err != nil {
 			rec.attempts++
 			m.failLocked(r.err, now)
+			if m.tries++; m.cause.String() == "" {
+				m.cause = m.failure.Text
+			}
 			return
 		}
 		switch {

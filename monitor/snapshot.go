@@ -24,6 +24,7 @@ func (m *Monitor) snapshot() (Status, counters) {
 		Name: m.cfg.Name, Alias: o.Alias, Lazy: lazy(o) > 0,
 		State: m.state, Since: m.since, Began: m.began, DownSince: m.downAt,
 		Reconnects: m.counts.reconnects, Replacements: m.counts.replacements, LastError: m.failure,
+		LastOutage: m.lastOutage, Events: m.cfg.Events.recent(), Drain: Seconds(o.Drain),
 		BytesIn: m.counts.bytesIn, BytesOut: m.counts.bytesOut,
 	}
 	var records []record
@@ -86,7 +87,7 @@ func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 		s.Forwards = append(s.Forwards, ForwardStatus{
 			Kind: string(rune(f.Kind)), Spec: fmt.Sprintf("-%c %s", f.Kind, f.Spec), State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
 			Carried: f.Carried, RateIn: rate.in, RateOut: rate.out,
-			LastError: f.LastError, Limit: f.Limit, Added: f.Added,
+			LastError: f.LastError, FailedAt: f.FailedAt, Limit: f.Limit, Added: f.Added,
 		})
 	}
 }

@@ -52,11 +52,14 @@ type Status struct {
 	EchoVoid   string    `json:"echo_unavailable,omitempty"` // why its data path cannot be probed; empty: it is, or nobody wants it
 	RecentRTTs []Seconds `json:"recent_rtts_seconds"`        // of its last keepalives, at most 60, oldest first
 
-	Reconnects   uint64    `json:"reconnects"`           // sessions made after one was lost
-	Replacements uint64    `json:"replacements"`         // sessions made beside one that was then retired
-	Attempts     int       `json:"attempts"`             // that failed since the last session
-	RetryAt      time.Time `json:"retry_at,omitzero"`    // of the next attempt, while waiting
-	LastError    *Failure  `json:"last_error,omitempty"` // of the last attempt or session that failed, however long ago
+	Reconnects   uint64    `json:"reconnects"`            // sessions made after one was lost
+	Replacements uint64    `json:"replacements"`          // sessions made beside one that was then retired
+	Attempts     int       `json:"attempts"`              // that failed since the last session
+	RetryAt      time.Time `json:"retry_at,omitzero"`     // of the next attempt, while waiting
+	LastError    *Failure  `json:"last_error,omitempty"`  // of the last attempt or session that failed, however long ago
+	LastOutage   *Outage   `json:"last_outage,omitempty"` // that is over
+	Events       []Event   `json:"events,omitempty"`      // the last three, oldest first
+	Drain        Seconds   `json:"drain_seconds"`         // how long open connections may go on when it is stopped
 
 	Sessions []SessionStatus `json:"sessions"` // each of TunneldConnections, then those that are being retired
 	Forwards []ForwardStatus `json:"forwards"` // in the order of the configuration
@@ -123,11 +126,12 @@ type ForwardStatus struct {
 	Bound  []string            `json:"bound"`  // addresses that listen
 	Target string              `json:"target"` // SOCKS where the client says it
 	tunnel.Carried
-	RateIn    float64 `json:"rate_in"` // bytes a second over the last two seconds
-	RateOut   float64 `json:"rate_out"`
-	LastError string  `json:"last_error,omitempty"`
-	Added     bool    `json:"added,omitempty"` // while the tunnel runs (ssh -O forward); it is not in the configuration
-	Limit     string  `json:"limit,omitempty"` // which bound makes connections wait, or be refused, now or a moment ago
+	RateIn    float64   `json:"rate_in"` // bytes a second over the last two seconds
+	RateOut   float64   `json:"rate_out"`
+	LastError string    `json:"last_error,omitempty"`
+	FailedAt  time.Time `json:"last_error_time,omitzero"` // of LastError
+	Added     bool      `json:"added,omitempty"`          // while the tunnel runs (ssh -O forward); it is not in the configuration
+	Limit     string    `json:"limit,omitempty"`          // which bound makes connections wait, or be refused, now or a moment ago
 }
 
 // Seconds is a duration that JSON shows as a number of seconds.
@@ -147,16 +151,26 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// Summary returns the state in one line without the name, as systemd's STATUS= shows it.
+// Summary returns the state in one line without the name, as systemd's STATUS= shows it: with times of day, because it is not
+// told anew each second.
 func (s Status) Summary() string {
-	who := fmt.Sprintf("%s@%s:%d", s.Server.User, s.Server.Host, s.Server.Port)
-	switch {
-	case s.Why == "":
-		return fmt.Sprintf("%s, %s", s.State, who)
-	case s.State == Waiting && !s.RetryAt.IsZero():
-		return fmt.Sprintf("%s: %s; attempt %d at %s", s.State, s.Why, s.Attempts+1, s.RetryAt.Format(time.TimeOnly))
+	text := fmt.Sprintf("%s, %s@%s:%d", s.State, s.Server.User, s.Server.Host, s.Server.Port)
+	if s.Why != "" {
+		text = fmt.Sprintf("%s: %s", s.State, s.Why)
 	}
-	return fmt.Sprintf("%s: %s", s.State, s.Why)
+	if !s.DownSince.IsZero() && (s.Attempts > 0 || s.LastError != nil) {
+		text += "; down since " + s.DownSince.Format(time.TimeOnly)
+	}
+	if s.State == Waiting && !s.RetryAt.IsZero() {
+		text += fmt.Sprintf("; attempt %d at %s", s.Attempts+1, s.RetryAt.Format(time.TimeOnly))
+	}
+	if s.Held > 0 {
+		text += fmt.Sprintf("; %d held", s.Held)
+	}
+	if o := s.LastOutage; o != nil && s.State.Carries() {
+		text += fmt.Sprintf("; last outage %s until %s: %s", Round(o.Ended.Sub(o.Began)), o.Ended.Format(time.DateTime), o.Why)
+	}
+	return text
 }
 
 // Troubles returns Summary, and which forwards have failed.

@@ -36,6 +36,7 @@ type controlResult struct {
 // handler serves the control socket:
 //
 //	GET  /status                    controlReport
+//	GET  /log?tunnel=NAME&after=N   logAnswer: the last events, those after the N-th
 //	POST /reconnect?tunnel=NAME     a new connection, then the old one is retired; answered when that has happened
 //	POST /down?tunnel=NAME          as SIGTERM, for this tunnel; answered when it has stopped
 //	POST /reload?tunnel=NAME        as SIGHUP, for the whole process; answered when a new connection that it takes has been
@@ -49,6 +50,7 @@ func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
 		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Report: monitor.NewReport(p.monitors())})
 	})
+	mux.HandleFunc("GET /log", p.serveLog)
 	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
 	mux.HandleFunc("POST /down", p.control(p.putDown))
 	mux.HandleFunc("POST /reload", p.steerReload(reload))

@@ -138,6 +138,9 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 func (p *process) loop(running context.Context, signals <-chan os.Signal, asked *stopRequest, stop, reload func()) error {
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	var told string
 	for {
 		select {
 		case <-p.ended:
@@ -145,7 +148,9 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 				return p.failures()
 			}
 		case <-p.changed:
-			p.service.Status(p.summary())
+			p.statusLine(&told)
+		case <-tick.C:
+			p.statusLine(&told)
 		case <-watchdog:
 			p.service.Feed(p.heartbeat())
 		case s := <-signals:

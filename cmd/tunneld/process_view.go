@@ -50,6 +50,17 @@ func (p *process) summary() string {
 	return strings.Join(append([]string{fmt.Sprintf("%d of %d tunnels up", fine, len(all))}, troubled...), "; ")
 }
 
+// statusEvery is how often the service manager is told how many clients are held, where that has changed.
+const statusEvery = 2 * time.Second
+
+// statusLine tells the service manager how the tunnels are, as far as that is news.
+func (p *process) statusLine(told *string) {
+	if now := p.summary(); now != *told {
+		p.service.Status(now)
+		*told = now
+	}
+}
+
 // heartbeat returns the time since which every tunnel's loop has turned.
 func (p *process) heartbeat() time.Time {
 	oldest := time.Now()

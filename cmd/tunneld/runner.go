@@ -18,6 +18,7 @@ type runner struct {
 	name    string
 	plan    tunnelPlan // only process.reload reads and changes it
 	log     *slog.Logger
+	events  *monitor.Events
 	dialer  *sshconn.Dialer
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
@@ -33,16 +34,18 @@ type runner struct {
 // newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. changed is called at
 // each change of its state, and must not block.
 func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tunnel.Limits, changed func()) *runner {
+	events := new(monitor.Events)
+	log = slog.New(events.Handler(log.Handler()))
 	with := log.With("tunnel", plan.name)
 	dialer := newDialer(ask, with, plan.alone)
 	r := &runner{
-		name: plan.name, plan: plan, log: with, dialer: dialer,
+		name: plan.name, plan: plan, log: with, dialer: dialer, events: events,
 		tunnel: tunnel.New(plan.options, dialer, with),
 		tried:  make(chan struct{}), done: make(chan struct{}),
 	}
 	r.tunnel.Share(limits)
 	note := func() { r.note(); changed() }
-	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, OnChange: note}, monitor.Adapt(r.tunnel))
+	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, Events: events, OnChange: note}, monitor.Adapt(r.tunnel))
 	r.tunnel.OnChange(changed)
 	r.tunnel.OnCrowded(r.monitor.Annex)
 	return r

@@ -55,7 +55,7 @@ const (
 func (t *table) tunnel(s monitor.Status) {
 	t.line("", " · ", t.head(s)...)
 	if s.Why != "" {
-		t.line("    ", " ", cell{text: s.Why})
+		t.prose("    ", cell{text: s.Why})
 	}
 	for _, session := range s.Sessions {
 		if len(s.Sessions) > 1 {
@@ -64,25 +64,39 @@ func (t *table) tunnel(s monitor.Status) {
 	}
 	t.forwards(s.Forwards)
 	if s.EchoVoid != "" {
-		t.line("    ", " ", cell{"no echo probes:", dim}, cell{s.EchoVoid, dim})
+		t.prose("    ", cell{"no echo probes:", dim}, cell{s.EchoVoid, dim})
 	}
-	if e := s.LastError; e != nil && e.Text.String() != s.Why {
-		t.line("    ", " ", cell{"last error " + t.ago(e.Time) + " ago:", dim}, cell{e.Text.String(), dim})
+	if o := s.LastOutage; o != nil {
+		t.prose("    ", cell{fmt.Sprintf("last outage %s, %s ago:", length(o.Ended.Sub(o.Began)), t.ago(o.Ended)), dim}, cell{o.Why.String(), dim})
+	}
+	if e := s.LastError; e != nil && e.Text.String() != s.Why && !ofOutage(e, s.LastOutage) {
+		t.prose("    ", cell{"last error " + t.ago(e.Time) + " ago:", dim}, cell{e.Text.String(), dim})
 	}
 	if e := s.LastError; e != nil && e.Hint != "" && !s.State.Carries() {
-		t.line("    ", " ", cell{"hint:", bold}, cell{text: e.Hint})
+		t.prose("    ", cell{"hint:", bold}, cell{text: e.Hint})
 	}
+	for _, e := range s.Events {
+		t.prose("    ", cell{e.Time.Local().Format(time.TimeOnly), dim}, cell{e.String(), dim})
+	}
+}
+
+// ofOutage reports whether the outage tells of e.
+func ofOutage(e *monitor.Failure, o *monitor.Outage) bool {
+	return o != nil && (e.Text == o.Why || e.Time.After(o.Began) && !e.Time.After(o.Ended))
 }
 
 // head says what a tunnel does, and with whom.
 func (t *table) head(s monitor.Status) []cell {
-	cells := []cell{
-		{s.Name, bold},
-		{fmt.Sprintf("%s %s", s.State, t.ago(s.Since)), inkOf(s.State)},
-	}
+	cells := []cell{{s.Name, bold}, {t.state(s), inkOf(s.State)}}
 	if s.State == monitor.Waiting && !s.RetryAt.IsZero() {
 		wait := max(0, s.RetryAt.Sub(t.now)).Round(100 * time.Millisecond)
 		cells = append(cells, cell{fmt.Sprintf("attempt %d in %s", s.Attempts+1, wait), yellow})
+	}
+	if s.State == monitor.Connecting && s.Attempts > 0 {
+		cells = append(cells, cell{fmt.Sprintf("attempt %d", s.Attempts+1), yellow})
+	}
+	if s.Held > 0 {
+		cells = append(cells, cell{fmt.Sprintf("%d held", s.Held), yellow})
 	}
 	cells = append(cells, cell{text: peer(s.Server)})
 	if s.Server.Cipher != "" {
@@ -95,6 +109,14 @@ func (t *table) head(s monitor.Status) []cell {
 		cells = append(cells, cell{text: fault.Count(s.Reconnects, "reconnect")})
 	}
 	return append(cells, flow(s.BytesIn, s.BytesOut, s.RateIn, s.RateOut)...)
+}
+
+// state says what a tunnel does, and since when; one that is wanted and not there is down, whatever it does about that.
+func (t *table) state(s monitor.Status) string {
+	if !s.DownSince.IsZero() && (s.Attempts > 0 || s.State == monitor.Waiting) {
+		return "down " + t.ago(s.DownSince)
+	}
+	return fmt.Sprintf("%s %s", s.State, t.ago(s.Since))
 }
 
 // peer returns user@host:port and the address behind it.
@@ -143,14 +165,23 @@ func (t *table) forwards(all []monitor.ForwardStatus) {
 	for _, w := range widths {
 		total += w + 2
 	}
-	for _, row := range rows {
+	for n, row := range rows {
 		if t.width == 0 || total-2 <= t.width {
 			for i := range row[:len(row)-1] {
 				row[i].text += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(row[i].text))
 			}
 		}
 		t.line("    ", "  ", row...)
+		t.mishap(all[n])
 	}
+}
+
+// mishap says why the last connection that was not served was not, below a forward that listens.
+func (t *table) mishap(f monitor.ForwardStatus) {
+	if f.State != tunnel.ForwardListening || f.LastError == "" || f.FailedAt.IsZero() {
+		return
+	}
+	t.prose("        ", cell{t.ago(f.FailedAt) + " ago:", dim}, cell{f.LastError, yellow})
 }
 
 func (t *table) row(f monitor.ForwardStatus) []cell {
@@ -200,6 +231,21 @@ func flow(in, out uint64, rateIn, rateOut float64) []cell {
 		cells = append(cells, cell{text: text})
 	}
 	return cells
+}
+
+// prose writes text, wrapped between words.
+func (t *table) prose(indent string, pieces ...cell) {
+	if t.width == 0 {
+		t.line(indent, " ", pieces...)
+		return
+	}
+	var words []cell
+	for _, piece := range pieces {
+		for word := range strings.FieldsSeq(piece.text) {
+			words = append(words, cell{word, piece.ink})
+		}
+	}
+	t.line(indent, " ", words...)
 }
 
 // line writes cells with a separator between them, wrapped between cells where they do not fit, and further lines indented
@@ -289,6 +335,14 @@ func span(d time.Duration) string {
 		return fmt.Sprintf("%dm %ds", d/time.Minute, d%time.Minute/time.Second)
 	}
 	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// length returns how long something took; what is shorter than a second is not nothing.
+func length(d time.Duration) string {
+	if d < time.Second {
+		return monitor.Round(d).String()
+	}
+	return span(d)
 }
 
 // size returns bytes in a unit of the SI.

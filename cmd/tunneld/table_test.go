@@ -27,11 +27,13 @@ func report() monitor.Report {
 		RTT:        monitor.Seconds(21 * time.Millisecond),
 		RecentRTTs: []monitor.Seconds{monitor.Seconds(20 * time.Millisecond), monitor.Seconds(35 * time.Millisecond), monitor.Seconds(21 * time.Millisecond)},
 		Reconnects: 2,
+		LastOutage: &monitor.Outage{Began: now.Add(-4*time.Minute - 10*time.Second), Ended: now.Add(-4 * time.Minute), Attempts: 3, Why: foreign.Line("no byte for 4s")},
 		LastError:  &monitor.Failure{Time: now.Add(-3 * time.Hour), Phase: fault.PhaseSession, Text: foreign.Line("connection lost: \x1b[2Jreset by peer")},
 		Sessions:   []monitor.SessionStatus{{Slot: 1, State: monitor.Up, UpSince: now.Add(-3 * time.Hour), Took: monitor.Seconds(34 * time.Millisecond)}},
 		Forwards: []monitor.ForwardStatus{
 			{Kind: "L", Spec: "-L 5432:localhost:5432", State: tunnel.ForwardListening, Bound: []string{"127.0.0.1:5432", "[::1]:5432"},
-				Target: "localhost:5432", Carried: tunnel.Carried{Open: 2, Total: 120, BytesIn: 1_234_567, BytesOut: 34_000}, RateIn: 12_300},
+				Target: "localhost:5432", Carried: tunnel.Carried{Open: 2, Total: 120, Refused: 1, BytesIn: 1_234_567, BytesOut: 34_000}, RateIn: 12_300,
+				LastError: "the server cannot reach localhost:5432: Connection refused", FailedAt: now.Add(-2 * time.Minute)},
 			{Kind: "R", Spec: "-R 8080:localhost:80", State: tunnel.ForwardFailed, Bound: []string{}, LastError: "refused by the server"},
 		},
 		Open: 2, BytesIn: 2_000_000, BytesOut: 50_000, RateIn: 13_000,
@@ -39,7 +41,8 @@ func report() monitor.Report {
 	web := monitor.Status{
 		Name: "web", Alias: "web", State: monitor.Waiting, Since: now.Add(-7 * time.Second), Why: "bob@web.example:22: connection refused",
 		Server: monitor.Server{User: "bob", Host: "web.example", Port: 22}, RecentRTTs: []monitor.Seconds{},
-		Attempts: 4, RetryAt: now.Add(3400 * time.Millisecond),
+		DownSince: now.Add(-9 * time.Second),
+		Attempts:  4, RetryAt: now.Add(3400 * time.Millisecond),
 		LastError: &monitor.Failure{Time: now, Phase: fault.PhaseDial, Text: foreign.Line("bob@web.example:22: connection refused"), Hint: "is sshd running there?"},
 		Sessions:  []monitor.SessionStatus{{Slot: 1, State: monitor.Waiting}},
 		Forwards: []monitor.ForwardStatus{{Kind: "D", Spec: "-D 1080", State: tunnel.ForwardListening,
@@ -51,11 +54,13 @@ func report() monitor.Report {
 
 func TestTable(t *testing.T) {
 	const want = `db · up 3h 12m · bob@db.example:22 (192.0.2.1:22) · aes128-gcm@openssh.com · rtt 21ms ▁█▁ · 2 reconnects · ↓ 2.0 MB (13.0 kB/s) · ↑ 50.0 kB
-    -L 5432:localhost:5432  127.0.0.1:5432 [::1]:5432     2 open 120 total  ↓ 1.2 MB (12.3 kB/s) ↑ 34.0 kB
+    -L 5432:localhost:5432  127.0.0.1:5432 [::1]:5432     2 open 120 total 1 refused  ↓ 1.2 MB (12.3 kB/s) ↑ 34.0 kB
+        2m 0s ago: the server cannot reach localhost:5432: Connection refused
     -R 8080:localhost:80    failed refused by the server  0 open 0 total
+    last outage 10s, 4m 0s ago: no byte for 4s
     last error 3h 0m ago: connection lost: [2Jreset by peer
 
-web · waiting 7s · attempt 5 in 3.4s · bob@web.example:22
+web · down 9s · attempt 5 in 3.4s · 3 held · bob@web.example:22
     bob@web.example:22: connection refused
     -D 1080  127.0.0.1:1080  0 open 0 total 3 held
     hint: is sshd running there?
@@ -124,8 +129,8 @@ func TestReportRoundTrip(t *testing.T) {
 func TestSummary(t *testing.T) {
 	r := report()
 	for i, want := range []string{
-		"up, bob@db.example:22",
-		"waiting: bob@web.example:22: connection refused; attempt 5 at 12:00:03",
+		"up, bob@db.example:22; last outage 10s until 2026-11-20 11:56:00: no byte for 4s",
+		"waiting: bob@web.example:22: connection refused; down since 11:59:51; attempt 5 at 12:00:03; 3 held",
 	} {
 		if got := r.Tunnels[i].Summary(); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -1,0 +1,32 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/tunneld/tunneld/config/foreign"
+)
+
+// Outage is a time in which a tunnel was wanted and down.
+type Outage struct {
+	Began    time.Time    `json:"began"`
+	Ended    time.Time    `json:"ended"`
+	Attempts int          `json:"attempts"` // that failed meanwhile
+	Why      foreign.Text `json:"why"`      // what began it
+}
+
+// outageLocked notes that an outage begins: what ended the last session, if there was one, is its cause.
+func (m *Monitor) outageLocked(now time.Time) {
+	m.downAt, m.tries, m.cause = now, 0, foreign.Text{}
+	if m.everUp && m.failure != nil {
+		m.cause = m.failure.Text
+	}
+}
+
+// recoveredLocked notes that an outage is over. The first connection of all is no outage where it was made at once.
+func (m *Monitor) recoveredLocked(state State, now time.Time) {
+	m.counts.outage += now.Sub(m.downAt)
+	if state.Carries() && (m.everUp || m.tries > 0) {
+		m.lastOutage = &Outage{Began: m.downAt, Ended: now, Attempts: m.tries, Why: m.cause}
+	}
+	m.downAt = time.Time{}
+}
