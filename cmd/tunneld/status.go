@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -75,7 +76,7 @@ func printJSON(w io.Writer, report monitor.Report) error {
 
 func printTable(w io.Writer, report monitor.Report) error {
 	width, color := terminalOf(w)
-	return Table(w, report, width, color)
+	return view.Table(w, report, width, color)
 }
 
 // terminalOf returns the width of the terminal behind w, and whether it is one that shows colors; 0 and false: it is none.
@@ -138,7 +139,7 @@ func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlac
 		text.WriteByte('\n')
 	}
 	width, color := terminalOf(out)
-	if err := Table(&text, report, width, color); err != nil {
+	if err := view.Table(&text, report, width, color); err != nil {
 		return err
 	}
 	shown := text.String()
