@@ -1,6 +1,7 @@
 package autossh
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -42,6 +43,7 @@ type run struct {
 	dir     string
 	words   []string
 	environ []string
+	input   string // standard input; empty: there is none
 	ports   map[string]int
 	relay   *lab.Relay
 	cmd     *exec.Cmd
@@ -179,8 +181,7 @@ func newStage(t *testing.T) *stage {
 func closed(c *net.TCPConn) bool {
 	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 	_, err := c.Read(make([]byte, 100))
-	ne, ok := err.(net.Error)
-	return err != nil && (!ok || !ne.Timeout())
+	return err != nil && !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func portOf(address string) int {
@@ -256,17 +257,9 @@ const (
 
 // play runs the program through the steps and returns what was seen.
 func (r *run) play(do string) seen {
-	out, _ := os.Create(filepath.Join(r.dir, "out"))
-	errs, _ := os.Create(filepath.Join(r.dir, "err"))
-	defer out.Close()
-	defer errs.Close()
-	r.cmd = exec.Command(r.words[0], r.words[1:]...)
-	r.cmd.Env, r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = r.environ, r.dir, out, errs
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := r.cmd.Start(); err != nil {
+	if err := r.start(); err != nil {
 		return seen{"exit": err.Error()}
 	}
-	go func() { r.cmd.Wait(); close(r.done) }()
 	defer r.clean()
 	for _, step := range strings.Fields(do) {
 		if trouble := r.step(step); trouble != "" {
@@ -276,6 +269,25 @@ func (r *run) play(do string) seen {
 		}
 	}
 	return r.look()
+}
+
+// start runs the program without a terminal.
+func (r *run) start() error {
+	out, _ := os.Create(filepath.Join(r.dir, "out"))
+	errs, _ := os.Create(filepath.Join(r.dir, "err"))
+	defer out.Close()
+	defer errs.Close()
+	r.cmd = exec.Command(r.words[0], r.words[1:]...)
+	r.cmd.Env, r.cmd.Dir, r.cmd.Stdout, r.cmd.Stderr = r.environ, r.dir, out, errs
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if r.input != "" {
+		r.cmd.Stdin = strings.NewReader(r.input)
+	}
+	if err := r.cmd.Start(); err != nil {
+		return err
+	}
+	go func() { r.cmd.Wait(); close(r.done) }()
+	return nil
 }
 
 func (r *run) ended() bool {
@@ -346,7 +358,6 @@ func (r *run) starts() int { return strings.Count(r.log(), "starting ssh (count 
 
 // clean ends what is left.
 func (r *run) clean() {
-	lab.Within(0, func() bool { return true })
 	tree := slices.Concat(lab.ProcessTree(r.pid()), lab.ProcessTree(r.cmd.Process.Pid))
 	tree.Signal(syscall.SIGTERM)
 	if !lab.Within(2*time.Second, func() bool { return r.ended() && len(lab.ProcessTree(r.pid())) == 0 }) {
