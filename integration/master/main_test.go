@@ -76,7 +76,7 @@ func (s *side) ssh(t *testing.T, input string, words ...string) answer {
 
 func (s *side) run(t *testing.T, input string, words ...string) answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), lab.Patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*lab.Patience)
 	defer cancel()
 	cmd := s.client(ctx, words...)
 	var out, complaints bytes.Buffer
