@@ -63,7 +63,7 @@ func (c *channel) use(n int) {
 func (c *channel) Close() error {
 	c.closing.Do(func() {
 		c.stopped.Store(true)
-		go c.closeNow()
+		c.session.run(c.closeNow)
 		c.place.leave()
 	})
 	return nil
@@ -126,18 +126,18 @@ func (s *Session) openChannel(ctx context.Context, target, kind string, payload 
 		return nil, nil, errTooManyOpens
 	}
 	result := make(chan openResult, 1)
-	go func() {
+	s.run(func() {
 		defer s.opens.release(target)
 		ch, reqs, err := s.link.OpenChannel(kind, payload, asked)
 		result <- openResult{ch, reqs, err}
-	}()
+	})
 	select {
 	case r := <-result:
 		return r.channel, r.reqs, notOpened(r.err)
 	case <-s.done:
 		return nil, nil, errSessionDown
 	case <-ctx.Done():
-		go s.closeLate(result)
+		s.run(func() { s.closeLate(result) })
 		return nil, nil, context.Cause(ctx)
 	}
 }

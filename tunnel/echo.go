@@ -124,7 +124,7 @@ func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]by
 	}
 	defer ch.Close()
 	answer := make(chan error, 1)
-	go func() { answer <- exchange(ch, nonce) }()
+	s.run(func() { answer <- exchange(ch, nonce) })
 	select {
 	case err := <-answer:
 		return err

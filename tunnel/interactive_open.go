@@ -78,7 +78,7 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 	}
 	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
 	p.share()
-	go c.passRequests(reqs)
+	c.session.run(func() { c.passRequests(reqs) })
 	return c, nil
 }
 
@@ -112,7 +112,7 @@ func (c *sessionChannel) Close() error {
 	c.leaving.Do(func() {
 		close(c.left)
 		c.session.commands.Add(-c.commands)
-		go discard(&c.stderr)
+		c.session.run(func() { discard(&c.stderr) })
 	})
 	return c.channel.Close()
 }

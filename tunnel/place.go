@@ -52,12 +52,12 @@ func (p *place) leave() {
 func (p *place) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
 	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})}
 	p.share()
-	go discard(ch.Stderr()) // which the library would keep, up to the window
-	go func() {
+	c.session.run(func() { discard(ch.Stderr()) }) // which the library would keep, up to the window
+	c.session.run(func() {
 		defer p.leave()
 		defer close(c.ended)
 		// sshd asks keepalive@openssh.com on a channel (ClientAliveInterval); any answer will do.
 		ssh.DiscardRequests(requests)
-	}()
+	})
 	return c
 }

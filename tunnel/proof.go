@@ -70,7 +70,7 @@ func (q *lifeProofs) join(s *Session) *lifeProof {
 	}
 	if !q.asking {
 		q.asking = true
-		go q.ask(s)
+		s.run(func() { q.ask(s) })
 	}
 	return q.next
 }

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -137,40 +138,43 @@ func TestStuckLibraryHoldsNobodyUp(t *testing.T) {
 		}},
 	} {
 		for _, early := range []bool{false, true} { // before the channel is open
-			release := make(chan struct{})
-			w := sshconn.NewWire(idlePipe(t))
-			chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
-			l := &sshconn.Conn{Conn: stuckConn{release: release, channel: !early}, Wire: w, Chans: chans, Reqs: reqs}
-			l.Guard()
-			tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", HostSet: true, Port: 1})}})
-			s := newSession(t.Context(), l, config.Echo{Mode: config.EchoOff}, quiet())
-			tun.Join(s)
-			conn := dialTo(t, tun.boundAt(0))
-			if _, err := conn.Write(make([]byte, 1000)); err != nil {
-				t.Fatal(err)
-			}
-			sshtest.Eventually(t, "the connection is served", func() bool { return tun.busy() > 0 })
-			ended := make(chan struct{})
-			go func() {
-				c.end(tun, s)
-				close(ended)
-			}()
-			conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-			if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) || os.IsTimeout(err) {
-				if !early { // who waits for an open may be held for the next session
-					t.Errorf("%s: the client got %v, want a reset", c.name, err)
+			t.Run(fmt.Sprintf("%s, early %t", c.name, early), func(t *testing.T) {
+				t.Parallel()
+				release := make(chan struct{})
+				w := sshconn.NewWire(idlePipe(t))
+				chans, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
+				l := &sshconn.Conn{Conn: stuckConn{release: release, channel: !early}, Wire: w, Chans: chans, Reqs: reqs}
+				l.Guard()
+				tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(config.Endpoint{Host: "x", HostSet: true, Port: 1})}})
+				s := newSession(t.Context(), l, config.Echo{Mode: config.EchoOff}, quiet())
+				tun.Join(s)
+				conn := dialTo(t, tun.boundAt(0))
+				if _, err := conn.Write(make([]byte, 1000)); err != nil {
+					t.Fatal(err)
 				}
-			}
-			select {
-			case <-ended:
-			case <-time.After(10 * time.Second):
-				t.Errorf("%s waits for the library", c.name)
-			}
-			conn.Close()
-			s.Close()
-			close(release)
-			close(chans)
-			close(reqs)
+				sshtest.Eventually(t, "the connection is served", func() bool { return tun.busy() > 0 })
+				ended := make(chan struct{})
+				go func() {
+					c.end(tun, s)
+					close(ended)
+				}()
+				conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+				if _, err := conn.Read(make([]byte, 1)); errors.Is(err, io.EOF) || os.IsTimeout(err) {
+					if !early { // who waits for an open may be held for the next session
+						t.Errorf("%s: the client got %v, want a reset", c.name, err)
+					}
+				}
+				select {
+				case <-ended:
+				case <-time.After(10 * time.Second):
+					t.Errorf("%s waits for the library", c.name)
+				}
+				conn.Close()
+				s.Close()
+				close(release)
+				close(chans)
+				close(reqs)
+			})
 		}
 	}
 }

@@ -50,11 +50,11 @@ func (f *remoteForward) probeOccupant(ctx context.Context, s *Session) occupant 
 		return occupant{why: errDeniedOnly, end: func() {}}
 	}
 	h := occupant{why: errHeld, gone: make(chan struct{}), end: func() { ch.Close() }}
-	go func() {
+	s.run(func() {
 		defer close(h.gone)
 		io.Copy(io.Discard, io.LimitReader(ch, 1<<20)) // what a stranger says is nothing to us
 		ch.Close()
-	}()
+	})
 	if s.sleep(ctx, holderOursTime) && f.count.total.Load() > arrivals {
 		h.why = errHeldByUs
 	}

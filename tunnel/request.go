@@ -22,13 +22,13 @@ func (s *Session) request(ctx context.Context, name string, payload []byte) (boo
 // send sends a global request that wants an answer, which will be in the channel unless the library loses it.
 func (s *Session) send(name string, payload []byte) <-chan requestResult {
 	result := make(chan requestResult, 1)
-	go func() {
+	s.run(func() {
 		ok, reply, err := s.link.Conn.SendRequest(name, true, payload)
 		if err == nil {
 			s.proofs.answered.Store(true)
 		}
 		result <- requestResult{ok, reply, err}
-	}()
+	})
 	return result
 }
 

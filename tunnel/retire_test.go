@@ -244,12 +244,23 @@ func TestConnectionCountsOnce(t *testing.T) {
 	sshtest.Eventually(t, "nothing open", func() bool { return s.Open() == 0 })
 }
 
-// When a session has been shut down, nothing of it runs any more.
+// When a session has been shut down, nothing of it runs any more, nor of the connections that it carried.
 func TestShutdownWaitsForTheSession(t *testing.T) {
 	p := newPeer(t)
-	tun := New(&config.Options{}, nil, quiet())
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(target(t, echoBytes))}})
 	s := p.session(config.Echo{})
 	tun.Join(s)
+	idle := s.running.count()
+	conn := dialTo(t, tun.boundAt(0))
+	if _, err := conn.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(conn, make([]byte, 5)); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.running.count(); n <= idle {
+		t.Errorf("%d goroutines with a connection, %d without", n, idle)
+	}
 	tun.Close()
 	if n := s.running.count(); n != 0 {
 		t.Errorf("%d goroutines are left", n)

@@ -55,8 +55,8 @@ func (s *splice) run(ctx context.Context) {
 	defer s.channel.place.leave()
 	defer s.channel.Close()
 	sent, received := make(chan error, 1), make(chan ending, 1)
-	go func() { sent <- s.up() }()
-	go func() { received <- s.down(ctx) }()
+	s.channel.session.run(func() { sent <- s.up() })
+	s.channel.session.run(func() { received <- s.down(ctx) })
 	var how ending
 	select {
 	case how = <-received:
