@@ -357,6 +357,7 @@ func (a *autosshRun) react(running context.Context, stop func(), lifetime <-chan
 				continue
 			}
 			if asked.again(time.Now()) {
+				a.starts.end(errRestart) // TunneldDrain is not waited for
 				return exitGaveUp
 			}
 			if !asked.repeated {
