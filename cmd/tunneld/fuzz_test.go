@@ -102,7 +102,7 @@ func FuzzControlAnswer(f *testing.F) {
 		printError(&problems, failed)
 		if failed == nil {
 			report := monitor.Report{Time: i.report.Time, Tunnels: i.report.Tunnels}
-			if err := printTable(&out, report); err != nil {
+			if err := printTable(&out, report, false); err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range report.Tunnels {

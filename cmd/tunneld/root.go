@@ -89,7 +89,7 @@ func rootCommand() *cobra.Command {
 			others(cmd, args)
 		}
 	})
-	root.AddCommand(upCommand(), statusCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand())
+	root.AddCommand(upCommand(), statusCommand(), listCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
 }

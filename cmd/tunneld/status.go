@@ -28,7 +28,8 @@ func statusCommand() *cobra.Command {
 		Use:   "status [NAME...]",
 		Short: "Show running tunnels",
 		Long: `Shows the tunnels that run under this user: state and since when, server, round trip, reconnects, the last error, and
-each forward with its bound address, connections and bytes. NAME may be a quoted pattern.
+each forward with its bound address, connections and bytes. NAME may be a quoted pattern. Five tunnels and more get a line
+each, those in trouble first, unless they are named.
 
 Exit code 0 where there is something to show, 1 where there is not.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -42,7 +43,7 @@ Exit code 0 where there is something to show, 1 where there is not.`,
 			if err != nil {
 				return err
 			}
-			return printTable(cmd.OutOrStdout(), report)
+			return printTable(cmd.OutOrStdout(), report, len(names) > 0)
 		},
 		ValidArgsFunction: completeRunning,
 	}
@@ -74,8 +75,18 @@ func printJSON(w io.Writer, report monitor.Report) error {
 	return out.Encode(report)
 }
 
-func printTable(w io.Writer, report monitor.Report) error {
+// manyTunnels is how many tunnels are shown a line each, where nobody has asked for them by name.
+const manyTunnels = 5
+
+func printTable(w io.Writer, report monitor.Report, named bool) error {
 	width, color := terminalOf(w)
+	return drawTable(w, report, named, width, color)
+}
+
+func drawTable(w io.Writer, report monitor.Report, named bool, width int, color bool) error {
+	if !named && len(report.Tunnels) >= manyTunnels {
+		return view.Summary(w, report, width, color)
+	}
 	return view.Table(w, report, width, color)
 }
 
@@ -139,7 +150,7 @@ func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlac
 		text.WriteByte('\n')
 	}
 	width, color := terminalOf(out)
-	if err := view.Table(&text, report, width, color); err != nil {
+	if err := drawTable(&text, report, len(names) > 0, width, color); err != nil {
 		return err
 	}
 	shown := text.String()

@@ -90,3 +90,25 @@ func TestOutageIsVisible(t *testing.T) {
 		t.Errorf("log -f ends with %d when the tunnel does:\n%s", code, follower.Text())
 	}
 }
+
+func TestListShowsOpenAndClosed(t *testing.T) {
+	t.Parallel()
+	l, one, other := two(t)
+	l.Account.Host("plain", l.Relay.Port)
+	for i := range 30 {
+		l.Account.Host(fmt.Sprintf("more-%d", i), l.Relay.Port, "LocalForward "+lab.Loopback(lab.FreePort(t))+" localhost:80")
+	}
+	l.Up(1, "two")
+	config := l.Account.Path("config")
+	text := l.Account.Expect(0, `(?m)^one +closed +-L `+one.Address+":"+targetOf(one)+`\ntwo +open +up \d+s +-L `+other.Address+`.*\nmore-0 +closed`, "list", "-F", config)
+	if n := strings.Count(text, "\n"); n != 32 || strings.Contains(text, "plain") {
+		t.Errorf("%d lines, want one for each of 32 aliases with forwards:\n%s", n, text)
+	}
+	l.Account.Expect(0, `(?s)"name": "one",\s+"alias": "one",\s+"open": false,.*"name": "two",\s+"alias": "two",\s+"open": true,\s+"state": "up"`, "list", "--json", "-F", config)
+	l.Up(30, "more-*")
+	text = l.Account.Expect(0, `^NAME +STATE`, "status")
+	if n := strings.Count(text, "\n"); n != 32 {
+		t.Errorf("%d lines, want a head and one for each of 31 tunnels:\n%s", n, text)
+	}
+	l.Account.Expect(0, `^more-7 · up`, "status", "more-7")
+}

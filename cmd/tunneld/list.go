@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
+	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/tunnel"
+)
+
+// listReport is what `list --json` prints.
+type listReport struct {
+	Version int          `json:"version"` // monitor.ReportVersion
+	Tunnels []view.Entry `json:"tunnels"`
+}
+
+func listCommand() *cobra.Command {
+	var flags sshFlags
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the aliases that have forwards, open or closed",
+		Long: `Lists every alias of ssh_config that has forwards, and every running tunnel, a line each: open or closed, its state, its
+forwards. Host lines with wildcards are no aliases.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			entries, err := listEntries(cmd.Context(), &flags)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				out := json.NewEncoder(cmd.OutOrStdout())
+				out.SetIndent("", "  ")
+				return out.Encode(listReport{monitor.ReportVersion, entries})
+			}
+			if len(entries) == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), "no alias of ssh_config has forwards, and no tunnel is running")
+				return nil
+			}
+			width, color := terminalOf(cmd.OutOrStdout())
+			return view.List(cmd.OutOrStdout(), entries, time.Now(), width, color)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	flags.register(cmd)
+	return cmd
+}
+
+// listEntries returns the aliases in the order of the files, each as often as it runs, at least once; then what runs besides.
+func listEntries(ctx context.Context, flags *sshFlags) ([]view.Entry, error) {
+	environment, err := config.CurrentEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	aliases, err := config.Aliases(environment, flags.file())
+	if err != nil && len(aliases) == 0 {
+		return nil, err
+	}
+	var running []monitor.Status
+	instances, _ := findInstances(ctx)
+	for _, d := range instances {
+		running = append(running, d.report.Tunnels...)
+	}
+	entries := []view.Entry{}
+	for _, alias := range aliases {
+		runs := func(s monitor.Status) bool { return s.Alias == alias }
+		if slices.ContainsFunc(running, runs) {
+			for _, s := range running {
+				if runs(s) {
+					entries = append(entries, openEntry(s))
+				}
+			}
+			running = slices.DeleteFunc(running, runs)
+		} else if e, ok := closedEntry(ctx, environment, flags, alias); ok {
+			entries = append(entries, e)
+		}
+	}
+	for _, s := range running {
+		entries = append(entries, openEntry(s))
+	}
+	return entries, nil
+}
+
+func openEntry(s monitor.Status) view.Entry {
+	e := view.Entry{Name: s.Name, Alias: s.Alias, Open: true, State: s.State, Since: s.Since, Down: s.DownSince, Forwards: []string{}}
+	for _, f := range s.Forwards {
+		e.Forwards = append(e.Forwards, f.Spec)
+	}
+	return e
+}
+
+// closedEntry is false for an alias without forwards.
+func closedEntry(ctx context.Context, environment config.Environment, flags *sshFlags, alias string) (view.Entry, bool) {
+	name := foreign.Line(alias).String()
+	e := view.Entry{Name: name, Alias: name, Forwards: []string{}}
+	o, err := config.Resolve(ctx, flags.request(environment, alias))
+	if err != nil {
+		e.Error = foreign.Line(err.Error()).String()
+		return e, true
+	}
+	for _, f := range o.Forwards {
+		e.Forwards = append(e.Forwards, foreign.Own(tunnel.Spec(f)).String())
+	}
+	return e, len(e.Forwards) > 0
+}
