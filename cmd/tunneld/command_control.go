@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 )
@@ -19,8 +20,9 @@ import (
 // steering is a command that does something to running tunnels.
 type steering struct {
 	verb, short, long string
-	done              string                              // what is printed behind the name
-	after             func(context.Context, choice) error // waited for; nil: nothing
+	done              string                                                 // what is printed behind the name
+	during            func(context.Context, io.Writer, choice) (over func()) // tells what it waits for; nil: nothing
+	after             func(context.Context, choice) error                    // waited for; nil: nothing
 }
 
 func steeringCommands() []*cobra.Command {
@@ -31,7 +33,7 @@ func steeringCommands() []*cobra.Command {
 have, within TunneldDrain. A tunnel that waits for its next attempt makes it now.`,
 		}.command(),
 		steering{
-			verb: "down", short: "Stop tunnels (SIGTERM)", done: "stopped", after: waitGone,
+			verb: "down", short: "Stop tunnels (SIGTERM)", done: "stopped", during: showDraining, after: waitGone,
 			long: `Stops tunnels: no new connections are accepted, open ones may go on for TunneldDrain. It returns when that is over.
 The process ends with its last tunnel.`,
 		}.command(),
@@ -56,7 +58,7 @@ func (s steering) command() *cobra.Command {
 			chosen, err := selectTunnels(cmd.Context(), names)
 			failures := []error{err}
 			for _, c := range chosen {
-				failures = append(failures, s.do(cmd.Context(), cmd.OutOrStdout(), c))
+				failures = append(failures, s.do(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), c))
 			}
 			return errors.Join(failures...)
 		},
@@ -65,8 +67,13 @@ func (s steering) command() *cobra.Command {
 }
 
 // do has one process do it, and prints what became of each tunnel.
-func (s steering) do(ctx context.Context, out io.Writer, c choice) error {
+func (s steering) do(ctx context.Context, out, notes io.Writer, c choice) error {
+	if s.during == nil {
+		s.during = func(context.Context, io.Writer, choice) func() { return func() {} }
+	}
+	over := s.during(ctx, notes, c)
 	results, err := c.instance.control(ctx, s.verb, c.names)
+	over()
 	if err != nil {
 		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", strings.Join(c.names, " "), err)}
 	}
@@ -140,4 +147,32 @@ connection has.`,
 	}
 	cmd.Flags().BoolVar(&standby, "standby", false, "a -R port that another connection has is fine: several processes share it")
 	return cmd
+}
+
+// showDraining says what a `down` of these tunnels waits for, until the function that it returns is called: once, and on a
+// terminal in a line that moves.
+func showDraining(ctx context.Context, out io.Writer, c choice) (stop func()) {
+	var open int64
+	var most time.Duration
+	for _, s := range c.instance.report.Tunnels {
+		if n, drain := drainOf(s); n > 0 && slices.Contains(c.names, s.Name) {
+			open += n
+			most = max(most, drain)
+		}
+	}
+	if open == 0 {
+		return func() {}
+	}
+	text := strings.Join(c.names, " ") + ": " + waitingFor(open, most)
+	if width, _ := terminalOf(out); width == 0 {
+		fmt.Fprintln(out, text)
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		view.MoveLine(ctx, out, text, most)
+	}()
+	return func() { cancel(); <-done }
 }

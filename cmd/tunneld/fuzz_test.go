@@ -113,7 +113,7 @@ func FuzzControlAnswer(f *testing.F) {
 				isPlain(t, strings.Replace(completion, "\t", "", 1))
 			}
 		}
-		printError(&problems, steering{verb: "reload", done: "reloaded"}.do(t.Context(), &out, choice{i, []string{"db"}}))
+		printError(&problems, steering{verb: "reload", done: "reloaded"}.do(t.Context(), &out, &problems, choice{i, []string{"db"}}))
 		isPlain(t, out.String())
 		isPlain(t, problems.String())
 		for line := range strings.Lines(problems.String()) {

@@ -166,6 +166,7 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 				p.reconnect(running)
 			default:
 				p.log.Info("stopping", "signal", s.String())
+				p.sayDraining()
 				p.service.Stopping()
 				p.sockets.Close()
 				stop()

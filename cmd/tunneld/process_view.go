@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // monitors returns what is to be shown.
@@ -86,4 +87,33 @@ func (p *process) Resumed(slept time.Duration) {
 		r.tunnel.LookAgain()
 		r.monitor.Resumed(slept)
 	}
+}
+
+// drainOf returns how many connections a tunnel has that may go on when it is stopped, and for how long. Those that wait for a
+// session are not among them.
+func drainOf(s monitor.Status) (open int64, most time.Duration) {
+	if !s.State.Carries() || s.Drain <= 0 {
+		return 0, 0
+	}
+	return max(0, s.Open-s.Held), time.Duration(s.Drain)
+}
+
+// sayDraining says why the end takes a moment, if it does.
+func (p *process) sayDraining() {
+	var open int64
+	var most time.Duration
+	for _, m := range p.monitors() {
+		n, drain := drainOf(m.Status())
+		open += n
+		if n > 0 {
+			most = max(most, drain)
+		}
+	}
+	if open > 0 {
+		p.log.Info(waitingFor(open, most) + "; Ctrl-C again ends at once")
+	}
+}
+
+func waitingFor(open int64, most time.Duration) string {
+	return fmt.Sprintf("waiting up to %s for %s", most, fault.Count(uint64(open), "connection"))
 }

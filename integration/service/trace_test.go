@@ -2,6 +2,7 @@ package service
 
 import (
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 	"syscall"
@@ -111,4 +112,56 @@ func TestListShowsOpenAndClosed(t *testing.T) {
 		t.Errorf("%d lines, want a head and one for each of 31 tunnels:\n%s", n, text)
 	}
 	l.Account.Expect(0, `^more-7 · up`, "status", "more-7")
+}
+
+// Whoever stops a tunnel that somebody uses learns what it waits for, and how not to.
+func TestStoppingSaysWhatItWaitsFor(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		open int
+		says string
+	}{
+		{"nobody", 0, ""},
+		{"one", 1, `waiting up to 1m0s for 1 connection`},
+		{"two", 2, `waiting up to 1m0s for 2 connections`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			l, one, _ := two(t)
+			for _, way := range []string{"signal", "down"} {
+				up := l.Up(1, "one", "-o", "TunneldDrain=60")
+				var open []net.Conn
+				for range c.open {
+					conn := one.Connect(t)
+					lab.Check(t, lab.Exchange(conn, "hello", lab.Patience))
+					open = append(open, conn)
+				}
+				says := up
+				if way == "signal" {
+					up.Signal(syscall.SIGINT)
+				} else {
+					says = l.Account.Tunneld("down", "one")
+				}
+				want := c.says
+				if want != "" {
+					if way == "signal" {
+						want += "; Ctrl-C again ends at once"
+					}
+					lab.Eventually(t, lab.Patience, "it says why", func() bool { return strings.Contains(says.Text(), want) })
+				}
+				for _, conn := range open {
+					conn.Close()
+				}
+				if code := up.WaitExit(t, lab.Patience); code != 0 {
+					t.Errorf("exit code %d, want 0", code)
+				}
+				if says != up {
+					says.WaitExit(t, lab.Patience)
+				}
+				if c.says == "" && strings.Contains(says.Text(), "waiting up to") {
+					t.Errorf("it waits for nobody:\n%s", says.Text())
+				}
+			}
+		})
+	}
 }
