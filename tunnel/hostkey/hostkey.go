@@ -15,6 +15,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
@@ -163,7 +164,7 @@ func (h *Keys) acceptable(key ssh.PublicKey) error {
 // name returns the server's name in known_hosts.
 func (h *Keys) name() string {
 	if h.options.HostKeyAlias != "" {
-		return lowerASCII(h.options.HostKeyAlias)
+		return sshpattern.ToLower(h.options.HostKeyAlias)
 	}
 	return hostKeyName(h.options.HostName, h.options.Port)
 }
@@ -171,7 +172,7 @@ func (h *Keys) name() string {
 // certificateName returns the name that a host certificate must be made out for.
 func (h *Keys) certificateName() string {
 	if h.options.HostKeyAlias != "" {
-		return lowerASCII(h.options.HostKeyAlias)
+		return sshpattern.ToLower(h.options.HostKeyAlias)
 	}
 	return canonicalHost(h.options.HostName)
 }

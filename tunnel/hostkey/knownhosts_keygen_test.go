@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // Files of known hosts made of odd lines, looked up by us and by ssh-keygen -F.
@@ -28,7 +30,7 @@ func (m *lineMaker) name() string {
 
 func (m *lineMaker) names() string {
 	if m.IntN(4) == 0 {
-		name := lowerASCII(m.pick("host.example", "[host.example]:2222", "10.0.0.1", "other.example", "[::1]:2222"))
+		name := sshpattern.ToLower(m.pick("host.example", "[host.example]:2222", "10.0.0.1", "other.example", "[::1]:2222"))
 		hashed := hashName(name, []byte(fmt.Sprintf("%020d", m.IntN(1000))))
 		switch m.IntN(12) {
 		case 0:

@@ -9,11 +9,9 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-)
 
-// maxPattern is the longest pattern of a list that OpenSSH's match_pattern_list looks at; a longer one makes the whole
-// list match nothing.
-const maxPattern = 1022
+	"github.com/tunneld/tunneld/config/sshpattern"
+)
 
 // hashMagic begins a hashed name.
 const hashMagic = "|1|"
@@ -32,18 +30,7 @@ func canonicalHost(host string) string {
 	if addr, err := netip.ParseAddr(host); err == nil {
 		host = addr.String()
 	}
-	return lowerASCII(host)
-}
-
-// lowerASCII is tolower(3) in the C locale: it changes ASCII letters only, and leaves bytes alone that are not UTF-8.
-func lowerASCII(s string) string {
-	lower := []byte(s)
-	for i, c := range lower {
-		if 'A' <= c && c <= 'Z' {
-			lower[i] = c + 'a' - 'A'
-		}
-	}
-	return string(lower)
+	return sshpattern.ToLower(host)
 }
 
 // addressName returns the name of the peer's address in known_hosts, or "" where there is no address.
@@ -64,7 +51,7 @@ func matchNames(names, name string) bool {
 	if strings.HasPrefix(names, "|") {
 		return matchHashed(names, name)
 	}
-	return matchPatternList(names, name)
+	return sshpattern.MatchList(name, names, true) == sshpattern.Positive
 }
 
 func matchHashed(hashed, name string) bool {
@@ -94,46 +81,4 @@ func newSalt() []byte {
 	salt := make([]byte, sha1.Size)
 	rand.Read(salt) // crypto/rand.Read never fails
 	return salt
-}
-
-// matchPatternList reports whether one of the comma separated patterns matches and none that is negated by ! does.
-func matchPatternList(list, name string) bool {
-	matched := false
-	for pattern := range strings.SplitSeq(list, ",") {
-		pattern, negated := strings.CutPrefix(pattern, "!")
-		if len(pattern) > maxPattern {
-			return false
-		}
-		if !matchPattern(lowerASCII(pattern), name) {
-			continue
-		}
-		if negated {
-			return false
-		}
-		matched = true
-	}
-	return matched
-}
-
-// matchPattern knows * for any bytes and ? for one byte. It goes back to the last * only, so that its time is bounded by
-// the product of the lengths.
-func matchPattern(pattern, s string) bool {
-	star, mark := -1, 0
-	p, i := 0, 0
-	for i < len(s) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, i
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == s[i]):
-			p++
-			i++
-		case star >= 0:
-			mark++
-			p, i = star+1, mark
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
 }
