@@ -11,7 +11,7 @@ type Flag struct {
 // Request is what a person typed.
 type Request struct {
 	Destination string // ALIAS, user@host, or ssh://[user@]host[:port]
-	Flags       []Flag // of ssh(1), in the order given: L R D F i J l p o b B c m g 4 6 C q v N n T P, and of sessions e s t W A; others are refused
+	Flags       []Flag // of ssh(1), in the order given; a letter that a tunnel does not take is a mistake
 	Environment Environment
 
 	// Inspect is for showing a configuration instead of using it. Resolve then follows `ssh -G` to the letter: mistakes that only

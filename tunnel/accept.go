@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scarceWait is how long nobody is accepted while descriptors are scarce, before they are looked at again.
+// scarceWait is how long an accept loop pauses while descriptors are scarce, before it counts them again.
 const scarceWait = 100 * time.Millisecond
 
 // maxAcceptWait is the longest pause after an Accept that failed for want of descriptors or memory.
@@ -19,8 +19,8 @@ const maxAcceptWait = time.Second
 
 // acceptLoop accepts until l is closed and hands each connection to serve, which must not block, so that no connection
 // waits for another. It calls room before each, which blocks while no more are to be taken. The end of ctx ends its pauses.
-// Running out of descriptors costs a pause, never the listener; the kernel's queue holds who comes meanwhile. A few
-// descriptors are left over, without which the connection to the server could not be made anew.
+// Running out of descriptors costs a pause, never the listener: clients wait in the kernel's queue meanwhile. A few descriptors
+// are kept back, without which the connection to the server could not be made anew.
 func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, room func(context.Context), serve func(stream)) {
 	wait := time.Duration(0)
 	for {
@@ -71,8 +71,8 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// spareDescriptors is how many descriptors the clients of local forwards leave to all else: the connection to the server,
-// known_hosts, keys, the agent, a ProxyCommand, the control socket. Of a low limit they leave a quarter.
+// spareDescriptors is how many descriptors the clients of local forwards leave to everything else: the connection to the
+// server, known_hosts, keys, the agent, a ProxyCommand, the control socket. Where the limit is low they leave a quarter of it.
 const spareDescriptors = 64
 
 // descriptorsScarce reports whether only the spare ones are left. The lowest free number says how many are in use.
@@ -94,7 +94,7 @@ func descriptorsScarce() bool {
 // connection to a server.
 const ownDescriptors = 16
 
-// descriptorPlaces is how many descriptors the limit leaves to connections. Go has raised the soft limit to the hard one.
+// descriptorPlaces returns how many descriptors the limit leaves to connections. Go has raised the soft limit to the hard one.
 func descriptorPlaces() int {
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {

@@ -26,8 +26,8 @@ type annexes struct {
 	closed bool
 }
 
-// OnCrowded has more called where a session finds no room on the connections that there are. It returns a new connection,
-// which its maker watches, and closes when it has carried no session for a while. It is set before Listen.
+// OnCrowded has more called when a session finds no room on the connections that there are. more returns a new connection, which
+// its maker watches, and closes when it has carried no session for a while. OnCrowded is called before Listen.
 func (t *Tunnel) OnCrowded(more func(context.Context) (*Session, error)) { t.annexes.more = more }
 
 // ForwardsAgent reports whether the sessions on it may have a way to the user's agent, where they ask for it (ForwardAgent).
@@ -86,7 +86,7 @@ func (t *Tunnel) annex(ctx context.Context) (*place, error) {
 	return p, nil
 }
 
-// add takes s up. It is false after close.
+// add adds s. It is false after close.
 func (a *annexes) add(s *Session) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// binding is what was done to have the sockets of a plan, so that it can be undone.
+// binding is what was done to get the sockets of a plan, so that it can be undone.
 type binding struct {
 	sockets   *Sockets
 	offered   map[*socket]bool
@@ -23,8 +23,8 @@ type binding struct {
 	owners    map[*socket]*localForward
 }
 
-// bind binds and claims what p wishes for. Places that collide with a socket on offer come last: that one is closed for
-// them, which is not done for nothing.
+// bind binds and claims what p wishes for. Places that collide with a socket on offer come last, when all else is bound: that
+// socket has to be closed for them.
 func (c *Change) bind(ctx context.Context, p *plan) *binding {
 	b := &binding{sockets: c.sockets, offered: c.offered, options: p.options, log: p.log, owners: make(map[*socket]*localForward)}
 	for _, w := range p.locals {
@@ -44,7 +44,7 @@ func (c *Change) bind(ctx context.Context, p *plan) *binding {
 	return b
 }
 
-// open has w listen everywhere but where a socket on offer is in the way.
+// open has w listen everywhere, except where a socket on offer is in the way.
 func (b *binding) open(ctx context.Context, w *wish) {
 	for _, p := range w.addresses {
 		if w.covers(p) {

@@ -31,7 +31,7 @@ func (s *Sockets) Begin() *Change {
 	return &Change{sockets: s, offered: make(map[*socket]bool), plans: make(map[*Tunnel]*plan), leaving: make(map[*Tunnel]bool)}
 }
 
-// Leave puts every socket of t on offer, which is about to be shut down. It accepts until somebody takes them.
+// Leave puts every socket of t, which is about to be shut down, on offer. t accepts until somebody takes them.
 func (c *Change) Leave(t *Tunnel) {
 	c.leaving[t] = true
 	locals, _ := t.forwards()
@@ -40,7 +40,7 @@ func (c *Change) Leave(t *Tunnel) {
 	}
 }
 
-// Stay takes Leave back: t goes on, and asks again for what others have taken.
+// Stay undoes Leave: t goes on, and asks again for what others have taken.
 func (c *Change) Stay(t *Tunnel) { delete(c.leaving, t) }
 
 // Plan finds out what is to change so that t lives by o, and puts on offer what it will not need. Nothing changes yet.
@@ -93,8 +93,8 @@ func (c *Change) Reload(ctx context.Context, t *Tunnel) error {
 // Listen binds the local forwards of tunnels that listen nowhere yet, and starts to accept. Connections wait for a session
 // up to the hold time from then on. A place that cannot be bound is asked for again until Shutdown, and Forwards says so.
 // It is an error, and nothing is bound, where a tunnel has ExitOnForwardFailure, or where nothing at all could be bound
-// and no tunnel has a remote forward or is patient: an *Error of PhaseListen. The tunnels run until Shutdown; the end of ctx cuts them
-// off at once.
+// and no tunnel has a remote forward or is patient: an *Error of PhaseListen. The tunnels run until Shutdown; the end of ctx
+// cuts them off at once.
 func (c *Change) Listen(ctx context.Context, tunnels ...*Tunnel) error {
 	var bindings []*binding
 	var failures []error
@@ -127,8 +127,8 @@ func (c *Change) Listen(ctx context.Context, tunnels ...*Tunnel) error {
 	return nil
 }
 
-// End closes what nobody has taken of what was given up. A forward whose socket went to others, and which is there all the
-// same since its tunnel could not be reloaded, asks for its place again.
+// End closes the sockets that were given up and that nobody has taken. A forward whose socket went to others, but which stays
+// because its tunnel could not be reloaded, asks for its place again.
 func (c *Change) End() {
 	for _, d := range c.dropped {
 		c.sockets.drop(d.from, d.sockets)

@@ -12,10 +12,10 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// errSessionDown is what an open gets that its session did not outlive. Another session may serve it.
+// errSessionDown is the error of an open whose session ended before the answer. Another session may serve it.
 var errSessionDown = errors.New("the ssh connection went down")
 
-// errTooManyOpens is the bound of one session's unanswered opens.
+// errTooManyOpens is the error where a session has too many opens without an answer.
 var errTooManyOpens = errors.New("too many connections already wait for the server to answer")
 
 // maxPendingOpens bounds the opens of one session that the server has not answered. An open cannot be withdrawn
@@ -35,7 +35,7 @@ type channel struct {
 	used    atomic.Bool   // a byte has been carried, in either direction
 }
 
-// Read and Write count what the session carries.
+// Read counts what the session carries.
 func (c *channel) Read(p []byte) (int, error) {
 	c.reading.Lock()
 	n, err := c.Channel.Read(p)
@@ -45,6 +45,7 @@ func (c *channel) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Write counts what the session carries.
 func (c *channel) Write(p []byte) (int, error) {
 	c.use(len(p))
 	n, err := c.Channel.Write(p)
@@ -69,8 +70,8 @@ func (c *channel) Close() error {
 	return nil
 }
 
-// closeNow closes the channel and throws away what the peer still sends, which the library keeps until it has closed it,
-// too.
+// closeNow closes the channel and discards what the peer still sends, which the library would keep until the peer has closed
+// it, too.
 func (c *channel) closeNow() {
 	select {
 	case <-c.ended:
@@ -103,13 +104,13 @@ type openResult struct {
 	err     error
 }
 
-// open asks the server for a channel to target, whose name is for the bound alone. It blocks until the server answers, the session ends (errSessionDown) or ctx is
-// done. A refusal is an *ssh.OpenChannelError.
+// open asks the server for a channel to target, which is only the name under which the open counts. It blocks until the server
+// answers, the session ends (errSessionDown) or ctx is done. A refusal is an *ssh.OpenChannelError.
 func (s *Session) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
 	return s.place().open(ctx, target, kind, payload)
 }
 
-// open is Session.open for a caller that has its place already. It becomes the channel's; where there is none, it is left.
+// open is Session.open for a caller that has its place already. The place becomes the channel's, or is left on an error.
 func (p *place) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
 	ch, reqs, err := p.session.openChannel(ctx, target, kind, payload, p.asked)
 	if err != nil {
@@ -119,8 +120,8 @@ func (p *place) open(ctx context.Context, target, kind string, payload []byte) (
 	return p.adopt(ch, reqs), nil
 }
 
-// openChannel calls the library in a goroutine of its own, since that can hang for ever when it races with the end of the
-// connection; an answer that comes after we left is closed again.
+// openChannel calls the library in a goroutine of its own, since it may hang when the connection ends at the same time. A
+// channel that opens after ctx is done is closed again.
 func (s *Session) openChannel(ctx context.Context, target, kind string, payload []byte, asked func()) (ssh.Channel, <-chan *ssh.Request, error) {
 	if !s.opens.take(target) {
 		return nil, nil, errTooManyOpens
@@ -165,7 +166,7 @@ func (s *Session) closeLate(result <-chan openResult) {
 	}
 }
 
-// directStreamLocal is a payload of OpenSSH's PROTOCOL file, §2.4.
+// directStreamLocal is the payload of direct-streamlocal@openssh.com (OpenSSH PROTOCOL §2.4).
 type directStreamLocal struct {
 	Path      string
 	Reserved0 string

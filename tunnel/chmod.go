@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errNotOurSocket is something else where we have just made a socket.
+// errNotOurSocket says that something else is now where we have just made a socket.
 var errNotOurSocket = errors.New("something else has taken the place of the socket")
 
 // ChmodSocket sets the permission bits of the socket at path, which we have just made. Whoever may write to its directory can

@@ -7,7 +7,7 @@ import (
 )
 
 // chmodOwnSocket holds the file by a descriptor while it looks at it, and then changes that and no other. A socket can be
-// opened by O_PATH alone, and what that gives is changed through /proc, as in glibc's fchmodat.
+// opened by O_PATH alone, and such a descriptor is changed through /proc, as in glibc's fchmodat.
 func chmodOwnSocket(path string, mode uint32) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/proxy"
 )
 
-// proxied is the way of a proxy client to its target.
+// proxied is a proxy client and the way to its target: a proxy.Route.
 type proxied struct {
 	*splice
 	target io.Writer // takes what came right behind the request, before run
@@ -45,7 +45,7 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 	}
 }
 
-// acceptSOCKS serves a client at the server that uses -R without a target as a proxy towards our side.
+// acceptSOCKS serves a client at the server, for which a -R without a target is a proxy towards our side.
 func (f *remoteForward) acceptSOCKS(ctx context.Context, c arrival) {
 	ch, err := c.accept()
 	if err != nil {

@@ -17,8 +17,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
-// ErrEchoUnavailable says that this server does not let us probe the data path; there is no use in asking again on the
-// same session.
+// ErrEchoUnavailable says that this server does not let us probe the data path. Asking again on the same session is of no use.
 // It is an errors.ErrUnsupported.
 var ErrEchoUnavailable = fmt.Errorf("the server does not allow the echo loop: %w", errors.ErrUnsupported)
 
@@ -104,7 +103,7 @@ func (e *echoLoop) expected(nonce [nonceSize]byte) bool {
 	return ok
 }
 
-// rests reports whether l is the loop's listener, and nobody of ours is on the way to it.
+// rests reports whether l is the loop's listener and no probe is on its way to it.
 func (e *echoLoop) rests(l *remoteListen) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

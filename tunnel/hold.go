@@ -12,7 +12,7 @@ import (
 // errHeldTooLong refuses a local connection after the hold time.
 const errHeldTooLong = downError("the tunnel did not come back within the hold time")
 
-// errClientGone takes a connection out of the queue whose client did not wait.
+// errClientGone ends the wait of a connection whose client has left.
 var errClientGone = errors.New("the client left while it waited")
 
 // forever is a hold time that does not end before ctx does.
@@ -26,7 +26,7 @@ type caller struct {
 	count   *counter // of the forward
 }
 
-// hold returns a place on the least loaded session. Without one, or while others are served who came before, the caller
+// hold returns a place on the least loaded session. Where there is none, or while others who came before are served, the caller
 // waits: for limit at most, or until ctx is done or its client leaves. waits is called once if it has to.
 func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits func()) (*place, error) {
 	taken, mine, err := p.takeOrQueue(ctx, who, limit)
@@ -80,7 +80,7 @@ func (p *pool) takeOrQueue(ctx context.Context, who caller, limit time.Duration)
 	return nil, mine, nil
 }
 
-// giveUp takes a waiter out of the queue, and leaves the place that it may have got meanwhile.
+// giveUp takes a waiter out of the queue, and frees the place that it may have got meanwhile.
 func (p *pool) giveUp(mine waiter) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,7 @@ func (t *Tunnel) hold(ctx context.Context, who caller) (*place, error) {
 	return p, err
 }
 
-// warnRefused tells a person once in an outage that it is more than clients can be kept waiting for.
+// warnRefused warns, once in an outage, that clients are refused: it has lasted longer than they are held, or they are too many.
 func (t *Tunnel) warnRefused(why error) {
 	if (errors.Is(why, errTooManyHeld) || errors.Is(why, errHeldTooLong)) && !t.warned.Swap(true) {
 		t.log.Warn("local connections are refused until the tunnel is back", "why", why)

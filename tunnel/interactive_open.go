@@ -15,8 +15,8 @@ import (
 	"github.com/tunneld/tunneld/tunnel/interactive"
 )
 
-// sessionChannel is an open channel of type "session" (RFC 4254 §6.1): an interactive.Channel. It counts as load of its Session until it is
-// closed, and a planned replacement waits for it. Its owner calls Close.
+// sessionChannel is an open channel of type "session" (RFC 4254 §6.1): an interactive.Channel. It counts as load of its Session
+// until it is closed, and a planned replacement waits for it. Its owner calls Close.
 type sessionChannel struct {
 	*channel
 	stderr   stderrReader

@@ -39,7 +39,7 @@ type limited struct {
 // noteRefused notes that a connection was refused.
 func (l *limited) noteRefused(log *slog.Logger, why error) { l.met(log, "connections refused", why, 0) }
 
-// wait notes that connections have to wait in the kernel's queue, until the function that it returns is called.
+// wait notes that connections have to wait in the kernel's queue. They do until the function that it returns is called.
 func (l *limited) wait(log *slog.Logger, why error) (over func()) {
 	l.met(log, "connections wait for others to end", why, 1)
 	return func() {
@@ -65,7 +65,7 @@ func (l *limited) met(log *slog.Logger, message string, why error, waiting int) 
 	}
 }
 
-// text says which bound is met now or was a moment ago; empty: none.
+// text returns which bound is met now or was a moment ago, in words; empty: none.
 func (l *limited) text() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,7 +16,7 @@ type Limits struct {
 	inbound     *shares // those among them that servers opened
 }
 
-// NewLimits returns the limits of a process, as many open files as it may have.
+// NewLimits returns the limits of this process, which follow from how many open files it may have.
 func NewLimits() *Limits {
 	return &Limits{connections: newShares(descriptorPlaces()), inbound: newShares(maxInbound)}
 }
@@ -50,7 +50,7 @@ func (s *shares) join(fixed int) *share {
 	return one
 }
 
-// leave returns a share back, and the places that it had for good. Those that are taken stay so until they are released.
+// leave gives the share back, with the places that it had for good. Those that were taken stay so until they are released.
 func (one *share) leave() {
 	s := one.of
 	s.mu.Lock()
@@ -61,7 +61,7 @@ func (one *share) leave() {
 	s.tellLocked()
 }
 
-// fix says how many places it takes for good from now on.
+// fix sets how many places it takes for good.
 func (one *share) fix(fixed int) {
 	s := one.of
 	s.mu.Lock()
@@ -103,7 +103,7 @@ func (one *share) release() {
 	s.tellLocked()
 }
 
-// most is how many places it may have while the others use none.
+// most returns how many places it may have while the others use none.
 func (one *share) most() int {
 	s := one.of
 	s.mu.Lock()
@@ -128,7 +128,7 @@ func (one *share) await(ctx context.Context, full func()) {
 	}
 }
 
-// full returns a channel that is closed when that may have changed; nil: there is room.
+// full returns nil where there is room, or else a channel that is closed when there may be.
 func (one *share) full() <-chan struct{} {
 	s := one.of
 	s.mu.Lock()
@@ -156,7 +156,7 @@ func (s *shares) roomLocked(one *share) bool {
 	return free > 0
 }
 
-// keptLocked is how many places are kept for each.
+// keptLocked returns how many places are kept for each.
 func (s *shares) keptLocked() int { return s.places / 2 / max(1, len(s.joined)) }
 
 func (s *shares) tellLocked() {

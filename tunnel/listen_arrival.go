@@ -54,8 +54,8 @@ func (s *Session) forwarded(ctx context.Context, raw ssh.NewChannel, place *plac
 	l.accept(ctx, c)
 }
 
-// listenerOf matches by address and port, and by the port alone where that is unambiguous, since some servers answer with
-// another spelling of the address. A connection to a port that may be one the server is about to tell waits for that.
+// listenerOf matches by address and port, and by the port alone where that is unambiguous, since some servers spell the address
+// differently. While the server has yet to tell the port of some listener, a connection that may be for it waits.
 func (s *Session) listenerOf(ctx context.Context, c ssh.NewChannel) *remoteListen {
 	if host, ok := portless(c); ok {
 		return s.portlessListener(ctx, host)
@@ -85,7 +85,7 @@ func (s *Session) listenerOf(ctx context.Context, c ssh.NewChannel) *remoteListe
 	}
 }
 
-// listenerName tells listeners apart: address and port, or the path.
+// listenerName returns the address and port of a listener, or its path.
 func listenerName(c ssh.NewChannel) string {
 	var m struct {
 		Address string
@@ -146,7 +146,7 @@ func (s *Session) portlessListener(ctx context.Context, host string) *remoteList
 	}
 }
 
-// onlyOne picks by the address, too, and leaves the echo loop out while none of its probes is under way.
+// onlyOne also picks by the address, and leaves the echo loop out while none of its probes is under way.
 func (s *Session) onlyOne(found []*remoteListen, host string) *remoteListen {
 	for _, may := range []func(*remoteListen) bool{
 		func(l *remoteListen) bool { return l.host == host },

@@ -72,7 +72,7 @@ func (f *localForward) stopAsking() {
 	f.seeking.Wait()
 }
 
-// stop returns the sockets up and waits for that. Open connections go on.
+// stop gives the sockets up and waits for that. Open connections go on.
 func (f *localForward) stop() {
 	f.stopAsking()
 	f.tunnel.sockets.drop(f, f.has())
@@ -175,7 +175,7 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 	}
 }
 
-// goneGrace is how long a client is waited for that has closed the connection, or its own direction alone: these look the
+// goneGrace is how long a client is still served that has closed the connection, or only its own direction. The two look the
 // same, and `nc -N HOST PORT </dev/null` still wants to read.
 const goneGrace = 3 * time.Second
 
@@ -214,7 +214,7 @@ func peerOf(conn net.Conn) string {
 	return "unix socket"
 }
 
-// status is a snapshot.
+// status returns a snapshot.
 func (f *localForward) status() ForwardStatus {
 	forward := *f.forward.Load()
 	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound(), Target: targetText(forward), Limit: f.limited.text(), Added: f.tunnel.isAdded(forward)}

@@ -10,7 +10,7 @@ import (
 )
 
 // localSchedule says how long to wait before a local place that could not be bound is asked for again; the last entry
-// repeats. It costs next to nothing to ask, and what is in the way tells nobody when it ends.
+// repeats. Asking costs next to nothing, and whoever is in the way does not announce its end.
 var localSchedule = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
 // keep has the forward listen everywhere that it should until asking is done. The sockets live until alive is.
@@ -51,7 +51,7 @@ func (f *localForward) lookAgain() {
 	}
 }
 
-// complete binds what is missing, and reports whether anything is.
+// complete binds what is missing, and reports whether the forward listens everywhere now.
 func (f *localForward) complete(asking, alive context.Context) bool {
 	if !f.tunnel.changing.TryLock() { // a reload may wait for us to end
 		return false
@@ -100,7 +100,7 @@ func (f *localForward) failedWith(err error) {
 	f.failed.Store(&err)
 }
 
-// bindTrouble words why a forward does not listen, for a line that says already which.
+// bindTrouble returns why a forward does not listen, for a line that already names the forward.
 func bindTrouble(err error) string {
 	var cannot *cannotListen
 	if errors.As(err, &cannot) {

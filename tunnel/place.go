@@ -17,7 +17,7 @@ type place struct {
 	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
 }
 
-// place takes a place, which has one user: the caller.
+// place returns a new place on s, with one user: the caller.
 func (s *Session) place() *place {
 	s.channels.add()
 	p := &place{session: s}
@@ -25,8 +25,8 @@ func (s *Session) place() *place {
 	return p
 }
 
-// whenAsked returns what is closed when the server has been asked for the place's channel, or when the place is free. It is
-// called before the place is given away.
+// whenAsked returns a channel that is closed when the server has been asked for the place's channel, or when the place is free.
+// It is called before anybody else has the place.
 func (p *place) whenAsked() <-chan struct{} {
 	asked := make(chan struct{})
 	p.asked = sync.OnceFunc(func() { close(asked) })

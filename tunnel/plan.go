@@ -60,8 +60,8 @@ func (t *Tunnel) plan(o *config.Options) *plan {
 	return p
 }
 
-// commitRemotes returns the remote forwards of the plan, and what has the new ones live: they can be stopped, but ask for nothing
-// until those have let go that are no longer wanted.
+// commitRemotes returns the remote forwards of the plan, and the functions that have the new ones live. Until these are called,
+// new forwards can be stopped but ask for nothing: those that are no longer wanted have to let go first.
 func (p *plan) commitRemotes(ctx context.Context, t *Tunnel) (all []*remoteForward, fresh []func()) {
 	for _, w := range p.remotes {
 		f := w.old
@@ -95,8 +95,8 @@ func unmatched[F any](list []F, matches []int) []F {
 	return rest
 }
 
-// matchForwards returns, for each forward that is wanted, the index of the one that becomes it; -1: none does. Each becomes
-// one other at most: there may be several that listen alike (-R 0), and which of them stays is told by its target.
+// matchForwards returns, for each forward that is wanted, the index of the one that becomes it; -1: none does. Each becomes at
+// most one. Of several that listen alike (-R 0), the one with the same target is taken.
 func matchForwards(have, want []config.Forward) []int {
 	matches := slices.Repeat([]int{-1}, len(want))
 	for _, same := range []func(a, b config.Forward) bool{sameForward, sameListener} {
@@ -156,7 +156,7 @@ func (w *wish) needless() []*socket {
 	return slices.DeleteFunc(slices.Clone(w.have), func(s *socket) bool { return slices.ContainsFunc(w.addresses, s.serves) })
 }
 
-// lack makes a missing place the failure where there is no other.
+// lack makes a place that the machine lacks the failure, where there is no other failure.
 func (w *wish) lack() {
 	if w.failed == nil && w.missing != nil && len(w.opened)+len(w.have) == len(w.needless()) {
 		w.failed = w.missing

@@ -15,8 +15,8 @@ import (
 // maxHeld bounds the local connections that wait for a session, over all forwards of a tunnel. One forward alone gets half.
 const maxHeld = 4096
 
-// turnTime is what a held connection is given to ask its session for a channel before the next one's turn comes. It takes a
-// fraction of that, but for a server that does not read.
+// turnTime is how long a held connection has to ask its session for a channel before it is the next one's turn. Only where the
+// server does not read does it take more than a fraction of that.
 const turnTime = 200 * time.Millisecond
 
 var (
@@ -30,7 +30,7 @@ type downError string
 
 func (e downError) Error() string { return string(e) }
 
-// Is has proxy clients told that the tunnel may be back soon.
+// Is makes it a proxy.ErrUnavailable: clients are told that the tunnel may be back soon.
 func (downError) Is(target error) bool { return target == proxy.ErrUnavailable }
 
 // pool is the set of live sessions and the queue of those who wait for one. The zero value is empty and ready.
@@ -54,7 +54,7 @@ type waiter struct {
 
 func (t waiter) compare(other waiter) int { return cmp.Compare(t.number, other.number) }
 
-// arrive returns a connection its number.
+// arrive returns the number of a connection that has just come.
 func (p *pool) arrive() uint64 { return p.arrived.Add(1) }
 
 // join adds s and begins to serve those who wait.
@@ -88,8 +88,8 @@ func (p *pool) serve() {
 	}
 }
 
-// next takes the first out of the queue and hands it a session. It returns what is closed once that has been asked for the
-// channel, or will not be; nil: serve is over.
+// next takes the first waiter out of the queue and hands it a session. It returns a channel that is closed once the session
+// has been asked for a channel, or will not be; nil: serve is over.
 func (p *pool) next() (asked <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,8 +157,8 @@ func (p *pool) leastLoadedLocked() *Session {
 	return best
 }
 
-// owner returns a session for a remote forward to live on: the least loaded one, as soon as there is one. It counts as one of
-// the session's homes. It is nil when ctx is done.
+// owner returns a session for a remote forward to live on: the least loaded one, as soon as there is one. It counts among
+// those that the session owns. It is nil when ctx is done.
 func (p *pool) owner(ctx context.Context) *Session {
 	for {
 		p.mu.Lock()

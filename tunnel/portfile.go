@@ -18,7 +18,7 @@ type portFile struct {
 	over bool       // by remove
 }
 
-// update makes the file at path hold what lines gives, unless it does already. An empty path means no file.
+// update makes the file at path hold what lines returns, unless it does already. An empty path means no file.
 func (p *portFile) update(path string, lines func() []string, log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +39,7 @@ func (p *portFile) update(path string, lines func() []string, log *slog.Logger) 
 	p.path, p.text = path, text
 }
 
-// remove takes the file away for good: a reload that was under way when the tunnel ended writes none.
+// remove removes the file for good: a reload that is still under way does not write it again.
 func (p *portFile) remove(log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

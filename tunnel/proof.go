@@ -44,7 +44,7 @@ type lifeProof struct {
 }
 
 // lives reports whether the transport is alive now, after whatever the caller has read. It blocks for a round trip, or
-// until the session ends or ctx is done, whatever the library does. What is not known by then has no proof.
+// until the session ends or ctx is done, whatever the library does. It is false where there is no proof by then.
 func (s *Session) lives(ctx context.Context) bool {
 	p := s.proofs.join(s)
 	select {

@@ -8,15 +8,14 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// The bounds of what a server may make us keep by its channels. One that goes beyond them is not a server that has much to
-// do: its session is ended.
+// The bounds of what a server's channels may cost us. No honest server gets near them, so going beyond ends the session.
 const (
 	maxRejections = maxForwarded // refusals that the server does not read: all that wait may be refused at the same moment
 	maxClosing    = 10 << 10     // channels that we closed, and the server did not; sshd has 10,000 at most (channels.c)
 	maxOpenText   = 8 << 10      // bytes of an SSH_MSG_CHANNEL_OPEN; a path has 4096 at most
 )
 
-// hostile ends a session by a server that must be taken for one that means harm.
+// hostile ends the session, because the server seems to mean harm.
 func (s *Session) hostile(format string, args ...any) {
 	s.end(&fault.Error{
 		Phase: fault.PhaseSession,
@@ -32,7 +31,7 @@ type rejection struct {
 	text    string
 }
 
-// reject refuses c. It does not block: the library's call does while the server does not read, and one goroutine does them
+// reject refuses c without blocking: the library's call may block, when the server does not read, so one goroutine makes them
 // all.
 func (s *Session) reject(c ssh.NewChannel, reason ssh.RejectionReason, text string) {
 	select {

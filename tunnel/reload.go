@@ -12,7 +12,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// ErrStopped refuses to change a tunnel that has been shut down, or is about to be.
+// ErrStopped says that a tunnel cannot be changed, because it has been shut down or is about to be.
 var ErrStopped = errors.New("the tunnel is being stopped")
 
 // Listen is Change.Listen for this tunnel alone. sockets may be nil: then the tunnel has its own.

@@ -23,7 +23,7 @@ var askSchedule = [...]time.Duration{time.Second, 2 * time.Second, 5 * time.Seco
 // holderEvery says at which tries it is found out who holds a refused port: the first, and then now and again.
 const holderEvery = 5
 
-// remoteForward is a -R. It belongs to the Tunnel and lives on one session at a time, its home.
+// remoteForward is a -R. It belongs to the Tunnel and lives on one session at a time, its owner.
 type remoteForward struct {
 	tunnel      *Tunnel
 	forward     atomic.Pointer[config.Forward] // only its target ever changes
@@ -54,8 +54,8 @@ func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
 
 func (f *remoteForward) current() config.Forward { return *f.forward.Load() }
 
-// start makes the forward ready to be stopped. The function that it returns must be called; it does not block, and keeps the
-// forward alive until stop or the end of ctx.
+// start makes the forward ready for stop, and returns a function that must be called: it does not block, and has the forward
+// live until stop or the end of ctx.
 func (f *remoteForward) start(ctx context.Context) (live func()) {
 	ctx, f.cancel = context.WithCancel(ctx)
 	f.share, f.inbound = f.tunnel.limits.connections.join(0), f.tunnel.limits.inbound.join(0)
@@ -69,7 +69,7 @@ func (f *remoteForward) start(ctx context.Context) (live func()) {
 	}
 }
 
-// stop returns the listener up and waits for that. Open connections go on; those that have carried nothing are closed.
+// stop gives the listener up and waits for that. Open connections go on; those that have carried nothing are closed.
 func (f *remoteForward) stop() {
 	f.cancel()
 	f.keeping.Wait()
@@ -94,7 +94,7 @@ func (f *remoteForward) keep(ctx context.Context) {
 	}
 }
 
-// establish asks s for the listener until it is granted, and keeps it until s is left. It ends being one of the homes of s.
+// establish asks s for the listener until it is granted, and keeps it until s is left. s owns the forward until establish returns.
 func (f *remoteForward) establish(ctx context.Context, s *Session) {
 	defer s.owned.done()
 	h := occupant{end: func() {}}
@@ -128,7 +128,7 @@ func (f *remoteForward) serverChooses() bool {
 	return listen.Port == 0 && !listen.IsUnix()
 }
 
-// ask asks s to listen. Where the server chose the port, it is asked for the same one again: people have told it others.
+// ask asks s to listen. A port that the server chose is asked for again: people have passed its number on.
 func (f *remoteForward) ask(ctx context.Context, s *Session) (*remoteListen, error) {
 	listen := f.forward.Load().Listen
 	if !f.serverChooses() {
@@ -148,7 +148,7 @@ func (f *remoteForward) ask(ctx context.Context, s *Session) (*remoteListen, err
 	return l, err
 }
 
-// changed notes which port the server chose, and says so if it is another than before.
+// changed notes which port the server chose, and logs it where it is another than before.
 func (f *remoteForward) changed(port uint32) {
 	if f.chosen != 0 && f.chosen != port {
 		f.log.Warn("the server chose another port than before", "was", f.chosen, "listen", port)
@@ -185,7 +185,7 @@ func boundText(l *remoteListen) string {
 	return net.JoinHostPort(l.host, strconv.Itoa(int(l.port)))
 }
 
-// keepUntilLeft waits until s is left. On a session that lives on, the listener is given up, so that the next home may have it.
+// keepUntilLeft waits until s is left. On a session that lives on, the listener is given up, so that the next owner may have it.
 func (f *remoteForward) keepUntilLeft(ctx context.Context, s *Session, l *remoteListen) {
 	select {
 	case <-s.leaving:
@@ -200,7 +200,7 @@ func (f *remoteForward) keepUntilLeft(ctx context.Context, s *Session, l *remote
 	}
 }
 
-// mayAskAgain is false where the session has ended, or ends because of ExitOnForwardFailure.
+// mayAskAgain reports whether s may be asked once more. It ends s where ExitOnForwardFailure wants that.
 func (f *remoteForward) mayAskAgain(s *Session, err error) bool {
 	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) && !f.tunnel.isAdded(f.current()) {
 		s.end(&fault.Error{

@@ -53,7 +53,7 @@ func (f *remoteForward) accept(ctx context.Context, c arrival) {
 	(&splice{conn, ch, &f.count, nil}).run(ctx)
 }
 
-// admit takes what a connection needs of what the process may have; false: there is nothing left for it.
+// admit takes a connection's part of the process's limits. It is false where nothing is left.
 func (f *remoteForward) admit() bool {
 	if !f.inbound.take() {
 		return false
@@ -107,7 +107,7 @@ func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (
 	return resettable(conn.(stream)), nil
 }
 
-// refusalText is what the server gets to read: the cause without our addresses.
+// refusalText returns what the server is told: the cause, without our addresses.
 func refusalText(err error) string {
 	var op *net.OpError
 	if errors.As(err, &op) {

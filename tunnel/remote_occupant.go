@@ -11,7 +11,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// Why the server does not listen for us. RFC 4254 §7.1 gives no reason with a refusal, so the port is dialled from
+// Why the server does not listen for us. A refusal has no reason with it (RFC 4254 §7.1), so the port is dialled from
 // inside, through the session that was refused.
 var (
 	errHeld         = errors.New("held by another connection")
@@ -61,7 +61,7 @@ func (f *remoteForward) probeOccupant(ctx context.Context, s *Session) occupant 
 	return h
 }
 
-// insideTarget is where a listener of ours would be found from the server itself.
+// insideTarget returns where a listener of ours is found from the server itself.
 func insideTarget(listen config.Endpoint) config.Endpoint {
 	if listen.IsUnix() {
 		return listen

@@ -37,8 +37,8 @@ type Session struct {
 	carried  atomic.Uint64 // bytes that went through channels
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
-	most     atomic.Int32  // of them that the server allows, as far as is known; 0: it is not
 	commands atomic.Int32  // sessions of RFC 4254 §6 that are open
+	most     atomic.Int32  // of these that the server allows, as far as is known; 0: it is not
 	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs
@@ -114,7 +114,7 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// CloseWith is Close with the reason that Err will give, for example a probe that got no answer.
+// CloseWith is Close with the reason that Err returns from then on, for example a probe that got no answer.
 func (s *Session) CloseWith(err error) { s.end(err) }
 
 // end closes the wire, which unblocks every call into the library. The first error wins.
@@ -128,7 +128,7 @@ func (s *Session) end(err error) {
 	})
 }
 
-// leave says that the session takes no new work. Open connections go on.
+// leave closes leaving: the session takes no new work, and open connections go on.
 func (s *Session) leave() { s.leaveOnce.Do(func() { close(s.leaving) }) }
 
 // broken reports whether the transport has ended; it is true before the library's readers see the end.
@@ -141,8 +141,8 @@ func (s *Session) broken() bool {
 	}
 }
 
-// endTime is what an ended session gets for its goroutines to end: the SSH library, which may hang, is let go a second after
-// its wire is dead (sshconn/release.go), and a ProxyCommand is killed before that.
+// endTime is how long an ended session waits for its goroutines. Whatever hangs in the SSH library is released a second after
+// the wire's death (sshconn/release.go), and a ProxyCommand is killed before that.
 const endTime = 3 * time.Second
 
 // run calls f in a goroutine that Wait waits for.
@@ -154,8 +154,8 @@ func (s *Session) run(f func()) {
 	}()
 }
 
-// Wait waits until nothing runs any more that the session has started: for endTime at most after its end, because the SSH
-// library may hang, or until ctx is done. It is an error where something is left.
+// Wait waits until the session has ended and nothing that it started runs any more, or ctx is done. After the end it waits for
+// endTime at most, because the SSH library may hang. It returns an error where something is left.
 func (s *Session) Wait(ctx context.Context) error {
 	select {
 	case <-s.done:
@@ -173,7 +173,7 @@ func (s *Session) Server() sshconn.Server { return s.link.Info }
 // CertificateExpiry is when the user certificate that opened the session ends; zero where none was used or it has no end.
 func (s *Session) CertificateExpiry() time.Time { return s.link.Info.CertExpiry }
 
-// StaleKeys says in words why the session ought to be replaced by one with new keys; empty: it need not be.
+// StaleKeys returns, in words, why the session ought to be replaced by one with new keys; empty: it need not be.
 func (s *Session) StaleKeys() string { return s.link.StaleKeys() }
 
 // LastRead is when the last byte arrived from the server. Any byte is a sign of life.
@@ -248,7 +248,7 @@ func (s *Session) drain(ctx context.Context) error {
 	return s.channels.wait(ctx)
 }
 
-// settle waits until every connection has its place that the server had opened before it answered the last request.
+// settle waits until every connection that the server opened before it answered the last request has its place.
 func (s *Session) settle(ctx context.Context) error {
 	settled := make(chan struct{})
 	select {
@@ -282,8 +282,8 @@ func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
 	}
 }
 
-// Homeless reports that no interface of this machine has the address any more that the connection was made from. It may come
-// back, but until then nothing gets through. It is false where there is no such address, as behind a ProxyCommand.
+// Homeless reports whether this machine has lost the address that the connection was made from. The address may come back, but
+// until then nothing gets through. It is false where there is no such address, as behind a ProxyCommand.
 func (s *Session) Homeless() bool {
 	first := s.link
 	for first.Via != nil {

@@ -30,8 +30,8 @@ func NewSockets(inherited []net.Listener) *Sockets {
 	return s
 }
 
-// Unused returns the addresses of inherited sockets that no forward has asked for. From now on, whoever comes there is reset
-// until a forward does: nobody would answer.
+// Unused returns the addresses of inherited sockets that no forward has asked for. From now on their clients are reset, since
+// nobody would answer them, until a forward asks.
 func (s *Sockets) Unused(ctx context.Context, log *slog.Logger) []net.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,8 +45,8 @@ func (s *Sockets) Unused(ctx context.Context, log *slog.Logger) []net.Addr {
 	return list
 }
 
-// Close returns up the inherited sockets that no forward uses, now and from now on: who comes waits in the queue for the
-// next process that the service manager gives them to. The others are closed with their forwards.
+// Close gives up the inherited sockets that no forward uses, now and later: clients wait in their queues for the next process
+// that the service manager passes them to. The others are closed with their forwards.
 func (s *Sockets) Close() {
 	s.mu.Lock()
 	s.closed = true
@@ -59,7 +59,7 @@ func (s *Sockets) Close() {
 }
 
 // claim returns the socket that listens at p already and may be taken: one that is on offer, or one that was opened for us
-// and nobody uses. nil: there is none. Whoever claims it assigns it, or gives it back.
+// and nobody uses. nil: there is none. Whoever claims it calls assign or unclaim.
 func (s *Sockets) claim(p listenAddress, offered map[*socket]bool) *socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,7 +72,7 @@ func (s *Sockets) claim(p listenAddress, offered map[*socket]bool) *socket {
 	return nil
 }
 
-// unclaim returns a claimed socket back. One whose owner has ended meanwhile, and left it to whoever claimed it, is closed.
+// unclaim undoes claim. A socket whose owner has ended meanwhile, and left it to whoever claimed it, is closed.
 func (s *Sockets) unclaim(one *socket) {
 	s.mu.Lock()
 	one.claimed = false
@@ -183,14 +183,14 @@ func (s *Sockets) replace(ctx context.Context, one *socket, f *localForward, log
 	return nil
 }
 
-// whenFreed is closed when one of our ports becomes free.
+// whenFreed returns a channel that is closed when one of our ports becomes free.
 func (s *Sockets) whenFreed() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.freed
 }
 
-// holder says which of our own sockets is in the way of a listener at p; empty: none is.
+// holder returns, in words, which of our own sockets is in the way of a listener at p; empty: none is.
 func (s *Sockets) holder(p listenAddress) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -67,7 +67,7 @@ func (s *splice) run(ctx context.Context) {
 	s.finish(ctx, how, sent)
 }
 
-// endingOf returns what is there.
+// endingOf returns what has been received by now, else cut.
 func endingOf(received <-chan ending) ending {
 	select {
 	case how := <-received:

@@ -19,7 +19,7 @@ const (
 	ForwardFailed    ForwardState = "failed"    // the server refused, or a local address cannot be bound; asked again on a schedule
 )
 
-// ForwardStatus is a snapshot of one forward. The counters are read one by one: they are each exact, not one instant.
+// ForwardStatus is a snapshot of one forward. Each counter is exact, but they are read one after the other.
 type ForwardStatus struct {
 	Kind   config.Kind  // L, R or D
 	Spec   string       // as the argument of -L, -R or -D

@@ -56,15 +56,15 @@ func New(o *config.Options, d *sshconn.Dialer, log *slog.Logger) *Tunnel {
 // limits of its own.
 func (t *Tunnel) Share(limits *Limits) { t.limits = limits }
 
-// BePatient has the tunnel go on where none of its local forwards can be bound, and ask for them again, as ssh goes on that has
-// something else to do. It is set before Listen.
+// BePatient has the tunnel go on where none of its local forwards can be bound, and ask for them again, as ssh goes on when it
+// has something else to do. It is called before Listen.
 func (t *Tunnel) BePatient() { t.patient = true }
 
-// OnChange has changed called after each change of what Forwards says about listeners. It must not block. It is set before
-// Listen.
+// OnChange has changed, which must not block, called after each change of what Forwards says about listeners. It is called
+// before Listen.
 func (t *Tunnel) OnChange(changed func()) { t.onChange = changed }
 
-// noteChange tells whoever wants to know that what Forwards says has changed.
+// noteChange is called when what Forwards returns has changed.
 func (t *Tunnel) noteChange() {
 	t.notePorts()
 	if t.onChange != nil {
@@ -86,8 +86,8 @@ func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// Join puts s into service: held connections get it at once, in the order in which they came, and remote forwards that
-// have no home move in.
+// Join puts s into service: held connections get it at once, in the order in which they came, and it takes on the
+// remote forwards that no session owns.
 func (t *Tunnel) Join(s *Session) {
 	t.warned.Store(false)
 	t.pool.join(s)
@@ -141,8 +141,8 @@ func (t *Tunnel) isClosed() bool {
 }
 
 // Shutdown stops accepting, resets the connections that wait for a session, lets open ones go on until they end or ctx
-// is done, and closes everything. Nothing of the tunnel runs afterwards, but for what Retire still drains, and an SSH library
-// that hangs, which is not waited for (see Session.Wait). The error is ctx's, where connections were cut.
+// is done, and closes everything. Nothing of the tunnel runs afterwards, except for sessions that Retire still drains and for
+// an SSH library that hangs (see Session.Wait). The error is ctx's, where connections were cut.
 func (t *Tunnel) Shutdown(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true // a reload that is under way binds nothing more
@@ -188,7 +188,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	return cut
 }
 
-// Close ends everything at once: it is Shutdown that gives open connections no time.
+// Close is Shutdown without any time for open connections. It returns nil.
 func (t *Tunnel) Close() error {
 	at, now := context.WithCancel(context.Background())
 	now()

@@ -10,8 +10,8 @@ import (
 
 // unixStream is a Unix connection that can be reset. Linux has no call for that, but it reports ECONNRESET to the peer of a
 // socket that is closed with something unread (unix_release_sock). So the last byte that the peer sent is passed on and
-// left in the kernel's queue until more comes, or the connection is closed in good order. Only to a peer that has sent
-// nothing at all, a reset looks like an end.
+// left in the kernel's queue until more comes, or the connection is closed in good order. A peer that has sent nothing at all
+// takes a reset for an end.
 type unixStream struct {
 	*net.UnixConn
 	left atomic.Int32 // bytes in the kernel's queue that were passed on: 0 or 1

@@ -69,7 +69,7 @@ type checker struct {
 	failures []error
 }
 
-// ok, and failed, are how a line begins.
+// step prints the line of one step, with a hint below it where it failed, and keeps the failure for verdict.
 func (c *checker) step(name string, took time.Duration, detail string, err error) {
 	verdict := "ok"
 	if err != nil {

@@ -165,9 +165,6 @@ func TestControlSocketSpeaksHTTP(t *testing.T) {
 	}
 }
 
-// What ssh -v tells of a connection, tunneld tells at the level debug.
-// USR1 replaces the connection of every tunnel, HUP re-reads the configuration of all.
-
 func TestOfThoseThatStartAtOnceOneRuns(t *testing.T) {
 	t.Parallel()
 	l, one, _ := two(t)

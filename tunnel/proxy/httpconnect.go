@@ -61,7 +61,7 @@ func answerHTTP(w io.Writer, status int, text string) {
 		status, http.StatusText(status), allow, len(text), text)
 }
 
-// httpStatus says why there is no route, by RFC 9110 §15.
+// httpStatus returns the status (RFC 9110 §15) that says why there is no route.
 func httpStatus(err error) int {
 	var refused *ssh.OpenChannelError
 	switch {

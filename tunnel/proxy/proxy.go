@@ -1,4 +1,4 @@
-// Package proxy speaks with the clients of a dynamic forward, until it is known where they want to go: SOCKS5 by go-socks5,
+// Package proxy speaks with the clients of a dynamic forward until it knows where they want to go: SOCKS5 by go-socks5, and
 // SOCKS4, SOCKS4a and HTTP CONNECT beside it on the same port. It reaches the tunnel through Dial and Route alone.
 package proxy
 
@@ -40,7 +40,7 @@ type Route interface {
 // Dial opens a way to target. The client is told of an error by the code that its protocol has for it.
 type Dial func(ctx context.Context, target config.Endpoint) (Route, error)
 
-// client is one while it says where it wants to go.
+// client is a client that has yet to say where it wants to go.
 type client struct {
 	io.ReadWriteCloser             // the connection or channel itself
 	addr               net.Addr    // of the client

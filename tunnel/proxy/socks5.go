@@ -30,8 +30,8 @@ const (
 
 // serveSOCKS5 has go-socks5 speak RFC 1928 with the client. The library's part ends with its success reply and the bytes
 // that came right behind the request: it would carry the rest in goroutines and buffers of its own, without half-closes
-// and resets, so both ends of its copying say at once that they are through, and our splice begins. One server per client,
-// so that Dial knows whom it serves.
+// and resets, so both ends of its copying report their end at once, and our splice begins. There is a server for each client, so
+// that Dial knows whom it serves.
 func serveSOCKS5(ctx context.Context, c *client, first byte) error {
 	conn := &socks5Conn{client: c, first: []byte{first}}
 	server, err := socks5.New(&socks5.Config{
@@ -137,7 +137,7 @@ func (t socks5Target) Write(b []byte) (int, error)      { return t.conn.route.Wr
 func (t socks5Target) WriteTo(io.Writer) (int64, error) { return 0, nil }
 func (t socks5Target) Close() error                     { return nil }
 
-// replyCode says why there is no route. The description of a refused channel is all that a server tells of the cause
+// replyCode returns the code that says why there is no route. The description of a refused channel is all that a server tells of the cause
 // (RFC 4254 §5.1); OpenSSH and Dropbear put the text of the system's error there.
 func replyCode(err error) byte {
 	var refused *ssh.OpenChannelError

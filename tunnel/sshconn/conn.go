@@ -25,8 +25,8 @@ type Server struct {
 	CertExpiry  time.Time    // when the user certificate that was accepted ends; zero: none, or it has no end
 }
 
-// Conn is one authenticated SSH connection: what a session is made of. Whoever gets one from Dialer.dial must serve chans
-// and reqs until they are closed, and call close.
+// Conn is one authenticated SSH connection: what a session is made of. Whoever gets one from Dialer.Dial must serve Chans
+// and Reqs until they are closed, and call Close.
 type Conn struct {
 	Conn     ssh.Conn
 	Chans    <-chan ssh.NewChannel
@@ -56,12 +56,11 @@ func (l *Conn) Close() error {
 }
 
 // Err returns why the connection ended, in words for people, nil while it is alive. It is the first error met on the wire;
-// a disconnect message of the server is only known to conn.Wait.
+// a disconnect message of the server is only known to Conn.Wait.
 func (l *Conn) Err() error { return lost(l.Wire.err()) }
 
-// OpenChannel is ssh.Conn's, and calls asked when the request is on its way to the server: it stands before all that is
-// written after that. asked may come never, where the connection ends, and late, where the server does not read; nil: nobody
-// wants to know.
+// OpenChannel is ssh.Conn's, and calls asked when the request is on its way to the server, ahead of all that is written after
+// that. The call may be late, where the server does not read, and never come, where the connection ends. asked may be nil.
 func (l *Conn) OpenChannel(kind string, payload []byte, asked func()) (ssh.Channel, <-chan *ssh.Request, error) {
 	if asked != nil {
 		l.Wire.afterWrite(asked) // which is the request: nothing else is written in these few microseconds, in practice
@@ -69,10 +68,10 @@ func (l *Conn) OpenChannel(kind string, payload []byte, asked func()) (ssh.Chann
 	return l.Conn.OpenChannel(kind, payload)
 }
 
-// Guard makes the death of the wire known to the SSH library's writers before its reader learns of it: the write fails,
-// and the library refuses every later one. Without it an OpenChannel that comes between the library's clearing of its
-// channels (mux.go:218) and its taking note of the error (handshake.go:255) waits for ever. What this cannot prevent is
-// released after the end.
+// Guard makes the death of the wire known to the SSH library's writers before its reader learns of it: a write fails, and the
+// library refuses every later one. Without it, an OpenChannel waits for ever if it comes after the library has cleared its
+// channels (mux.go:218) and before it has noted the error (handshake.go:255). What Guard cannot prevent is released after the
+// end.
 func (l *Conn) Guard() {
 	l.Wire.OnDead(func() { l.Conn.SendRequest("wire-is-dead@tunneld", false, nil) })
 	go l.release()

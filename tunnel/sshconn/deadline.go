@@ -26,8 +26,7 @@ type timeoutError struct{ limit time.Duration }
 func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
 func (e *timeoutError) Timeout() bool { return true }
 
-// withDeadline returns a context that ends after limit. Its cause is then a *timeoutError.
-// The caller calls stop.
+// withDeadline returns a context that ends after limit, with a *timeoutError as its cause. The caller calls stop.
 func withDeadline(ctx context.Context, limit time.Duration) (context.Context, *deadline) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	d := &deadline{limit: limit, cancel: cancel, left: limit, started: time.Now()}

@@ -34,7 +34,7 @@ func ended(ctx context.Context, phase fault.Phase, where, doing string) error {
 	return cause
 }
 
-// resolveError says that the name has no address.
+// resolveError returns the error of a name that has no address.
 func resolveError(ctx context.Context, o *config.Options, err error) error {
 	if over := ended(ctx, fault.PhaseDial, o.Peer(), "looking up "+o.HostName); over != nil {
 		return over
@@ -63,7 +63,7 @@ func unknownName(o *config.Options) string {
 	return fmt.Sprintf("check HostName of %q in ssh_config, and that this machine can look names up: getent hosts %s", o.Alias, o.HostName)
 }
 
-// connectError says that no address took the connection.
+// connectError returns the error where no address took the connection.
 func connectError(ctx context.Context, o *config.Options, addresses []netip.AddrPort, err error) error {
 	if over := ended(ctx, fault.PhaseDial, o.Peer(), "connecting to "+joined(addresses)); over != nil {
 		return over
@@ -79,7 +79,7 @@ func connectError(ctx context.Context, o *config.Options, addresses []netip.Addr
 	return e
 }
 
-// eachAddress puts what happyEyeballs has joined into one line.
+// eachAddress returns what happyEyeballs has joined in one line.
 func eachAddress(err error) string {
 	all := []error{err}
 	if j, ok := err.(interface{ Unwrap() []error }); ok {
@@ -97,7 +97,7 @@ func eachAddress(err error) string {
 	return strings.Join(texts, "; ")
 }
 
-// withoutCall leaves the name of the system call out: "connection refused" is what a person reads.
+// withoutCall returns the text of err without the name of the system call: "connection refused" is what a person reads.
 func withoutCall(err error) string {
 	var call *os.SyscallError
 	if errors.As(err, &call) {
@@ -106,7 +106,7 @@ func withoutCall(err error) string {
 	return err.Error()
 }
 
-// lost puts the end of a wire in words; nil for nil.
+// lost returns the end of a wire in words for people; nil for nil.
 func lost(cause error) error {
 	if cause == io.EOF {
 		return &fault.PlainError{Text: "the server closed the connection", Err: cause}
@@ -121,12 +121,13 @@ func lost(cause error) error {
 // busyHint says what may be behind a connection that ends before anything was agreed upon.
 const busyHint = "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
 
-// sendsAway knows the words of sshd under MaxStartups and PerSourcePenalties (sshd.c). They decide about a hint alone.
+// sendsAway reports whether these are sshd's words under MaxStartups and PerSourcePenalties (sshd.c). They decide about a hint
+// alone.
 func sendsAway(words []byte) bool {
 	return bytes.HasPrefix(words, []byte("Exceeded MaxStartups")) || bytes.HasPrefix(words, []byte("Not allowed at this time"))
 }
 
-// speaksSSH looks for the version line, which other lines may precede (RFC 4253 §4.2).
+// speaksSSH reports whether there is a version line, which other lines may precede (RFC 4253 §4.2).
 func speaksSSH(words []byte) bool {
 	return bytes.HasPrefix(words, []byte("SSH-")) || bytes.Contains(words, []byte("\nSSH-"))
 }
@@ -137,7 +138,7 @@ func firstLine(words []byte) []byte {
 	return bytes.TrimRight(line[:min(len(line), 60)], "\r")
 }
 
-// noCommon says that the two sides have no algorithm in common.
+// noCommon returns the error of two sides that have no algorithm in common.
 func noCommon(name string, e *ssh.AlgorithmNegotiationError) error {
 	return &fault.Error{
 		Phase:     fault.PhaseHandshake,

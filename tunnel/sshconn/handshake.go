@@ -29,7 +29,7 @@ type handshake struct {
 	library any       // the connection that the library is making; nil until authentication
 }
 
-// follow keeps the library's connection for the case that the handshake fails.
+// follow keeps hold of the library's connection, in case the handshake fails.
 func (h *handshake) follow(client *ssh.ClientConfig) {
 	next := client.AuthCallback
 	client.AuthCallback = func(ctx *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
@@ -117,7 +117,7 @@ func (h *handshake) explain(ctx context.Context, err error) error {
 	return h.orNotSSH(&fault.Error{Phase: phase, Where: name, Err: fmt.Errorf("key exchange: %w", err)})
 }
 
-// brokenOff says that the connection ended before the host key was known.
+// brokenOff returns the error of a connection that ended before the host key was known.
 func (h *handshake) brokenOff(cause error) error {
 	e := &fault.Error{Phase: fault.PhaseHandshake, Where: h.link.Info.name(), Err: fmt.Errorf("key exchange: %w", lost(cause))}
 	var proxy *proxyError
@@ -130,7 +130,7 @@ func (h *handshake) brokenOff(cause error) error {
 	return e
 }
 
-// doing names what runs.
+// doing returns the name of what runs.
 func (h *handshake) doing() string {
 	if h.trusted {
 		return "authentication"
@@ -138,7 +138,7 @@ func (h *handshake) doing() string {
 	return "key exchange"
 }
 
-// orNotSSH returns err, or where the server's first words are not SSH's, an error that shows them.
+// orNotSSH returns err, or an error that shows the server's first words where these are not SSH's.
 func (h *handshake) orNotSSH(err error) error {
 	words := h.link.Wire.firstWords()
 	if h.trusted || len(words) == 0 || speaksSSH(words) {

@@ -14,8 +14,8 @@ const stagger = 250 * time.Millisecond
 // connector connects to one address.
 type connector func(context.Context, netip.AddrPort) (net.Conn, error)
 
-// happyEyeballs connects to the addresses, each a quarter of a second after the one before or as soon as one has failed, and gives
-// the first connection there is. The others are ended and closed. The error joins what each address had to say.
+// happyEyeballs connects to the addresses, each a quarter of a second after the one before or as soon as one has failed, and
+// returns the first connection. The other attempts are withdrawn. The error joins those of all addresses.
 func happyEyeballs(ctx context.Context, addresses []netip.AddrPort, connect connector) (net.Conn, error) {
 	type result struct {
 		conn net.Conn

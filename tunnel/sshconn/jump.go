@@ -49,8 +49,8 @@ func rejectChannels(chans <-chan ssh.NewChannel) {
 	}
 }
 
-// openJump bounds OpenChannel, which knows no context and may miss the death of the connection (see wire): when ctx or
-// the wire of the jump host ends, it is left behind, and ends itself with that wire, which the caller closes.
+// openJump bounds OpenChannel, which knows no context and may miss the death of the connection (see wire). When ctx or the
+// wire of the jump host ends, the call is left behind; it ends with that wire, which the caller closes.
 func openJump(ctx context.Context, o *config.Options, via *Conn) (net.Conn, error) {
 	type result struct {
 		conn *jumpConn
@@ -103,7 +103,7 @@ func (c *jumpConn) SetDeadline(time.Time) error      { return errNoDeadline }
 func (c *jumpConn) SetReadDeadline(time.Time) error  { return errNoDeadline }
 func (c *jumpConn) SetWriteDeadline(time.Time) error { return errNoDeadline }
 
-// jumpError says that the jump host did not connect us.
+// jumpError returns the error of a jump host that did not connect us.
 func jumpError(ctx context.Context, o *config.Options, via *Conn, err error) error {
 	if over := ended(ctx, fault.PhaseDial, o.Peer(), "connecting through "+via.Info.name()); over != nil {
 		return over

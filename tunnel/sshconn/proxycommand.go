@@ -20,8 +20,8 @@ import (
 
 const (
 	proxyGrace = 300 * time.Millisecond // between asking a ProxyCommand to end and killing it
-	proxyWords = 200 * time.Millisecond // what its exit status may take after its output has ended
-	proxyHeirs = 100 * time.Millisecond // what a child that holds its standard error open may add to it
+	proxyWords = 200 * time.Millisecond // how long its exit status may take after its output has ended
+	proxyHeirs = 100 * time.Millisecond // how much longer, where a child holds its standard error open
 )
 
 // proxyProcess is a running ProxyCommand: its standard input and output are the connection.

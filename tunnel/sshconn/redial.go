@@ -12,7 +12,7 @@ const (
 	redialMost  = 5               // of them at a time; the oldest gives way
 )
 
-// redial returns a connector that asks an address that does not answer again and again. The kernel does so, too, but waits
+// redial returns a connector that keeps sending requests to an address that does not answer. The kernel does so, too, but waits
 // twice as long each time: a server that can be reached again after twenty seconds would be found after thirty. The first
 // answer counts, be it a connection or a refusal; all other requests are withdrawn.
 func redial(connect connector) connector {

@@ -25,7 +25,7 @@ import (
 // stalls, the probes find the connection dead.
 const neverRekey = math.MaxInt64
 
-// What keys are good for where RekeyLimit does not say. The values are OpenSSH's (packet.c, ssh_set_newkeys: 2^32 blocks
+// How much keys are good for where RekeyLimit does not say. The values are OpenSSH's (packet.c, ssh_set_newkeys: 2^32 blocks
 // of AES, else the gigabyte of RFC 4253 §9), with some room: a server that counts as OpenSSH's does renews the keys before.
 const (
 	aesBytes   = 64<<30 + 2<<30
@@ -56,7 +56,7 @@ func (k *keyAge) renewed(w *wire) {
 	k.in, k.out = w.Counts()
 }
 
-// stale says why the keys have been used for long enough; empty: they have not.
+// stale returns why the keys have been used for long enough; empty: they have not.
 func (k *keyAge) stale(w *wire, cipher, mac string, now time.Time) string {
 	in, out := w.Counts()
 	k.mu.Lock()
@@ -77,7 +77,7 @@ func (k *keyAge) stale(w *wire, cipher, mac string, now time.Time) string {
 	return ""
 }
 
-// mostBytes is how much may go in one direction under the same keys, whatever RekeyLimit says: what the cipher is good
+// mostBytes returns how much may go in one direction under the same keys, whatever RekeyLimit says: what the cipher is good
 // for, or the bytes of mostPackets packets where even the smallest ones come to less.
 func mostBytes(cipher, mac string) uint64 {
 	bytes := uint64(otherBytes)
@@ -87,7 +87,7 @@ func mostBytes(cipher, mac string) uint64 {
 	return min(bytes, mostPackets*smallestPacket(cipher, mac))
 }
 
-// smallestPacket is the size on the wire of a packet with as little in it as possible (RFC 4253 §6, RFC 5647 §7).
+// smallestPacket returns the size on the wire of a packet with as little in it as possible (RFC 4253 §6, RFC 5647 §7).
 func smallestPacket(cipher, mac string) uint64 {
 	switch {
 	case strings.Contains(cipher, "gcm"), cipher == ssh.CipherChaCha20Poly1305:
@@ -100,7 +100,7 @@ func smallestPacket(cipher, mac string) uint64 {
 	return 16 + 12 // hmac-sha1-96
 }
 
-// bytesText words a number of bytes as RekeyLimit does.
+// bytesText returns a number of bytes as RekeyLimit writes it.
 func bytesText(n uint64) string {
 	for _, unit := range []struct {
 		size uint64
@@ -113,7 +113,7 @@ func bytesText(n uint64) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// StaleKeys says in words why the connection ought to be replaced by one with new keys; empty: it need not be. RekeyLimit
+// StaleKeys returns, in words, why the connection ought to be replaced by one with new keys; empty: it need not be. RekeyLimit
 // asks for it, or the server has not renewed the keys for as long as they are good. The jump hosts' keys count, too.
 func (l *Conn) StaleKeys() string {
 	now := time.Now()

@@ -15,13 +15,13 @@ const (
 	quickAckSize  = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
 	wireBatch     = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
 
-	flushTime    = 100 * time.Millisecond // what Close gives to bytes that are still queued
+	flushTime    = 100 * time.Millisecond // how long Close waits for bytes that are still queued
 	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
 	greetingSize = 512                    // bytes of the server's first words that are kept for error messages
 	loginSize    = 1 << 20                // bytes that a server may send until it has let us in; a real one needs some 10 KiB
 )
 
-// errTooTalkative ends the wire to a server that sends and sends, and lets nobody in.
+// errTooTalkative ends the wire to a server that sends without end before it lets us in.
 var errTooTalkative = errors.New("the server has sent more than a mebibyte, and has not let us in")
 
 // batches holds write buffers that no wire fills or writes at the moment: a quiet connection has none.
@@ -67,7 +67,7 @@ type wire struct {
 	greeting    []byte     // the first bytes received, up to greetingSize
 }
 
-// NewWire takes over conn and starts the writer.
+// NewWire returns a wire on conn, which it owns from then on, and starts the writer.
 func NewWire(conn net.Conn) *wire {
 	w := &wire{
 		conn:    conn,
@@ -141,7 +141,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// enqueue is Write, and returns the afterWrite functions, which are to be called now.
+// enqueue is Write without its calls of the afterWrite functions, which it returns.
 func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -166,7 +166,7 @@ func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 	return queued, hooks, nil
 }
 
-// afterWrite has f called once, when something has been queued; never where the wire dies before. f must be quick.
+// afterWrite has f called once something has been queued; never, where the wire dies before. f must be quick.
 func (w *wire) afterWrite(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -6,8 +6,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 )
 
-// Defaults returns what config makes of a host of which no file and no flag says anything, for a person without a home and
-// without an environment.
+// Defaults returns the options of a host that no file and no flag mentions, for a person without a home or an environment.
 func Defaults(t T) *config.Options {
 	t.Helper()
 	o, err := config.Resolve(context.Background(), config.Request{

@@ -1,5 +1,5 @@
-// Package sshtest is an SSH server that knows just enough for forwards (RFC 4254 §7), on loopback: the demo's, and the one
-// that the tests of the tunnel have misbehave. integration has the real servers.
+// Package sshtest is an SSH server on loopback that knows just enough for forwards (RFC 4254 §7). The demo uses it, and the
+// tests of the tunnel make it misbehave. integration has the real servers.
 package sshtest
 
 import (
@@ -64,7 +64,7 @@ func New(allow func(key ssh.PublicKey) bool) (*Server, error) {
 	return s, nil
 }
 
-// Start listens, the second time on the port of the first. It may be called again after Stop.
+// Start listens. It may be called again after Stop, and then listens on the same port.
 func (s *Server) Start() error {
 	l, err := net.Listen("tcp", s.address)
 	if err != nil {
