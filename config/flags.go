@@ -128,7 +128,7 @@ func (r *resolver) forwardFlag(kind Kind) func(string) string {
 	return func(text string) string {
 		forward, ok := parseForward(kind, text, r.env.Getenv)
 		if !ok {
-			return "want " + forwardForms[kind]
+			return noPort(text) + "want " + forwardForms[kind]
 		}
 		r.addForward(forward, text, commandLine)
 		return ""

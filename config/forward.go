@@ -183,6 +183,18 @@ func fieldsToForward(kind Kind, f []forwardField, dynamic bool) (Forward, bool) 
 	return forward, ok
 }
 
+// noPort names a number in a forward that is too large for a port; empty: there is none.
+func noPort(text string) string {
+	fields, _ := forwardFields(text)
+	for _, field := range fields {
+		digits := field.text != "" && strings.Trim(field.text, "0123456789") == ""
+		if _, ok := portNumber(field.text); digits && !ok {
+			return field.text + " is no port (1 to 65535); "
+		}
+	}
+	return ""
+}
+
 // port reads a port to listen on; 0 lets the server choose one.
 func (e *Endpoint) port(kind Kind, text string) bool {
 	port, ok := portNumber(text)
@@ -218,6 +230,9 @@ func parseForwardLine(l *line) *Error {
 	}
 	text = text[:min(len(text), maxForwardText)]
 	forward, ok := parseOneForward(kind, text, dynamic, l.r.env.Getenv)
+	if !ok && noPort(text) != "" {
+		return l.fail("%s: %swant %s", text, noPort(text), l.keyword.wants)
+	}
 	if !ok {
 		return l.bad(text)
 	}

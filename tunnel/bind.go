@@ -7,12 +7,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -149,6 +151,10 @@ func listenError(f config.Forward, address string, err error) *fault.Error {
 	if errors.As(err, &call) {
 		err = call.Err
 	}
+	var file *os.PathError // of a directory in the making
+	if errors.As(err, &file) {
+		err = file.Err
+	}
 	return &fault.Error{
 		Phase:     fault.PhaseListen,
 		Permanent: true,
@@ -166,10 +172,28 @@ func listenHint(f config.Forward, err error) string {
 		return "another program listens on this socket: stop it or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Sprintf("another program has the port: `ss -ltnp 'sport = :%d'` shows which; stop it or choose another port", f.Listen.Port)
+	case f.Listen.IsUnix():
+		return socketHint(f.Listen.Path, err)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a port above, or grant it"
 	case noSuchAddress(err):
 		return "no interface of this machine has the address; `ip address` lists them"
+	}
+	return ""
+}
+
+// socketHint says what to do where no socket can be made at path: it is the directory's matter.
+func socketHint(path string, err error) string {
+	dir := foreign.Own(filepath.Dir(path))
+	switch {
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Sprintf("you may not write to the directory %s: choose another one for the socket", dir)
+	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return fmt.Sprintf("there is no directory %s: make it, or choose another one for the socket", dir)
+	case errors.Is(err, syscall.EEXIST):
+		return "what is there is no socket: remove it, or choose another path"
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Sprintf("the file system of %s is read-only: choose another directory for the socket", dir)
 	}
 	return ""
 }

@@ -1,11 +1,13 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"syscall"
 
 	"github.com/tunneld/tunneld/config"
@@ -21,12 +23,13 @@ type binding struct {
 	bound     []*socket
 	displaced []*socket // closed to make room
 	owners    map[*socket]*localForward
+	wishes    []*wish // of the plan
 }
 
 // bind binds and claims what p wishes for. Places that collide with a socket on offer come last, when all else is bound: that
 // socket has to be closed for them.
 func (c *Change) bind(ctx context.Context, p *plan) *binding {
-	b := &binding{sockets: c.sockets, offered: c.offered, options: p.options, log: p.log, owners: make(map[*socket]*localForward)}
+	b := &binding{sockets: c.sockets, offered: c.offered, options: p.options, log: p.log, owners: make(map[*socket]*localForward), wishes: p.locals}
 	for _, w := range p.locals {
 		if w.old == nil {
 			w.locate(ctx, p.options)
@@ -98,10 +101,20 @@ func (b *binding) fail(w *wish, p listenAddress, err error) {
 		return
 	}
 	failed := listenError(w.forward, p.String(), err)
-	if holder := b.sockets.holder(p); holder != "" && errors.Is(err, syscall.EADDRINUSE) {
+	if holder := cmp.Or(b.sockets.holder(p), b.twin(p)); holder != "" && errors.Is(err, syscall.EADDRINUSE) {
 		failed.Hint = fmt.Sprintf("%s of this process listens there: take one of the two out, or choose another port", holder)
 	}
 	w.failed = failed
+}
+
+// twin returns the forward of the same plan that has got p already; empty: there is none.
+func (b *binding) twin(p listenAddress) string {
+	for _, w := range b.wishes {
+		if slices.ContainsFunc(w.opened, func(s *socket) bool { return s.collides(p) }) {
+			return Spec(w.forward)
+		}
+	}
+	return ""
 }
 
 // rivals returns the sockets on offer that are in the way of p and may be closed.

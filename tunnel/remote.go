@@ -113,6 +113,9 @@ func (f *remoteForward) establish(ctx context.Context, s *Session) {
 		if try%holderEvery == 0 && errors.Is(err, errDenied) {
 			h.end()
 			h = f.probeOccupant(ctx, s)
+			if privileged(f.tunnel.options.Load().User, f.forward.Load().Listen) && !errors.Is(h.why, errHeldByUs) {
+				h.why = errPrivileged // whoever else has it: a web server on port 80 is no rival that lets go
+			}
 		}
 		wait := askSchedule[min(try, len(askSchedule)-1)]
 		f.noteRefused(cmp.Or(h.why, err), try, wait)

@@ -17,8 +17,12 @@ var (
 	errHeld         = errors.New("held by another connection")
 	errHeldByUs     = errors.New("held by another connection of this tunnel, which is about to let go")
 	errNotPermitted = errors.New("not permitted by the server, where nothing listens on it")
+	errPrivileged   = errors.New(PrivilegedPort)
 	errDeniedOnly   = errors.New("refused by the server: held by another connection, or not permitted")
 )
+
+// PrivilegedPort is the ForwardStatus.LastError of a remote port that only root of the server can have.
+const PrivilegedPort = "refused by the server: ports below 1024 need root there"
 
 const (
 	holderDialTime = 5 * time.Second        // for the connection from inside
@@ -70,6 +74,11 @@ func insideTarget(listen config.Endpoint) config.Endpoint {
 		return config.Endpoint{Host: host, Port: listen.Port}
 	}
 	return config.Endpoint{Host: "localhost", Port: listen.Port}
+}
+
+// privileged reports whether only root of the server can have the port, unless its administrator has changed that.
+func privileged(user string, listen config.Endpoint) bool {
+	return user != "root" && !listen.IsUnix() && listen.Port > 0 && listen.Port < 1024
 }
 
 // await waits for d, or until the holder let go. It is false when the session is left or ctx is done before.

@@ -287,14 +287,21 @@ func (c *checker) remote(ctx context.Context, t *tunnel.Tunnel, session *tunnel.
 	}
 }
 
+// refusedHint says what to do about a port that the server does not listen on.
+func refusedHint(why string) string {
+	if why == tunnel.PrivilegedPort {
+		return "choose a port from 1024 on, or have sshd's administrator allow it (net.ipv4.ip_unprivileged_port_start)"
+	}
+	return "another connection may hold the port, or sshd_config(5) AllowTcpForwarding, PermitListen or GatewayPorts forbid it; `tunneld up` asks again until it is granted"
+}
+
 func (c *checker) remoteAnswer(f tunnel.ForwardStatus, took time.Duration) {
 	var err error
 	switch f.State {
 	case tunnel.ForwardAsking:
 		err = &fault.Error{Phase: fault.PhaseForward, Err: fmt.Errorf("-R %s: the server does not answer", f.Spec)}
 	case tunnel.ForwardFailed, tunnel.ForwardStandby:
-		err = &fault.Error{Phase: fault.PhaseForward, Err: fmt.Errorf("-R %s: %s", f.Spec, f.LastError),
-			Hint: "another connection may hold the port, or sshd_config(5) AllowTcpForwarding, PermitListen or GatewayPorts forbid it; `tunneld up` asks again until it is granted"}
+		err = &fault.Error{Phase: fault.PhaseForward, Err: fmt.Errorf("-R %s: %s", f.Spec, f.LastError), Hint: refusedHint(f.LastError)}
 	}
 	c.step("forward R", took, fmt.Sprintf("-R %s is granted, bound to %v", f.Spec, f.Bound), err)
 }

@@ -140,3 +140,27 @@ func TestEveryLineIsJSON(t *testing.T) {
 		t.Error(out.String())
 	}
 }
+
+// What many type instead of what ssh takes, each with a hint that can be typed.
+func TestSlipsGetAHintThatIsTrue(t *testing.T) {
+	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())
+	for _, c := range []struct{ typed, says string }{
+		{"up -F none sshproxy@server:22 -D 1080", "did you mean sshproxy@server -p 22?"},
+		{"up -F none server:2222", "did you mean server -p 2222?"},
+		{"check -F none sshproxy@server:22 -D 1080", "did you mean sshproxy@server -p 22?"},
+		{"up -F none -L 99999:a:1 host", "99999 is no port (1 to 65535); want"},
+		{"up -F none -R 80:a:123456 host", "123456 is no port (1 to 65535); want"},
+		{"up -F none -D 65536 host", "65536 is no port"},
+		{"up -F none -oLocalForward=99999\tdb:1 host", "99999 is no port"},
+		{"up -F none -L nonsense host", "-L nonsense: want"},
+	} {
+		var problems bytes.Buffer
+		words := strings.Fields("tunneld " + strings.ReplaceAll(c.typed, "\t", "\x00"))
+		for i := range words {
+			words[i] = strings.ReplaceAll(words[i], "\x00", " ")
+		}
+		if code := run(t.Context(), words, &problems, &problems); code != exitUsage || !strings.Contains(problems.String(), c.says) {
+			t.Errorf("tunneld %s: exit %d, does not say %q:\n%s", c.typed, code, c.says, &problems)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -147,10 +148,23 @@ func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags,
 	if err != nil {
 		return tunnelPlan{}, err
 	}
+	if host, port, ok := hostAndPort(o); ok {
+		return tunnelPlan{}, &config.Error{
+			Text: fmt.Sprintf("%s: %q is no host name: ssh takes no port behind a colon", o.Alias, o.HostName),
+			Hint: fmt.Sprintf("did you mean %s -p %s?", strings.Replace(alias, o.HostName, host, 1), port),
+		}
+	}
 	if len(o.Forwards) == 0 && !o.Master.Listens() {
 		return tunnelPlan{}, nothingToForward(environment, ssh, o)
 	}
 	return tunnelPlan{name: foreign.Line(alias).String(), options: o}, nil
+}
+
+// hostAndPort returns the parts of host:port, which many write where ssh takes a host. A ProxyCommand may know better.
+func hostAndPort(o *config.Options) (host, port string, ok bool) {
+	host, port, ok = strings.Cut(o.HostName, ":")
+	number, err := strconv.ParseUint(port, 10, 16)
+	return host, port, ok && host != "" && err == nil && number > 0 && o.ProxyCommand == ""
 }
 
 // expand replaces patterns by the aliases of ssh_config that match.

@@ -359,3 +359,12 @@ func TestDialLostDuringAuthentication(t *testing.T) {
 		t.Errorf("got %#v", err)
 	}
 }
+
+// -b with an address of another machine.
+func TestDialFromAnAddressThatIsNotOurs(t *testing.T) {
+	keys := newPeerKeys(t)
+	o := peerOptions(t, closedPort(t), keys.public, keys.file)
+	o.BindAddress = "192.0.2.7"
+	_, err := peerDialer(t).Dial(t.Context(), o)
+	wantDialError(t, err, fault.PhaseDial, false, "cannot assign requested address", "no interface of this machine has the address 192.0.2.7")
+}

@@ -73,6 +73,8 @@ func connectError(ctx context.Context, o *config.Options, addresses []netip.Addr
 	switch {
 	case errors.As(err, &source):
 		e.Hint = "see `ip address` for what this machine has"
+	case errors.Is(err, syscall.EADDRNOTAVAIL) && o.BindAddress != "":
+		e.Hint = fmt.Sprintf("no interface of this machine has the address %s of -b or BindAddress: `ip address` lists them", foreign.Own(o.BindAddress))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		e.Hint = fmt.Sprintf("nothing listens on port %d there: check Port, and that sshd runs", o.Port)
 	}
