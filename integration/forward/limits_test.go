@@ -26,7 +26,7 @@ func TestNothingIsLeftOf10000Connections(t *testing.T) {
 	before := lab.Goroutines(t, fresh)
 
 	c := l.Open(lab.Tunneld, ways, options...)
-	warm(t, ways, 200)
+	warm(t, ways, 2_000) // until the heap has its size
 	files, kinds := lab.Settled(c)
 	memory := lab.StatusValue(t, c.Pid(), "VmRSS")
 	warm(t, ways, 10_000)
