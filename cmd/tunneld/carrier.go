@@ -91,13 +91,11 @@ func (c *carrier) ForwardsAgent() bool { return c.runner.tunnel.ForwardsAgent() 
 
 // Info words what `ssh -O conninfo` and `ssh -O channels` show.
 func (c *carrier) Info(about string) (string, bool) {
-	switch about {
-	case "connection":
-		return connectionInfo(c.runner, os.Getpid()), true
-	case "channels":
-		return channelsInfo(c.runner), true
+	say, known := map[string]func(*runner) string{"connection": connectionInfo, "channels": channelsInfo}[about]
+	if !known {
+		return "", false
 	}
-	return "", false
+	return say(c.runner), true
 }
 
 // carrierOf returns r as the clients of its ControlPath see it.

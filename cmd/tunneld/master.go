@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -146,18 +148,15 @@ func (p *process) share(running context.Context, r *runner) (end func()) {
 var errSupervised = errors.New("a service manager runs this tunneld; stop it there, or with `tunneld down`")
 
 // connectionInfo words what `ssh -O conninfo` shows, as OpenSSH 10.3 does.
-func connectionInfo(r *runner, pid int) string {
+func connectionInfo(r *runner) string {
 	s := r.monitor.Status()
-	text := fmt.Sprintf("Connection information for %s pid %d\n", s.Name, pid)
+	text := fmt.Sprintf("Connection information for %s pid %d\n", s.Name, os.Getpid())
 	for _, one := range s.Sessions {
 		if one.Server == nil {
 			continue
 		}
-		text += fmt.Sprintf("  tcp %s\n  duration %s\n", one.Server.Address, time.Since(one.UpSince).Round(time.Second))
-		text += fmt.Sprintf("  kexalgorithm %s\n  hostkeyalgorithm %s\n  cipher %s\n", one.Server.Kex, one.Server.HostKey, one.Server.Cipher)
-		if one.Server.MAC != "" {
-			text += fmt.Sprintf("  mac %s\n", one.Server.MAC)
-		}
+		text += fmt.Sprintf("  tcp %s\n  duration %s\n  kexalgorithm %s\n  hostkeyalgorithm %s\n  cipher %s\n  mac %s\n", one.Server.Address,
+			time.Since(one.UpSince).Round(time.Second), one.Server.Kex, one.Server.HostKey, one.Server.Cipher, cmp.Or(one.Server.MAC, "<implicit>"))
 		text += fmt.Sprintf("  traffic %d bytes in, %d bytes out\n", one.BytesIn, one.BytesOut)
 	}
 	return text
