@@ -53,7 +53,7 @@ var scenes = []scene{
 	{"-M 0 -N " + forward + " -L {TAKEN}:127.0.0.1:{ECHO} server", "up settle", ""},
 	{"-M 0 -N -o ExitOnForwardFailure=yes " + forward + " -L {TAKEN}:127.0.0.1:{ECHO} server", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N -o ExitOnForwardFailure=yes " + forward + " -L {TAKEN}:127.0.0.1:{ECHO} server", "end", ""},
-	{"-M 0 -N -L {TAKEN}:127.0.0.1:{ECHO} server", "starts=1 settle settle", ""}, {"-M 0 -N " + forward + " -R {TAKEN}:127.0.0.1:{ECHO} server", "up settle settle", ""},
+	{"-M 0 -N -L {TAKEN}:127.0.0.1:{ECHO} server", "says=forwarding. settle", ""}, {"-M 0 -N " + forward + " -R {TAKEN}:127.0.0.1:{ECHO} server", "up settle settle", ""},
 	{"-M 0 -N -o ExitOnForwardFailure=yes " + forward + " -R {TAKEN}:127.0.0.1:{ECHO} server", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N -o ExitOnForwardFailure=yes " + forward + " -R {TAKEN}:127.0.0.1:{ECHO} server", "end", ""},
 
@@ -66,9 +66,9 @@ var scenes = []scene{
 	{"AUTOSSH_MAXSTART=1 -M 0 -N " + forward + " server", "up USR1 end", ""}, {"AUTOSSH_MAXSTART=2 -M 0 -N " + forward + " server", "up USR1 again USR1 end", ""},
 
 	// The monitor.
-	{"AUTOSSH_POLL=4 -M {P}:{ECHO} -N " + forward + " server", "up settle", ""}, {"AUTOSSH_POLL=2 -M {P}:{ECHO} -N " + forward + " server", "up settle settle settle settle settle settle", ""},
+	{"AUTOSSH_POLL=4 -M {P}:{ECHO} -N " + forward + " server", "up settle", ""}, {"AUTOSSH_POLL=3 -M {P}:{ECHO} -N " + forward + " server", "up settle settle settle settle settle settle settle", ""},
 	{"AUTOSSH_POLL=3 AUTOSSH_MAXSTART=2 -M {P}:{DEAD} -N " + forward + " server", "up end", ""}, {"AUTOSSH_POLL=2 AUTOSSH_MAXSTART=2 -M {P}:{MUTE} -N " + forward + " server", "up end", ""},
-	{"AUTOSSH_POLL=60 AUTOSSH_FIRST_POLL=1 AUTOSSH_MAXSTART=2 -M {P}:{DEAD} -N " + forward + " server", "starts=2 end", ""},
+	{"AUTOSSH_POLL=60 AUTOSSH_FIRST_POLL=4 AUTOSSH_MAXSTART=2 -M {P}:{DEAD} -N " + forward + " server", "starts=2 end", ""},
 	{"AUTOSSH_PORT={P}:{ECHO} -N " + forward + " server", "up settle", ""}, {"AUTOSSH_PORT={P} -N " + forward + " server", "up settle", ""},
 	{"-M {P} -N " + forward + " server", "up settle", ""}, {"-NfM {P}:{ECHO} " + forward + " server", "up settle", "exit=clustered monitor; listens=clustered monitor"},
 	{"AUTOSSH_POLL=2 -M {P} -N " + forward + " server", "up settle settle settle settle settle", "starts=monitor port taken at the server; log=monitor port taken at the server"},

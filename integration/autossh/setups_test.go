@@ -68,6 +68,7 @@ func TestSetUps(t *testing.T) {
 		"cron": testCron, "su": testSu, "end of the terminal": testHangUp, "passphrase before the background": testPassphrase,
 		"side by side without a control directory": testTwins, "clients are held": testHeld, "signals while it waits": testProd,
 		"monitor ports": testMonitorPorts, "stale pid file": testStalePIDFile,
+		"refusal": testRefusal, "what ssh would have said": testWordsOfSSH,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,6 +99,9 @@ func testBackground(t *testing.T, s *stage) {
 	words := strings.Split(string(readFile(fmt.Sprintf("/proc/%d/cmdline", r.pid()))), "\x00")
 	if filepath.Base(words[0]) != "autossh" || words[1] != "-f" {
 		t.Errorf("its command line is %q", words)
+	}
+	if !strings.Contains(r.log(), fmt.Sprintf("ssh child pid is %d", r.pid())) {
+		t.Errorf("the child in the log is another than process %d:\n%s", r.pid(), r.log())
 	}
 	r.do(t, "up cut again TERM gone")
 	if _, err := os.Stat(filepath.Join(r.dir, "pid")); err == nil {
@@ -287,11 +291,16 @@ func testProd(t *testing.T, s *stage) {
 }
 
 func testMonitorPorts(t *testing.T, s *stage) {
-	r := s.begin(t, "AUTOSSH_POLL=2 AUTOSSH_DEBUG=1 -M {P} -N -L {L}:127.0.0.1:{ECHO} server").do(t, "up")
+	r := s.begin(t, "AUTOSSH_POLL=2 AUTOSSH_DEBUG=1 -g -M {P} -N -L {L}:127.0.0.1:{ECHO} server").do(t, "up")
 	for _, port := range []int{r.ports["P"], r.ports["P"] + 1} {
 		if !lab.Accepts(lab.Loopback(port)) {
 			t.Errorf("nobody listens on %d", port)
 		}
+	}
+	if l, err := net.Listen("tcp4", fmt.Sprint("127.0.0.2:", r.ports["P"])); err != nil {
+		t.Errorf("with -g the monitor port is open to others: %v", err)
+	} else {
+		l.Close()
 	}
 	lab.Eventually(t, lab.Patience, "the loop works", func() bool { return strings.Count(r.log(), "connection ok") >= 2 })
 	if !strings.Contains(r.log(), fmt.Sprintf("warning: monitor port %d is taken at the server", r.ports["P"])) || r.starts() != 1 {
@@ -307,4 +316,23 @@ func testStalePIDFile(t *testing.T, s *stage) {
 	if got := strings.TrimSpace(r.file("pid")); got != strconv.Itoa(r.cmd.Process.Pid) {
 		t.Errorf("the pid file holds %q", got)
 	}
+}
+
+func testRefusal(t *testing.T, s *stage) {
+	r := s.begin(t, "AUTOSSH_POLL=0 -M 0 -N server")
+	r.exits(t, 1)
+	if text := r.file("err"); !strings.HasPrefix(text, `autossh: invalid poll time "0"`) {
+		t.Errorf("standard error has %q", text)
+	}
+	r = s.begin(t, "-M 0 -w 0:0 server")
+	r.exits(t, 1)
+	if text := r.file("err"); !strings.Contains(text, "tun device") || !strings.Contains(text, "hint: ") {
+		t.Errorf("standard error has %q", text)
+	}
+}
+
+func testWordsOfSSH(t *testing.T, s *stage) {
+	r := s.begin(t, "-f -M 0 -N -o PubkeyAuthentication=no server")
+	r.do(t, "end starts=2")
+	lab.Eventually(t, lab.Patience, "the log has ssh's words", func() bool { return strings.Contains(r.log(), "@127.0.0.1: Permission denied (publickey") })
 }
