@@ -28,7 +28,7 @@ func (r *resolver) checkLoss(k keyword) {
 		r.unusable(&Error{Source: from, Text: fmt.Sprintf("%s: %s: %s", k.name, k.loss, value), Hint: k.refusal})
 		return
 	}
-	r.warn(from, k.name, k.loss)
+	r.note(Warning{Source: from, Keyword: k.name, Text: k.loss, Loss: true})
 }
 
 func checkLocalCommand(r *resolver) {

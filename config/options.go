@@ -37,6 +37,7 @@ type Warning struct {
 	Source  Source
 	Keyword string // as ssh_config(5) spells it
 	Text    string // one line, what and what to do
+	Loss    bool   // the option is good for ssh and has no effect here
 }
 
 // Options are the effective settings of one destination, with tokens and defaults in place. They are plain data: nobody

@@ -115,7 +115,11 @@ func (r *resolver) unusable(err *Error) {
 }
 
 func (r *resolver) warn(from Source, keyword, text string) {
-	w := Warning{Source: from, Keyword: keyword, Text: foreign.Own(text).String()}
+	r.note(Warning{Source: from, Keyword: keyword, Text: foreign.Own(text).String()})
+}
+
+// note keeps a warning, once.
+func (r *resolver) note(w Warning) {
 	for _, known := range r.warnings {
 		if known == w {
 			return

@@ -154,6 +154,9 @@ func (c *checker) config(ctx context.Context, flags *sshFlags, alias string) *co
 	o := p.options
 	c.step("config", time.Since(began), fmt.Sprintf("%s@%s, %s", o.User, o.Address(), fault.Count(len(o.Forwards), "forward")), nil)
 	for _, w := range o.Warnings {
+		if w.Loss && ofSessions[w.Keyword] {
+			continue
+		}
 		fmt.Fprintf(c.out, "      note: %s (%s)\n", w.Text, w.Source)
 	}
 	return o

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tunneld/tunneld/config"
 )
 
 // Of -l and user@host, of -p and ssh://host:port, ssh takes the one that was typed first.
@@ -161,6 +163,43 @@ func TestSlipsGetAHintThatIsTrue(t *testing.T) {
 		}
 		if code := run(t.Context(), words, &problems, &problems); code != exitUsage || !strings.Contains(problems.String(), c.says) {
 			t.Errorf("tunneld %s: exit %d, does not say %q:\n%s", c.typed, code, c.says, &problems)
+		}
+	}
+}
+
+// What people set for all hosts is one line, and nothing at all where only a session would miss it.
+func TestOptionsWithoutEffectAreOneLine(t *testing.T) {
+	for _, c := range []struct {
+		lines string
+		want  []string // in the only line; none: there is no line
+	}{
+		{"ForwardAgent yes\nForwardX11 yes\nAddKeysToAgent yes", nil},
+		{"ForwardAgent yes\nCompression yes\nTunnel yes\nGSSAPIAuthentication yes", []string{`options="Compression, GSSAPIAuthentication, Tunnel"`, "tunneld explain db"}},
+		{"Compression yes", []string{"options=Compression", "tunneld explain db"}},
+		{"ControlMaster ask", []string{"option=ControlMaster", "write auto or yes"}},
+	} {
+		file := filepath.Join(t.TempDir(), "config")
+		if err := os.WriteFile(file, []byte("Host db\n LocalForward 1 a:1\nHost *\n"+c.lines+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		flags := &sshFlags{given: []config.Flag{{Letter: 'F', Value: file}}}
+		environment, err := config.CurrentEnvironment()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := planOne(t.Context(), environment, flags, "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		p.logWarnings(t.Context(), slog.New(slog.NewTextHandler(&out, nil)))
+		if lines := strings.Count(out.String(), "\n"); lines != min(1, len(c.want)) {
+			t.Errorf("%q: %d lines:\n%s", c.lines, lines, &out)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%q: does not say %s:\n%s", c.lines, want, &out)
+			}
 		}
 	}
 }

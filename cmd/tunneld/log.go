@@ -12,6 +12,7 @@ import (
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"golang.org/x/term"
@@ -63,18 +64,18 @@ func (f *logFlags) open(stderr io.Writer, ssh *sshFlags) (*processLog, error) {
 	} else if _, ok := ssh.last('y'); ok {
 		system := front.NewSyslogWriter("tunneld", stderr)
 		l.w, l.closer = systemd.PriorityWriter{W: system, Priority: systemd.PriorityError}, system
-		l.Logger = slog.New(limitLog(systemd.NewJournalHandler(system, options, handler)))
+		l.Logger = slog.New(loglimit.New(systemd.NewJournalHandler(system, options, handler)))
 		return l, nil
 	}
 	file, isFile := l.w.(*os.File)
 	switch {
 	case systemd.OnJournal(l.w, os.Getenv):
-		l.Logger = slog.New(limitLog(systemd.NewJournalHandler(l.w, options, handler)))
+		l.Logger = slog.New(loglimit.New(systemd.NewJournalHandler(l.w, options, handler)))
 		l.w = systemd.PriorityWriter{W: l.w, Priority: systemd.PriorityError}
 	case isFile && f.format == "" && term.IsTerminal(int(file.Fd())):
-		l.Logger = slog.New(limitLog(newTerminalHandler(l.w, l.level, os.Getenv("NO_COLOR") == "")))
+		l.Logger = slog.New(loglimit.New(newTerminalHandler(l.w, l.level, os.Getenv("NO_COLOR") == "")))
 	default:
-		l.Logger = slog.New(limitLog(handler(l.w, &options)))
+		l.Logger = slog.New(loglimit.New(handler(l.w, &options)))
 	}
 	return l, nil
 }

@@ -244,10 +244,22 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 	return e
 }
 
+// ofSessions are options that many set for all hosts and nobody misses in a tunnel, which opens no session.
+var ofSessions = map[string]bool{"ForwardAgent": true, "ForwardX11": true, "AddKeysToAgent": true}
+
 // logWarnings says what was read and cannot be honoured; for debugging, where each value comes from, as `tunneld explain` does.
 func (p tunnelPlan) logWarnings(ctx context.Context, log *slog.Logger) {
+	var lost []string
 	for _, w := range p.options.Warnings {
-		log.Warn(w.Text, "tunnel", p.name, "option", w.Keyword, "at", w.Source.String())
+		switch {
+		case !w.Loss:
+			log.Warn(w.Text, "tunnel", p.name, "option", w.Keyword, "at", w.Source.String())
+		case !ofSessions[w.Keyword] && !slices.Contains(lost, w.Keyword):
+			lost = append(lost, w.Keyword)
+		}
+	}
+	if len(lost) > 0 {
+		log.Warn("options without effect here", "tunnel", p.name, "options", strings.Join(lost, ", "), "hint", fmt.Sprintf("`tunneld explain %s` says where and why", foreign.Own(p.options.Alias)))
 	}
 	if !log.Enabled(ctx, slog.LevelDebug) {
 		return

@@ -1,4 +1,5 @@
-package main
+// Package loglimit keeps a log from filling a disk.
+package loglimit
 
 import (
 	"context"
@@ -32,7 +33,8 @@ type limitedHandler struct {
 	debug, info, warn, failure *logMeter
 }
 
-func limitLog(h slog.Handler) slog.Handler {
+// New returns a handler that passes on to h what the budgets allow.
+func New(h slog.Handler) slog.Handler {
 	return limitedHandler{
 		Handler: h, base: h,
 		debug: newLogMeter(debugBudget), info: newLogMeter(infoBudget), warn: newLogMeter(warnBudget), failure: newLogMeter(errorBudget),

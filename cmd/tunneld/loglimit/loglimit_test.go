@@ -1,4 +1,4 @@
-package main
+package loglimit
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 // A server's banners made 220 MB of log in 11 s.
 func TestLogIsBounded(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(limitLog(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))).With("tunnel", "db")
+	log := slog.New(New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))).With("tunnel", "db")
 	for range 100_000 {
 		log.Debug("banner of the server", "text", strings.Repeat("x", 1000))
 		log.Info("banner of the server", "text", strings.Repeat("x", 1000))
@@ -28,7 +28,7 @@ func TestLogIsBounded(t *testing.T) {
 // A server that has one tunnel warn without end kept from the log why another one had failed for good.
 func TestFloodOfWarningsLeavesErrors(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(limitLog(slog.NewTextHandler(&out, nil)))
+	log := slog.New(New(slog.NewTextHandler(&out, nil)))
 	for range 10_000 {
 		log.With("tunnel", "flooded").Warn("connection lost", "err", strings.Repeat("x", 200))
 	}
@@ -42,7 +42,7 @@ func TestFloodOfWarningsLeavesErrors(t *testing.T) {
 // particular, since every tunnel shares the budget.
 func TestLogSaysWhenItLeavesOut(t *testing.T) {
 	var out bytes.Buffer
-	log := slog.New(limitLog(slog.NewTextHandler(&out, nil))).With("tunnel", "flooded")
+	log := slog.New(New(slog.NewTextHandler(&out, nil))).With("tunnel", "flooded")
 	for range 10_000 {
 		log.Warn("connection lost", "err", strings.Repeat("x", 200))
 	}
