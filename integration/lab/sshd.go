@@ -33,6 +33,7 @@ func NewSSHD(t testing.TB, lines ...string) *Sshd {
 	Need(t, "sshd")
 	s := &Sshd{t: t, Dir: t.TempDir(), Port: FreePort(t)}
 	s.HostKey = WriteKey(t, s.Path("host_key"))
+	Check(t, os.Mkdir(s.Path("home"), 0o700))
 	s.Configure(lines...)
 	t.Cleanup(func() {
 		s.Kill()
@@ -67,6 +68,7 @@ func (s *Sshd) Configure(lines ...string) {
 		"PasswordAuthentication no",
 		"KbdInteractiveAuthentication no",
 		"MaxStartups 1000",
+		"SetEnv HOME="+s.Path("home"), // where no .bashrc adds words of its own to what a session says
 		"LogLevel VERBOSE",
 	)
 	WriteFile(s.t, s.Path("sshd_config"), strings.Join(lines, "\n")+"\n")
