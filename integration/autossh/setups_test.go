@@ -141,9 +141,6 @@ func testEchoService(t *testing.T, s *stage) {
 	if lab.Receive(t, heard) == line {
 		t.Error("two tests have sent the same")
 	}
-	if r.starts() != 1 {
-		t.Errorf("%d starts, want 1", r.starts())
-	}
 }
 
 // typescript runs words on a terminal of its own.
@@ -291,7 +288,7 @@ func testProd(t *testing.T, s *stage) {
 }
 
 func testMonitorPorts(t *testing.T, s *stage) {
-	r := s.begin(t, "AUTOSSH_POLL=2 AUTOSSH_DEBUG=1 -g -M {P} -N -L {L}:127.0.0.1:{ECHO} server").do(t, "up")
+	r := s.begin(t, "AUTOSSH_POLL=30 AUTOSSH_FIRST_POLL=1 AUTOSSH_DEBUG=1 -g -M {P} -N -L {L}:127.0.0.1:{ECHO} server").do(t, "up")
 	for _, port := range []int{r.ports["P"], r.ports["P"] + 1} {
 		if !lab.Accepts(lab.Loopback(port)) {
 			t.Errorf("nobody listens on %d", port)
@@ -302,7 +299,7 @@ func testMonitorPorts(t *testing.T, s *stage) {
 	} else {
 		l.Close()
 	}
-	lab.Eventually(t, lab.Patience, "the loop works", func() bool { return strings.Count(r.log(), "connection ok") >= 2 })
+	lab.Eventually(t, lab.Patience, "the loop works", func() bool { return strings.Count(r.log(), "connection ok") >= 1 })
 	if !strings.Contains(r.log(), fmt.Sprintf("warning: monitor port %d is taken at the server", r.ports["P"])) || r.starts() != 1 {
 		t.Error("the server is this machine, where the port is ours, and nothing is said of that")
 	}
