@@ -154,6 +154,11 @@ func TestSlipsGetAHintThatIsTrue(t *testing.T) {
 		{"up -F none -R 80:a:123456 host", "123456 is no port (1 to 65535); want"},
 		{"up -F none -D 65536 host", "65536 is no port"},
 		{"up -F none -oLocalForward=99999\tdb:1 host", "99999 is no port"},
+		{"help foo", "unknown command \"foo\""},
+		{"help statsu", "did you mean `tunneld status`?"},
+		{"completion tcsh", "there is one for bash, fish, powershell, zsh"},
+		{"up --lisen 127.0.0.1:1 host", "did you mean --listen?"},
+		{"status --jsn", "did you mean --json?"},
 		{"up -F none -L nonsense host", "-L nonsense: want"},
 	} {
 		var problems bytes.Buffer
@@ -200,6 +205,15 @@ func TestOptionsWithoutEffectAreOneLine(t *testing.T) {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%q: does not say %s:\n%s", c.lines, want, &out)
 			}
+		}
+	}
+}
+
+func TestHelpAndCompletionOfWhatThereIs(t *testing.T) {
+	for _, typed := range []string{"help", "help up", "help completion bash", "completion bash", "completion"} {
+		var out bytes.Buffer
+		if code := run(t.Context(), append([]string{"tunneld"}, strings.Fields(typed)...), &out, &out); code != exitOK || out.Len() == 0 {
+			t.Errorf("tunneld %s: exit %d: %s", typed, code, &out)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -40,6 +41,17 @@ func (e *exitError) Unwrap() error { return e.err }
 func usageError(cmd *cobra.Command, err error) error {
 	if said := new(exitError); errors.As(err, &said) { // a flag that says itself what to do
 		return said
+	}
+	if unknown := new(pflag.NotExistError); errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
+		var names []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden {
+				names = append(names, f.Name)
+			}
+		})
+		if near := config.Nearest(unknown.GetSpecifiedName(), names); near != "" {
+			return &exitError{code: exitUsage, err: err, hint: "did you mean --" + near + "?"}
+		}
 	}
 	return &exitError{code: exitUsage, err: err, hint: fmt.Sprintf("`%s --help` shows how it is used", cmd.CommandPath())}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
@@ -29,6 +30,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args[1:])
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	strictDefaults(root)
 	began := false
 	onceItRuns(root, func() { began = true })
 	err := root.ExecuteContext(ctx)
@@ -92,6 +94,38 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(upCommand(), statusCommand(), listCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand())
 	root.AddCommand(steeringCommands()...)
 	return root
+}
+
+// strictDefaults has cobra's own commands refuse what they do not know. It comes after SetOut, which completion keeps.
+func strictDefaults(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help": // `help foo` is a slip as `foo` is
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if topic, _, err := root.Find(args); err != nil || topic == root && len(args) > 0 {
+					return knownCommand(root, args)
+				}
+				return nil
+			}
+		case "completion":
+			cmd.Args = knownShell
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
+}
+
+// knownShell refuses a shell that nothing is known of.
+func knownShell(cmd *cobra.Command, args []string) error {
+	var shells []string
+	for _, one := range cmd.Commands() {
+		shells = append(shells, one.Name())
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	return &exitError{code: exitUsage, err: fmt.Errorf("no completion for %q", args[0]), hint: "there is one for " + strings.Join(shells, ", ")}
 }
 
 // knownCommand refuses a word that is no command, and says which one may have been meant.
