@@ -32,17 +32,14 @@ func checkCommand() *cobra.Command {
 	var flags sshFlags
 	var logs logFlags
 	cmd := &cobra.Command{
-		Use:   "check ALIAS [ssh options]",
+		Use:   "check ALIAS... [ssh options]",
 		Short: "Try each step of a tunnel once: where it fails, and what to do",
 		Long: `Goes through configuration, name look-up, TCP, key exchange, host key, authentication, each forward, the target of
 each -L, keepalive and echo once, each with its time. Ports are bound and asked for, and given back at once; those that a
-running tunneld holds for this alias are left alone.
+running tunneld holds for this alias are left alone. Several aliases, or a quoted pattern, are checked one after the other.
 
 Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a local port, 3 refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError(cmd, errors.New("exactly one ALIAS is needed"))
-			}
 			log := slog.New(slog.DiscardHandler)
 			if flags.verbose() > 0 {
 				opened, err := logs.open(cmd.ErrOrStderr(), &flags)
@@ -53,10 +50,12 @@ Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a lo
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			c := &checker{out: cmd.OutOrStdout(), log: log}
-			return c.run(ctx, &flags, args[0])
+			return eachAlias(cmd, &flags, args, func(alias string) error {
+				c := &checker{out: cmd.OutOrStdout(), log: log}
+				return c.run(ctx, &flags, alias)
+			})
 		},
-		ValidArgsFunction: completeAlias(&flags, 1),
+		ValidArgsFunction: completeAlias(&flags, 0),
 	}
 	flags.register(cmd)
 	return cmd

@@ -2,10 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 func configCommand() *cobra.Command {
@@ -31,20 +33,49 @@ func configCommand() *cobra.Command {
 func explainCommand() *cobra.Command {
 	var flags sshFlags
 	cmd := &cobra.Command{
-		Use:   "explain ALIAS [ssh options]",
+		Use:   "explain ALIAS... [ssh options]",
 		Short: "Say where each option comes from, and what is ignored",
-		Long:  "Prints every option of ALIAS with the file and line that it comes from, what was skipped or ignored, and why.",
+		Long:  "Prints every option of each ALIAS, or of those that match a quoted pattern, with the file and line that it comes from, what was skipped or ignored, and why.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o, err := resolveOne(cmd, &flags, args)
-			if err != nil {
-				return err
-			}
-			return o.Explain(cmd.OutOrStdout())
+			return eachAlias(cmd, &flags, args, func(alias string) error {
+				o, err := resolveOne(cmd, &flags, []string{alias})
+				if err != nil {
+					return err
+				}
+				return o.Explain(cmd.OutOrStdout())
+			})
 		},
 	}
-	cmd.ValidArgsFunction = completeAlias(&flags, 1)
+	cmd.ValidArgsFunction = completeAlias(&flags, 0)
 	flags.register(cmd)
 	return cmd
+}
+
+// eachAlias calls do for each alias that was typed, patterns among them, with its name above where there are several, and
+// returns all that has failed.
+func eachAlias(cmd *cobra.Command, flags *sshFlags, typed []string, do func(alias string) error) error {
+	if len(typed) == 0 {
+		return usageError(cmd, errors.New("which ALIAS?"))
+	}
+	environment, err := config.CurrentEnvironment()
+	if err != nil {
+		return err
+	}
+	aliases, err := expand(environment, flags, typed)
+	if err != nil {
+		return err
+	}
+	var failures []error
+	for i, alias := range aliases {
+		if i > 0 {
+			fmt.Fprintln(cmd.OutOrStdout())
+		}
+		if len(aliases) > 1 {
+			fmt.Fprintf(cmd.OutOrStdout(), "== %s\n", foreign.Line(alias))
+		}
+		failures = append(failures, do(alias))
+	}
+	return errors.Join(failures...)
 }
 
 // resolveOne resolves the one alias of a command.

@@ -217,3 +217,38 @@ func TestHelpAndCompletionOfWhatThereIs(t *testing.T) {
 		}
 	}
 }
+
+// check and explain take several aliases and patterns; the exit code tells of each failure.
+func TestCheckAndExplainTakeSeveralAliases(t *testing.T) {
+	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("Host proxy-a proxy-b other\n HostName 127.0.0.1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		typed string
+		code  int
+		want  []string // the heads of the parts
+	}{
+		{"explain proxy-a other", exitOK, []string{"== proxy-a", "== other"}},
+		{"explain proxy-*", exitOK, []string{"== proxy-a", "== proxy-b"}},
+		{"explain other", exitOK, nil},
+		{"explain nothing-*", exitUsage, nil},
+		{"explain", exitUsage, nil},
+		{"check proxy-* other", exitUsage, []string{"== proxy-a", "== proxy-b", "== other"}}, // there is nothing to forward
+		{"check other", exitUsage, nil},
+		{"check", exitUsage, nil},
+	} {
+		var out, problems bytes.Buffer
+		code := run(t.Context(), append(strings.Fields("tunneld "+c.typed), "-F", file), &out, &problems)
+		var heads []string
+		for line := range strings.Lines(out.String()) {
+			if strings.HasPrefix(line, "== ") {
+				heads = append(heads, strings.TrimSpace(line))
+			}
+		}
+		if code != c.code || !slices.Equal(heads, c.want) {
+			t.Errorf("%s: exit %d, heads %q; want %d, %q\n%s", c.typed, code, heads, c.code, c.want, &problems)
+		}
+	}
+}
