@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ func manual(root *cobra.Command) string {
 	r.paragraph("tunneld - " + root.Short)
 	r.macro("SH", "SYNOPSIS")
 	r.macro("nf")
-	for _, cmd := range root.Commands() {
+	for _, cmd := range upFirst(root) {
 		if cmd.IsAvailableCommand() {
 			r.macro("BR", root.Name()+" "+cmd.Name(), strings.TrimPrefix(cmd.Use, cmd.Name()))
 		}
@@ -44,7 +45,7 @@ func manual(root *cobra.Command) string {
 	r.macro("SH", "DESCRIPTION")
 	r.text(manDescription)
 	r.macro("SH", "COMMANDS")
-	for _, cmd := range root.Commands() {
+	for _, cmd := range upFirst(root) {
 		if cmd.IsAvailableCommand() {
 			r.command(cmd)
 		}
@@ -66,6 +67,14 @@ func manual(root *cobra.Command) string {
 	r.paragraph("ssh(1), ssh_config(5), sshd_config(5), systemd.unit(5)")
 	r.paragraph("https://github.com/tunneld/tunneld")
 	return r.String()
+}
+
+// upFirst returns the commands with the one that most read about in front.
+func upFirst(root *cobra.Command) []*cobra.Command {
+	list := slices.Clone(root.Commands())
+	i := slices.IndexFunc(list, func(cmd *cobra.Command) bool { return cmd.Name() == "up" })
+	up := list[i]
+	return slices.Insert(slices.Delete(list, i, i+1), 0, up)
 }
 
 // sentence writes a row's meaning without the quotes that Markdown wants.

@@ -82,3 +82,24 @@ func TestManualByMandoc(t *testing.T) {
 		}
 	}
 }
+
+func TestManualBeginsWithUpAndHasExamples(t *testing.T) {
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"tunneld", "man"}, &out, &out); code != exitOK {
+		t.Fatal(&out)
+	}
+	page := out.String()
+	_, commands, _ := strings.Cut(page, ".SH \"COMMANDS\"\n")
+	if !strings.HasPrefix(commands, ".SS \"tunneld up ") {
+		t.Errorf("the first command is %.40q", commands)
+	}
+	_, synopsis, _ := strings.Cut(page, ".SH \"SYNOPSIS\"\n.nf\n")
+	if !strings.HasPrefix(synopsis, ".BR \"tunneld up\"") {
+		t.Errorf("the synopsis begins with %.40q", synopsis)
+	}
+	for _, section := range []string{"EXAMPLES", "FILES", "ENVIRONMENT", "SIGNALS", "EXIT STATUS"} {
+		if !strings.Contains(page, ".SH \""+section+"\"") {
+			t.Errorf("no section %s", section)
+		}
+	}
+}

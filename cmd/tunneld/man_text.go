@@ -12,6 +12,13 @@ var manSections = []struct {
 	title   string
 	entries [][2]string
 }{
+	{"EXAMPLES", [][2]string{
+		{"tunneld up db", "Opens the forwards of the alias db of ~/.ssh/config and keeps them open."},
+		{"tunneld up bob@host -D 1080", "A SOCKS proxy through host, without an entry in a file."},
+		{"tunneld up 'sshproxy-*'", "All aliases that match, in one process."},
+		{"tunneld check db", "Says where it fails, and what to do."},
+		{"tunneld status db", "How it is, since when and why."},
+	}},
 	{"EXIT STATUS", [][2]string{
 		{"0", "Asked to stop; check, health: all is well."},
 		{"1", "Gave up, or not healthy."},
