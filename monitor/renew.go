@@ -39,6 +39,7 @@ type renewal struct {
 	backoff  backoff   // between attempts that failed
 	earliest time.Time // of the next attempt
 	why      string    // what the running attempt is for
+	kept     string    // why the last attempt failed; empty: none has
 }
 
 // newRenewal takes the end of the predecessor's certificate, too: zero where there was none.
@@ -126,7 +127,12 @@ func (w *supervision) renewed(r attemptResult) Session {
 		wait = w.backoff.longest() // what a person has to mend may be mended meanwhile
 	}
 	w.asked, w.earliest = false, now.Add(wait) // who asked after the attempt had begun with other options is heard next
-	w.l.log.Warn("no new connection, the old one goes on", "why", w.why, "err", err, "retry_in", Round(wait))
+	level := slog.LevelWarn
+	if err.Error() == w.kept {
+		level = slog.LevelDebug // once more
+	}
+	w.kept = err.Error()
+	w.l.log.Log(context.Background(), level, "keeping the present connection, no new one could be made", "why", w.why, "err", err, "retry_in", Round(wait))
 	return nil
 }
 

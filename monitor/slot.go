@@ -77,10 +77,18 @@ func (l *slot) run(ctx context.Context, end context.CancelCauseFunc) {
 
 // waitWanted stays Idle until the slot is wanted. It tells false where ctx ended first.
 func (l *slot) waitWanted(ctx context.Context) bool {
-	if l.number > 1 && !l.waitUntil(ctx, l.m.first, "waits for the first session") {
+	if l.number > 1 && !l.waitUntil(ctx, l.m.first, "waiting for the first connection") {
 		return false
 	}
-	return l.waitUntil(ctx, l.m.demand.awake(), "nobody uses it")
+	return l.waitUntil(ctx, l.m.demand.awake(), l.idleReason())
+}
+
+// idleReason says what the slot waits for.
+func (l *slot) idleReason() string {
+	if l.m.wasUp() {
+		return "waiting for the next client"
+	}
+	return "waiting for the first client"
 }
 
 func (l *slot) waitUntil(ctx context.Context, until <-chan struct{}, why string) bool {
@@ -189,7 +197,7 @@ func (l *slot) fail(ctx context.Context, err error, end context.CancelCauseFunc)
 	if hint := fault.HintOf(err); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
-	l.log.Error("slot failed", attrs...)
+	l.log.Error("one of the connections has failed, the others go on", attrs...)
 	for {
 		select {
 		case <-ctx.Done():

@@ -264,7 +264,7 @@ func (w *supervision) suspicion(now time.Time) string {
 	case w.keepalive.unanswered(now):
 		return fmt.Sprintf("no answer for %s (%s)", w.keepalive.patience(), w.keepalive.why)
 	case w.echo.suspicious():
-		return fmt.Sprintf("data path: %v, %d times; keepalives are answered", w.echo.cause, w.echo.failed)
+		return fmt.Sprintf("data path: %v, %s; keepalives are answered", w.echo.cause, fault.Count(w.echo.failed, "time"))
 	}
 	return ""
 }

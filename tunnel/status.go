@@ -13,10 +13,10 @@ type ForwardState string
 
 // The states of a forward.
 const (
-	ForwardListening ForwardState = "listening" // bound; connections are taken
-	ForwardAsking    ForwardState = "asking"    // remote: no session, or the server has not answered yet
-	ForwardStandby   ForwardState = "standby"   // remote: another connection has the port; ready to take over when it lets go
-	ForwardFailed    ForwardState = "failed"    // the server refused, or a local address cannot be bound; asked again on a schedule
+	ForwardListening ForwardState = "listening"  // bound; connections are taken
+	ForwardAsking    ForwardState = "requesting" // remote: no session, or the server has not answered yet
+	ForwardStandby   ForwardState = "standby"    // remote: another connection has the port; ready to take over when it lets go
+	ForwardFailed    ForwardState = "failed"     // the server refused, or a local address cannot be bound; asked again on a schedule
 )
 
 // ForwardStatus is a snapshot of one forward. Each counter is exact, but they are read one after the other.

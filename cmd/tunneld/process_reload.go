@@ -42,7 +42,7 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 		err = p.unreadNow(plans)
 	}
 	if err != nil {
-		p.log.Error("configuration not reloaded, everything goes on as before", complaint(err)...)
+		p.log.Error("configuration not reloaded, everything stays as it was", complaint(err)...)
 		return nil, err
 	}
 	p.log.Info("configuration reloaded")
@@ -137,7 +137,7 @@ func (p *process) renew(alive, running context.Context, plan tunnelPlan, r *runn
 	case errors.Is(err, tunnel.ErrStopped):
 		return outcome{name: plan.name, err: errBeingStopped}
 	case err != nil:
-		r.log.Error("not reloaded, everything goes on as before", complaint(err)...)
+		r.log.Error("not reloaded, everything stays as it was", complaint(err)...)
 		return outcome{name: plan.name, err: err}
 	case !r.adopt(plan):
 		return outcome{name: plan.name}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // Exit codes. They are a contract: systemd's RestartPreventExitStatus and people's scripts rely on them.
@@ -141,7 +143,16 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	if near := config.Nearest(args[0], names); near != "" {
 		e.hint = fmt.Sprintf("did you mean `tunneld %s`?", near)
 	}
+	if environment, err := config.CurrentEnvironment(); err == nil && isDestination(environment, args[0]) {
+		e.hint = "did you mean: tunneld up " + foreign.Own(args[0]).String()
+	}
 	return e
+}
+
+// isDestination reports whether word is an alias of ssh_config, or user@host.
+func isDestination(environment config.Environment, word string) bool {
+	aliases, _ := config.Aliases(environment, "") // of a file that cannot be read, none
+	return strings.Contains(word, "@") || slices.Contains(aliases, word)
 }
 
 // overview is `tunneld help`: it fits on a screen of 24 lines.

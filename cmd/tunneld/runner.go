@@ -111,7 +111,7 @@ func (r *runner) settle(ctx context.Context) error {
 func (r *runner) reconnect(ctx context.Context) error {
 	err := r.monitor.Reconnect(ctx)
 	if err != nil {
-		r.log.Warn("not reconnected, the connection of before goes on", "err", err)
+		r.log.Warn("not reconnected, keeping the present connection", "err", err)
 	}
 	return err
 }

@@ -131,11 +131,11 @@ func TestReconnectIsServedDuringALongWait(t *testing.T) {
 			t.Parallel()
 			l := lab.New(t, "TunneldMaxLifetime 1", "TunneldEcho off")
 			r := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address())
-			p := l.Start(lab.Tunneld, r.Flags...)
+			p := l.Start(lab.Tunneld, append(r.Flags, "-v")...) // it is said once; later it is for debugging
 			lab.WaitUp(t, p, 0)
 			c.harm(l)
 			failed := p.WaitLine(t, 0, 2*lab.Patience, "a long wait", func(l lab.Line) bool {
-				return l.Field("msg") == "no new connection, the old one goes on" && waitIn(l) > 4*time.Second
+				return l.Field("msg") == "keeping the present connection, no new one could be made" && waitIn(l) > 4*time.Second
 			})
 			if !strings.Contains(failed.Field("err"), c.why) {
 				t.Errorf("failed because %q", failed.Field("err"))

@@ -48,7 +48,7 @@ func TestReloadWithoutTheAliasGoesOn(t *testing.T) {
 	l.Account.Expect(1, "one: .*no Host block matches", "reload", "one")
 	c.Signal(syscall.SIGHUP)
 	lab.Eventually(t, lab.Patience, "both reloads are told of", func() bool {
-		return len(c.Matching(lab.Said("configuration not reloaded, everything goes on as before"))) == 2
+		return len(c.Matching(lab.Said("configuration not reloaded, everything stays as it was"))) == 2
 	})
 	lab.Check(t, one.Works(lab.Patience))
 
@@ -105,7 +105,7 @@ func TestReloadSaysWhatIsTrue(t *testing.T) {
 	c.Signal(syscall.SIGTERM)
 	lab.Eventually(t, lab.Patience, "it drains", func() bool { return !lab.Accepts(one.Address) })
 	l.Account.Expect(1, "sx-a: not reloaded, it is being stopped", "reload", "sx-a")
-	if out := c.Output(); strings.Contains(out, `"hint":""`) || strings.Count(out, "everything goes on as before") != 1 {
+	if out := c.Output(); strings.Contains(out, `"hint":""`) || strings.Count(out, "everything stays as it was") != 1 {
 		t.Errorf("it says\n%s", out)
 	}
 }

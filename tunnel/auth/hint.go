@@ -81,7 +81,7 @@ func (f keyFailure) hint() string {
 	case errors.Is(f.err, errUnprotected) && strings.HasSuffix(f.path, ".pub"):
 		return "this is a public key, and the agent does not hold its other half: ssh-add it, or name the file without .pub"
 	case errors.Is(f.err, errUnprotected):
-		return "take the key away from others: chmod 600 " + f.path
+		return "make it readable by you only: chmod 600 " + f.path
 	case errors.Is(f.err, errWrongPassphrase):
 		return "check the passphrase: ssh-keygen -y -f " + f.path + " asks for it"
 	case errors.Is(f.err, errNoPassphrase):

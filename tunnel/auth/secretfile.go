@@ -41,6 +41,6 @@ func readSecretFile(ctx context.Context, path string) (string, error) {
 func (a *Attempt) warnReadable(path string) {
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil && a.credentials.firstTime("readable "+path) {
-		a.log.Warn("others may read a file with a secret", "file", path, "hint", "chmod 600 "+fault.ShellQuote(path))
+		a.log.Warn("others may read a file with a secret", "file", path, "hint", "make it readable by you only: chmod 600 "+fault.ShellQuote(path))
 	}
 }

@@ -45,7 +45,7 @@ func (h *Keys) refuseRevoked(c *shownKey, known *knownHost) error {
 func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
 	err := fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
 		c.host, describeKey(c.key), known.source(), describeKey(known.key))
-	return h.refuse(err, "somebody may stand in between; if the key was changed on purpose: "+removal(c.host, known))
+	return h.refuse(err, "someone may be intercepting the connection; if the key was changed on purpose: "+removal(c.host, known))
 }
 
 // refuseAddress is the refusal of CheckHostIP.

@@ -114,11 +114,23 @@ func (h *Keys) replace(ctx context.Context, a *announcement, files []string) err
 			r.keys = a.keys
 		}
 		if err := replaceKnownHosts(ctx, file, r); err != nil {
-			return fmt.Errorf("host keys of the server not written down: %w", err)
+			return fmt.Errorf("host keys of the server not added to known_hosts: %w", err)
 		}
 	}
-	h.log.Info("host keys of the server changed", "name", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
+	h.log.Info(a.learned(), "name", a.host, "new", describeKeys(a.unknown), "gone", describeKeys(a.gone))
 	return nil
+}
+
+// learned says in words what has become of the server's keys in known_hosts.
+func (a *announcement) learned() string {
+	switch n := len(a.unknown); {
+	case n == 0:
+		return "the server has given up host keys, taken out of known_hosts"
+	case n == 1:
+		return "learned another host key of the server"
+	default:
+		return fmt.Sprintf("learned %d other host keys of the server", n)
+	}
 }
 
 func describeKeys(keys []ssh.PublicKey) string {
