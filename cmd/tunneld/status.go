@@ -48,7 +48,7 @@ Exit code 0 where there is something to show, 1 where there is not.`,
 		ValidArgsFunction: completeRunning,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; its \"version\" says when a field changes its meaning")
-	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew each second until interrupted")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew each second, until q or Ctrl-C")
 	return cmd
 }
 
@@ -122,6 +122,7 @@ func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
 	if width > 0 && !asJSON {
 		fmt.Fprint(out, otherScreen)
 		defer fmt.Fprint(out, formerScreen)
+		defer watchKeys(cmd.InOrStdin(), stop)()
 	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -155,8 +156,54 @@ func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlac
 	}
 	shown := text.String()
 	if inPlace {
-		shown = home + strings.ReplaceAll(shown, "\n", clearLine+"\n") + clearDown
+		shown = head(shown, heightOf(out))
+		shown = home + strings.ReplaceAll(shown, "\n", clearLine+"\r\n") + clearDown
 	}
 	_, err = io.WriteString(out, shown)
 	return err
+}
+
+// heightOf returns how many lines the terminal behind w has; 0: nobody knows.
+func heightOf(w io.Writer) int {
+	if file, ok := w.(*os.File); ok {
+		if _, height, err := term.GetSize(int(file.Fd())); err == nil {
+			return height
+		}
+	}
+	return 0
+}
+
+// head returns the first lines of text, as many as a screen has, so that it does not scroll; 0: all. What is left out is told.
+func head(text string, height int) string {
+	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
+	if height <= 1 || len(lines) < height {
+		return text
+	}
+	kept := max(0, height-2) // one for the note, and one that the cursor is on
+	return strings.Join(lines[:kept], "") + fmt.Sprintf("… %d more\n", len(lines)-kept)
+}
+
+// watchKeys calls quit when q or Ctrl-C is typed, where in is a terminal, until the function that it returns is called.
+func watchKeys(in io.Reader, quit func()) (restore func()) {
+	file, ok := in.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return func() {}
+	}
+	before, err := term.MakeRaw(int(file.Fd()))
+	if err != nil {
+		return func() {}
+	}
+	go readKeys(file, quit) // it ends with the process: a read of a terminal cannot be ended
+	return func() { term.Restore(int(file.Fd()), before) }
+}
+
+// readKeys calls quit at the first q, Ctrl-C or Ctrl-D, or at the end.
+func readKeys(in io.Reader, quit func()) {
+	key := make([]byte, 1)
+	for {
+		if n, err := in.Read(key); err != nil || n == 1 && strings.ContainsRune("qQ\x03\x04", rune(key[0])) {
+			quit()
+			return
+		}
+	}
 }
