@@ -189,9 +189,10 @@ func TestSessionThatIsNotOpened(t *testing.T) {
 // An owner that leaves early leaves nothing behind that stops the connection: requests and output still come.
 func TestSessionThatIsLeft(t *testing.T) {
 	left := make(chan struct{})
-	done := make(chan struct{})
+	begun, done := make(chan struct{}), make(chan struct{})
 	p := shellPeer(t, func(_ string, ch ssh.Channel) {
 		defer close(done)
+		close(begun)
 		<-left
 		for range 100 {
 			ch.SendRequest("noise", false, nil)
@@ -207,7 +208,7 @@ func TestSessionThatIsLeft(t *testing.T) {
 		defer close(ended)
 		interactive.Run(ctx, s.OpenSession, interactive.Request{Command: "x"}, interactive.Files{})
 	}()
-	sshtest.Eventually(t, "the session", func() bool { return s.Commands() == 1 })
+	<-begun // the command runs: an owner that left before would not have asked for it
 	cancel()
 	<-ended
 	close(left)

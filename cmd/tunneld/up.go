@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -93,7 +94,7 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	if err != nil {
 		return err
 	}
-	defer reapOrphans(log.Logger)()
+	defer pid1.Reap(log.Logger)()
 	read := func(ctx context.Context) ([]tunnelPlan, error) {
 		plans, err := plan(ctx, &flags.ssh, aliases, flags.name)
 		if err == nil {

@@ -1,4 +1,5 @@
-package main
+// Package pid1 does the duty of process 1, which tunneld is in a container.
+package pid1
 
 import (
 	"context"
@@ -18,10 +19,10 @@ import (
 // for by os/exec within an instant of its end.
 const reapAfter = time.Second
 
-// reapOrphans does the duty of process 1, which tunneld is in a container: it waits for processes that lost their parents,
+// Reap does the duty of process 1, which tunneld is in a container: it waits for processes that lost their parents,
 // such as what a ProxyCommand left behind, so that they do not stay in the process table for ever. It does nothing in any
 // other process. The caller calls stop.
-func reapOrphans(log *slog.Logger) (stop func()) {
+func Reap(log *slog.Logger) (stop func()) {
 	if os.Getpid() != 1 {
 		return func() {}
 	}
