@@ -288,7 +288,7 @@ func testProd(t *testing.T, s *stage) {
 }
 
 func testMonitorPorts(t *testing.T, s *stage) {
-	r := s.begin(t, "AUTOSSH_POLL=30 AUTOSSH_FIRST_POLL=1 AUTOSSH_DEBUG=1 -g -M {P} -N -L {L}:127.0.0.1:{ECHO} server").do(t, "up")
+	r := s.begin(t, "AUTOSSH_POLL=30 AUTOSSH_FIRST_POLL=6 AUTOSSH_DEBUG=1 -g -M {P} -N -L {L}:127.0.0.1:{ECHO} server").do(t, "up")
 	for _, port := range []int{r.ports["P"], r.ports["P"] + 1} {
 		if !lab.Accepts(lab.Loopback(port)) {
 			t.Errorf("nobody listens on %d", port)
