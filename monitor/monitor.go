@@ -58,6 +58,7 @@ type Monitor struct {
 	downAt     time.Time    // when the outage began that goes on; zero: none does
 	tries      int          // that failed in this outage
 	cause      foreign.Text // of this outage
+	lost       bool         // this outage began by the end of a session
 	lastOutage *Outage
 	failure    *Failure
 	retiring   []*retiring
@@ -199,11 +200,12 @@ func (m *Monitor) settleLocked(now time.Time) {
 	if best == m.state {
 		return
 	}
+	before := m.state
 	m.state, m.since = best, now
 	down := best == Connecting || best == Waiting
 	switch {
 	case down && m.downAt.IsZero():
-		m.outageLocked(now)
+		m.outageLocked(now, before.Carries())
 	case !down && !m.downAt.IsZero():
 		m.recoveredLocked(best, now)
 	}

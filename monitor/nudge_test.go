@@ -335,6 +335,9 @@ func TestLazy(t *testing.T) {
 		if got := w.Status().Reconnects; got != 0 {
 			t.Errorf("%d reconnects", got)
 		}
+		if o := w.Status().LastOutage; o != nil {
+			t.Errorf("to wake up counts as an outage: %+v", o)
+		}
 		w.finish()
 	})
 }

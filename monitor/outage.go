@@ -14,10 +14,11 @@ type Outage struct {
 	Why      foreign.Text `json:"why"`      // what began it
 }
 
-// outageLocked notes that an outage begins: what ended the last session, if there was one, is its cause.
-func (m *Monitor) outageLocked(now time.Time) {
-	m.downAt, m.tries, m.cause = now, 0, foreign.Text{}
-	if m.everUp && m.failure != nil {
+// outageLocked notes that an outage begins. lost: there was a session, whose end is the cause; a lazy tunnel that wakes up
+// has lost none.
+func (m *Monitor) outageLocked(now time.Time, lost bool) {
+	m.downAt, m.tries, m.cause, m.lost = now, 0, foreign.Text{}, lost
+	if lost && m.failure != nil {
 		m.cause = m.failure.Text
 	}
 }
@@ -25,7 +26,7 @@ func (m *Monitor) outageLocked(now time.Time) {
 // recoveredLocked notes that an outage is over. The first connection of all is no outage where it was made at once.
 func (m *Monitor) recoveredLocked(state State, now time.Time) {
 	m.counts.outage += now.Sub(m.downAt)
-	if state.Carries() && (m.everUp || m.tries > 0) {
+	if state.Carries() && (m.lost || m.tries > 0) {
 		m.lastOutage = &Outage{Began: m.downAt, Ended: now, Attempts: m.tries, Why: m.cause}
 	}
 	m.downAt = time.Time{}

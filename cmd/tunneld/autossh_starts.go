@@ -179,6 +179,9 @@ func (a *autosshRun) watch(s monitor.Session, started time.Time) {
 // sshPatience is how long ssh waits for a host that does not answer, where ConnectTimeout is not set: as Linux does.
 const sshPatience = 127 * time.Second
 
+// unanswered is what an attempt lasts at least that a host has not answered. A shorter one ran out of something else here.
+const unanswered = 20 * time.Second
+
 // decide applies autossh's rules to the end of an attempt or of a connection.
 func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 	count, at := a.starts.last()
@@ -193,7 +196,7 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 		end.Cause = autossh.CauseRestart
 	default:
 		a.explain(e.Err)
-		if front.IsTimeout(e.Err) && a.runner.plan.options.ConnectTimeout == 0 {
+		if front.IsTimeout(e.Err) && end.Took > unanswered && a.runner.plan.options.Source("ConnectTimeout").File == "default" {
 			end.Took = max(end.Took, sshPatience) // which is what the gate and the backoff are made for
 		}
 	}

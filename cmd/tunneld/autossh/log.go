@@ -57,14 +57,14 @@ func GradeOf(level string) Grade {
 func OpenLog(c *spec.Command, stderr io.Writer) (*Log, error) {
 	l := &Log{name: c.Name, level: c.Settings.LogLevel, debug: c.Settings.Debug, stderr: stderr, system: c.SSHLog.Syslog, grade: Info}
 	if c.Settings.LogFileSet {
-		file, err := openAppending(c.Settings.LogFile)
+		file, err := openAppending(c.Settings.LogFile, 0o666) // less the umask, as fopen(3)
 		if err != nil {
 			return nil, &spec.Refusal{Text: spec.CannotOpenLogFile(c.Settings.LogFile, Reason(err)).Text}
 		}
 		l.file = file
 	}
 	if c.SSHLog.File != "" {
-		file, err := openAppending(c.SSHLog.File)
+		file, err := openAppending(c.SSHLog.File, 0o600) // as ssh
 		if err != nil {
 			l.Close()
 			return nil, &spec.Refusal{Text: fmt.Sprintf("Couldn't open logfile %s: %v", foreign.Own(c.SSHLog.File), Reason(err))}
@@ -74,8 +74,8 @@ func OpenLog(c *spec.Command, stderr io.Writer) (*Log, error) {
 	return l, nil
 }
 
-func openAppending(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666) // less the umask, as fopen(3)
+func openAppending(path string, mode os.FileMode) (*os.File, error) {
+	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
 }
 
 // Close closes the files.

@@ -120,10 +120,12 @@ func (l *Loop) serve(ctx context.Context, listener *net.TCPListener) {
 		l.mu.Lock()
 		path, port := l.path, l.port
 		l.mu.Unlock()
-		select {
-		case room <- struct{}{}:
-		default:
-			path = nil
+		if path != nil {
+			select {
+			case room <- struct{}{}:
+			default:
+				path = nil
+			}
 		}
 		if path == nil {
 			conn.SetLinger(0)

@@ -97,6 +97,22 @@ func TestLoopPassesUntilTheConnectionEnds(t *testing.T) {
 	}
 }
 
+// Whoever knocks at the monitor port while there is no connection takes no room from the tests of the next one.
+func TestKnocksWithoutAConnectionTakeNoRoom(t *testing.T) {
+	l, log := newLoop(t, nil)
+	for range 2 * maxCarried {
+		if conn, err := net.Dial("tcp", l.write.Addr().String()); err == nil { // else it was reset already
+			io.Copy(io.Discard, conn)
+			conn.Close()
+		}
+	}
+	p := &fakePath{done: make(chan struct{})}
+	time.AfterFunc(300*time.Millisecond, func() { close(p.done) })
+	if err := l.Watch(t.Context(), p, time.Now()); err != nil || !strings.Contains(logged(log), "connection ok") {
+		t.Errorf("%v, and the log has\n%s", err, logged(log))
+	}
+}
+
 func TestLoopThatDoesNotComeBackIsDown(t *testing.T) {
 	l, log := newLoop(t, nil)
 	p := &fakePath{done: make(chan struct{}), eats: true}
