@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/interactive"
 )
 
@@ -22,8 +23,14 @@ type annexes struct {
 	making sync.Mutex                              // held while one is made, so that a hundred sessions at once do not make a hundred
 
 	mu     sync.Mutex // guards all following fields
-	live   []*Session
+	live   []annexed
 	closed bool
+}
+
+// annexed is one of them, with the options that it was made by.
+type annexed struct {
+	*Session
+	options *config.Options
 }
 
 // OnCrowded has more called when a session finds no room on the connections that there are. more returns a new connection, which
@@ -65,7 +72,7 @@ func (t *Tunnel) annex(ctx context.Context) (*place, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	for _, s := range slices.Concat(t.pool.sessions(), a.sessions()) {
+	for _, s := range t.takers() {
 		if s.hasRoom() {
 			return s.place(), nil
 		}
@@ -73,12 +80,13 @@ func (t *Tunnel) annex(ctx context.Context) (*place, error) {
 	if a.more == nil || len(a.sessions()) >= maxAnnexes {
 		return nil, errCrowded
 	}
+	options := t.options.Load()
 	s, err := a.more(ctx)
 	if err != nil {
 		return nil, err
 	}
 	p := s.place()
-	if !a.add(s) {
+	if !a.add(annexed{s, options}) {
 		p.leave()
 		s.Close()
 		return nil, errStopping
@@ -86,8 +94,20 @@ func (t *Tunnel) annex(ctx context.Context) (*place, error) {
 	return p, nil
 }
 
+// takers returns the connections that new sessions may go to. A connection that leads to where the tunnel led before a reload
+// keeps its sessions and takes no other.
+func (t *Tunnel) takers() []*Session {
+	sessions, now := t.pool.sessions(), t.options.Load()
+	for _, s := range t.annexes.sessions() {
+		if s.options.SameConnection(now) {
+			sessions = append(sessions, s.Session)
+		}
+	}
+	return sessions
+}
+
 // add adds s. It is false after close.
-func (a *annexes) add(s *Session) bool {
+func (a *annexes) add(s annexed) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -98,16 +118,18 @@ func (a *annexes) add(s *Session) bool {
 }
 
 // sessions returns those that live.
-func (a *annexes) sessions() []*Session {
+func (a *annexes) sessions() []annexed {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.live = slices.DeleteFunc(a.live, func(s *Session) bool { return s.broken() })
+	a.live = slices.DeleteFunc(a.live, func(s annexed) bool { return s.broken() })
 	return slices.Clone(a.live)
 }
 
 // close returns those that live, for the last time: no more are made.
-func (a *annexes) close() []*Session {
-	live := a.sessions()
+func (a *annexes) close() (live []*Session) {
+	for _, s := range a.sessions() {
+		live = append(live, s.Session)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closed, a.live = true, nil
@@ -165,7 +187,7 @@ func (t *Tunnel) roomier(p *place) *place {
 	if p.session.hasRoom() {
 		return p
 	}
-	for _, s := range slices.Concat(t.pool.sessions(), t.annexes.sessions()) {
+	for _, s := range t.takers() {
 		if s.hasRoom() {
 			p.leave()
 			return s.place()

@@ -77,6 +77,7 @@ func (s *sharing) settle(ctx context.Context, wanted config.Master) {
 	case s.listened && s.master.Path() == "": // a client asked for it
 		return
 	case s.master.InPlace():
+		s.listened = true // also after a reload, so that a stop that a client asks for holds
 		return
 	}
 	path := pathForClients(ctx, wanted)

@@ -2,6 +2,7 @@ package mux
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -126,23 +127,47 @@ func passRequests(from <-chan *ssh.Request, ask func(string, bool, []byte) (bool
 // in greeting goes nowhere.
 type proxied struct {
 	net.Conn
-	greeting []byte // that has not been read yet
-	skip     int    // messages of its own that are not sent
+	unread []byte // the rest of the greeting, later of a packet
+	skip   int    // messages of its own that are not sent
 }
 
 // The library says HELLO and C_PROXY with request ID 0, and expects one answer to each (x/crypto/ssh control.go).
 func newProxied(conn net.Conn) *proxied {
 	greeting := append(newMessage(typeHello, protocolVersion).packet(), newMessage(answerProxy, 0).packet()...)
-	return &proxied{Conn: conn, greeting: greeting, skip: 2}
+	return &proxied{Conn: conn, unread: greeting, skip: 2}
 }
 
 func (p *proxied) Read(b []byte) (int, error) {
-	if len(p.greeting) == 0 {
-		return p.Conn.Read(b)
+	if len(p.unread) == 0 {
+		packet, err := p.readPacket()
+		if err != nil {
+			return 0, err
+		}
+		p.unread = packet
 	}
-	n := copy(b, p.greeting)
-	p.greeting = p.greeting[n:]
+	n := copy(b, p.unread)
+	p.unread = p.unread[n:]
 	return n, nil
+}
+
+// errBadPacket ends a proxy client.
+var errBadPacket = errors.New("a packet without a message, or one that is too long")
+
+// readPacket reads a whole packet with its length. One without a message would be a panic in the library's own goroutine
+// (x/crypto/ssh v0.58.0, mux.go:246), which nobody could recover from.
+func (p *proxied) readPacket() ([]byte, error) {
+	const head, padding = 4, 1
+	packet := make([]byte, head)
+	if _, err := io.ReadFull(p.Conn, packet); err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(packet)
+	if size <= padding || size > maxMessage {
+		return nil, errBadPacket
+	}
+	packet = append(packet, make([]byte, size)...)
+	_, err := io.ReadFull(p.Conn, packet[head:])
+	return packet, err
 }
 
 func (p *proxied) Write(b []byte) (int, error) {

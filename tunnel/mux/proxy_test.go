@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -81,5 +82,21 @@ func TestProxyClientLeaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Close()
+	eventually(t, "nobody is left", func() bool { return m.Clients() == 0 })
+}
+
+// A packet without a message ends its client, and nothing else: the library panics on it, in a goroutine of its own.
+func TestEmptyPacketOfAProxyClient(t *testing.T) {
+	m := newMaster(t, newFake(t))
+	for _, packet := range []string{"\x00\x00\x00\x01\x00", "\x00\x00\x00\x00", "\xff\xff\xff\xff\x00"} {
+		s := greet(t, m)
+		s.say(newMessage(requestProxy, 1))
+		s.receive()
+		io.WriteString(s.conn, packet)
+		if _, err := io.Copy(io.Discard, s.conn); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%q is waited for", packet)
+		}
+		s.conn.Close()
+	}
 	eventually(t, "nobody is left", func() bool { return m.Clients() == 0 })
 }
