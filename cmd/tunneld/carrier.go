@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/tunneld/tunneld/config"
@@ -21,9 +20,24 @@ var errNoAnswer = errors.New("the server has not answered")
 // carrier is a tunnel as the clients of its ControlPath see it: a mux.Tunnel.
 type carrier struct {
 	runner     *runner
-	changing   *sync.Mutex // that of reloads: forwards change one at a time
-	supervised bool        // a service manager would start the process again
-	putDown    func()      // begins to stop the tunnel
+	changing   chan struct{}   // that of reloads: forwards change one at a time
+	ending     <-chan struct{} // closed when the tunnel ends, which waits for its clients
+	supervised bool            // a service manager would start the process again
+	putDown    func()          // begins to stop the tunnel
+}
+
+// change calls f while nothing else changes forwards. A reload may take long, since it reads files and looks up names: whoever
+// is gone, or has a tunnel that ends, does not wait for it.
+func (c *carrier) change(ctx context.Context, f func() error) error {
+	select {
+	case c.changing <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-c.ending:
+		return errBeingStopped
+	}
+	defer func() { <-c.changing }()
+	return f()
 }
 
 // Open opens a channel, if need be after an outage.
@@ -35,9 +49,11 @@ func (c *carrier) Open(ctx context.Context, kind string, payload []byte) (intera
 // it is refused, nobody asks for it again.
 func (c *carrier) Forward(ctx context.Context, f config.Forward) (port int, err error) {
 	t := c.runner.tunnel
-	c.changing.Lock()
-	added, err := t.AddForward(context.WithoutCancel(ctx), f) // it outlives the client
-	c.changing.Unlock()
+	added, lasting := false, context.WithoutCancel(ctx) // it outlives the client
+	err = c.change(ctx, func() (err error) {
+		added, err = t.AddForward(lasting, f)
+		return err
+	})
 	if err != nil {
 		return 0, err
 	}
@@ -51,9 +67,7 @@ func (c *carrier) Forward(ctx context.Context, f config.Forward) (port int, err 
 	case err != nil && !added:
 		return 0, err
 	case err != nil:
-		c.changing.Lock()
-		defer c.changing.Unlock()
-		return 0, errors.Join(err, t.RemoveForward(context.WithoutCancel(ctx), f))
+		return 0, errors.Join(err, c.change(lasting, func() error { return t.RemoveForward(lasting, f) }))
 	case added:
 		c.runner.log.Info("forward added", "forward", tunnel.Spec(f))
 	}
@@ -62,9 +76,7 @@ func (c *carrier) Forward(ctx context.Context, f config.Forward) (port int, err 
 
 // Cancel takes away a forward that Forward has added.
 func (c *carrier) Cancel(ctx context.Context, f config.Forward) error {
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	err := c.runner.tunnel.RemoveForward(context.WithoutCancel(ctx), f)
+	err := c.change(ctx, func() error { return c.runner.tunnel.RemoveForward(context.WithoutCancel(ctx), f) })
 	switch {
 	case errors.Is(err, tunnel.ErrNotForwarded):
 		return mux.ErrNotForwarded
@@ -98,10 +110,10 @@ func (c *carrier) Info(about string) (string, bool) {
 	return say(c.runner), true
 }
 
-// carrierOf returns r as the clients of its ControlPath see it.
-func (p *process) carrierOf(ctx context.Context, r *runner) *carrier {
+// carrierOf returns r as the clients of its ControlPath see it. running ends with r.
+func (p *process) carrierOf(running context.Context, r *runner) *carrier {
 	return &carrier{
-		runner: r, changing: &p.reloading, supervised: os.Getenv("NOTIFY_SOCKET") != "",
-		putDown: func() { p.tasks.Go(func() { p.putDown(ctx, r) }) },
+		runner: r, changing: p.reloading, ending: running.Done(), supervised: os.Getenv("NOTIFY_SOCKET") != "",
+		putDown: func() { p.tasks.Go(func() { p.putDown(context.WithoutCancel(running), r) }) },
 	}
 }

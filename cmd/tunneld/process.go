@@ -29,7 +29,7 @@ type process struct {
 	ended     chan struct{} // of one element: a tunnel has ended
 	changed   chan struct{} // of one element: a tunnel's state has changed
 
-	reloading sync.Mutex     // held by reload
+	reloading chan struct{}  // of one element, in it while forwards change: one reload at a time
 	tasks     sync.WaitGroup // reloads, reconnects and the watch for sleep and network changes; waited for by run
 
 	sockets *tunnel.Sockets // set by run
@@ -44,9 +44,10 @@ type process struct {
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
 		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(),
-		service: systemd.NewService(log),
-		ended:   make(chan struct{}, 1),
-		changed: make(chan struct{}, 1),
+		service:   systemd.NewService(log),
+		ended:     make(chan struct{}, 1),
+		changed:   make(chan struct{}, 1),
+		reloading: make(chan struct{}, 1),
 	}
 }
 
@@ -211,7 +212,7 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 // asked to stop is forgotten when it has; one that fails is kept.
 func (p *process) start(running context.Context, r *runner) {
 	running, r.end = context.WithCancel(running)
-	r.sharing = newSharing(p.carrierOf(context.WithoutCancel(running), r), r.log)
+	r.sharing = newSharing(p.carrierOf(running, r), r.log)
 	if !p.enlist(r) {
 		r.stop() // it ends at once
 	}

@@ -27,8 +27,8 @@ var (
 // somebody has put down is left so. What cannot be read changes nothing: that is the error. What cannot be bound changes
 // nothing of its tunnel. All is told in the log as well. Nothing of before is stopped where nothing would be left.
 func (p *process) reload(alive, running context.Context) ([]outcome, error) {
-	p.reloading.Lock()
-	defer p.reloading.Unlock()
+	p.reloading <- struct{}{}
+	defer func() { <-p.reloading }()
 	if running.Err() != nil {
 		return nil, p.tooLate()
 	}

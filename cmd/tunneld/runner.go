@@ -99,7 +99,10 @@ func (r *runner) settle(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	if r.monitor.Status().State == monitor.Failed {
-		<-r.done // it is on its way
+		select {
+		case <-r.done: // it is on its way
+		case <-ctx.Done():
+		}
 	}
 	if r.hasEnded() {
 		return r.err
