@@ -121,6 +121,9 @@ func (d *descriptor) isClosed() bool {
 
 // interrupt is close that does not wait.
 func (d *descriptor) interrupt() {
+	if d == nil {
+		return
+	}
 	d.once.Do(func() {
 		close(d.done)
 		if d.way != nil {

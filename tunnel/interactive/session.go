@@ -202,7 +202,7 @@ func (s *session) serveRequests() {
 		case "exit-signal":
 			s.killed(r.Payload)
 		case "eow@openssh.com":
-			s.in.close()
+			s.in.interrupt() // and does not wait: a request that is not read stops the whole connection
 		default:
 			known = false
 		}

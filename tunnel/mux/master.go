@@ -81,7 +81,10 @@ func (m *Master) Clients() int {
 	return len(m.clients)
 }
 
-// Close gives up the socket, ends all sessions and waits for that.
+// closeTime is what sessions get to end. A file that a client has passed may hang, such as one on a network file system.
+const closeTime = 3 * time.Second
+
+// Close gives up the socket, ends all sessions and waits for that, for closeTime at most.
 func (m *Master) Close() {
 	m.mu.Lock()
 	m.closed = true
@@ -91,7 +94,18 @@ func (m *Master) Close() {
 		c.conn.Close()
 	}
 	m.mu.Unlock()
-	m.running.Wait()
+	ended := make(chan struct{})
+	go func() {
+		m.running.Wait()
+		close(ended)
+	}()
+	late := time.NewTimer(closeTime)
+	defer late.Stop()
+	select {
+	case <-ended:
+	case <-late.C:
+		m.log.Warn("sessions of the ControlPath have not ended", "hint", "a file that a client has passed does not answer")
+	}
 }
 
 // accept hands every client to a goroutine of its own until s is closed.
