@@ -60,26 +60,22 @@ func (f *fakeTunnel) Open(ctx context.Context, kind string, payload []byte) (int
 	if err != nil {
 		return nil, err
 	}
-	return &fakeChannel{ch, requests, f.lost}, nil
+	return &fakeChannel{ch, requests, f}, nil
 }
 
 type fakeChannel struct {
 	ssh.Channel
 	requests <-chan *ssh.Request
-	lost     chan struct{}
+	tunnel   *fakeTunnel
 }
 
 func (c *fakeChannel) Stderr() io.Reader             { return c.Channel.Stderr() }
 func (c *fakeChannel) Requests() <-chan *ssh.Request { return c.requests }
-func (c *fakeChannel) Lost() <-chan struct{}         { return c.lost }
+func (c *fakeChannel) Lost() <-chan struct{}         { return c.tunnel.lost }
 func (c *fakeChannel) Err() error                    { return io.ErrUnexpectedEOF }
 func (c *fakeChannel) Lives(context.Context) bool {
-	select {
-	case <-c.lost:
-		return false
-	default:
-		return true
-	}
+	_, _, err := c.tunnel.client.SendRequest("keepalive@openssh.com", true, nil)
+	return err == nil
 }
 
 func (f *fakeTunnel) Forward(_ context.Context, w config.Forward) (int, error) {

@@ -82,12 +82,17 @@ func (c *client) proxyChannel(ctx context.Context, open ssh.NewChannel) {
 	}
 	defer near.Close()
 	joinChannels(ctx, near, requests, far)
+	if !far.Lives(ctx) {
+		c.conn.Close() // what is cut must not look complete, and a channel has no other way to say so
+	}
 }
 
-// joinChannels copies data, requests and the ends of both directions until either side has closed its channel. What then
-// still waits in the library ends with the two connections.
+// joinChannels copies data, requests and the ends of both directions until either side has closed its channel, and what the
+// client wrote before that has gone on. What then still waits in the library ends with the two connections.
 func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Request, far interactive.Channel) {
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		io.Copy(far, near)
 		far.CloseWrite()
 	}()
@@ -100,7 +105,11 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 		passRequests(far.Requests(), near.SendRequest)
 		down.Wait()
 	}()
-	go func() { down.Wait(); near.CloseWrite() }()
+	go func() {
+		if down.Wait(); far.Lives(ctx) {
+			near.CloseWrite()
+		}
+	}()
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
@@ -109,6 +118,12 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 	select {
 	case <-finished:
 	case <-left:
+		select {
+		case <-sent:
+		case <-finished:
+		case <-far.Lost():
+		case <-ctx.Done():
+		}
 	case <-ctx.Done():
 	}
 }

@@ -100,3 +100,50 @@ func TestEmptyPacketOfAProxyClient(t *testing.T) {
 	}
 	eventually(t, "nobody is left", func() bool { return m.Clients() == 0 })
 }
+
+// What a client wrote before it closed its channel arrives: as at sshd, the end is behind it.
+func TestProxyClientThatClosesAtOnceLosesNothing(t *testing.T) {
+	received := make(chan int64, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		n, _ := io.Copy(io.Discard, conn)
+		received <- n
+	}()
+	c := proxyClient(t, newMaster(t, newFake(t)))
+	conn, err := c.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size = 1 << 20
+	if _, err := conn.Write(make([]byte, size)); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	if n := <-received; n != size {
+		t.Errorf("%d bytes of %d arrived", n, size)
+	}
+}
+
+// A connection that is lost is no end of what it carried.
+func TestProxyClientLearnsOfALoss(t *testing.T) {
+	f := newFake(t)
+	c := proxyClient(t, newMaster(t, f))
+	conn, err := c.Dial("tcp", echoServer(t).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.client.Close()
+	io.Copy(io.Discard, conn)
+	if err := c.Wait(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the client's own connection goes on: %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -29,6 +30,7 @@ type Connection interface {
 	Path
 	OpenSession(ctx context.Context) (interactive.Channel, error)
 	Connect(ctx context.Context, target config.Endpoint) (tunnel.Stream, error)
+	Keepalive(ctx context.Context) (time.Duration, error)
 }
 
 // NewWork returns the work that the words and the options ask for. The error is a *config.Error.
@@ -108,10 +110,12 @@ func (w *Work) pass(ctx context.Context, conn Connection) (status int, ended boo
 		stream.CloseWrite()
 	}()
 	io.Copy(os.Stdout, stream)
-	select {
-	case <-conn.Done():
-		return 0, false
-	default:
-		return 0, true
-	}
+	// An end that the connection did not live after is its own: the library ends all channels before it says why.
+	ctx, cancel := context.WithTimeout(ctx, proofTime)
+	defer cancel()
+	_, err = conn.Keepalive(ctx)
+	return 0, err == nil
 }
+
+// proofTime is what a server gets to show that it lives after the end of what it sent.
+const proofTime = 10 * time.Second
