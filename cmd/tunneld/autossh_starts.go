@@ -30,6 +30,7 @@ type starts struct {
 	count   int
 	at      time.Time               // of the last one
 	cancel  context.CancelCauseFunc // of the attempt; nil: none runs
+	attempt int                     // the number of that one
 	session monitor.Session         // that came of it; nil: none yet
 	worked  chan struct{}           // closed when the work on it has ended; nil: there is none
 }
@@ -48,10 +49,35 @@ func (s *starts) begin(most int) error {
 	return nil
 }
 
-func (s *starts) set(cancel context.CancelCauseFunc) {
+// set notes how the attempt that begins is ended, until the function that it returns is called.
+func (s *starts) set(cancel context.CancelCauseFunc) (forget func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.attempt++
+	mine := s.attempt
 	s.cancel = cancel
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.attempt == mine { // else another has begun in its place
+			s.cancel = nil
+		}
+	}
+}
+
+// lives reports whether the connection of the last start does. An attempt beside it is no start: autossh knows of none.
+func (s *starts) lives() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session == nil {
+		return false
+	}
+	select {
+	case <-s.session.Done():
+		return false
+	default:
+		return true
+	}
 }
 
 func (s *starts) joined(session monitor.Session) (at time.Time) {
@@ -123,14 +149,16 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 	if err := s.awaitWork(ctx); err != nil {
 		return nil, err
 	}
+	if s.lives() {
+		return t.Tunnel.Connect(ctx)
+	}
 	if err := s.begin(t.run.command.Settings.MaxStart); err != nil {
 		return nil, err
 	}
 	t.run.sayStart()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s.set(cancel)
-	defer s.set(nil)
+	defer s.set(cancel)()
 	session, err := t.Tunnel.Connect(ctx)
 	if err != nil && errors.Is(context.Cause(ctx), errRestart) {
 		return nil, errRestart
@@ -141,6 +169,10 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 // Join is for monitor.Tunnel.
 func (t countedTunnel) Join(s monitor.Session) {
 	t.Tunnel.Join(s)
+	if t.run.starts.lives() { // s takes its place
+		t.run.starts.begin(-1)
+		t.run.sayStart()
+	}
 	t.run.watch(s, t.run.starts.joined(s))
 }
 
