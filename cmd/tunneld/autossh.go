@@ -82,7 +82,12 @@ func refuseAutossh(stderr io.Writer, name string, log *front.Log, err error) int
 	}
 	if refusal.Text != "" {
 		fmt.Fprintf(stderr, "%s: %s\n", name, refusal.Text)
-		front.Report(name, autossh.Entry{Level: autossh.LevelError, Text: refusal.Text})
+		entry := autossh.Entry{Level: autossh.LevelError, Text: refusal.Text}
+		if log != nil {
+			log.Record(entry)
+		} else {
+			front.Report(name, entry)
+		}
 	}
 	if refusal.Hint != "" {
 		fmt.Fprintf(stderr, "%s: hint: %s\n", name, refusal.Hint)

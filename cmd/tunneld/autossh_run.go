@@ -157,6 +157,12 @@ func (a *autosshRun) settle(ctx context.Context) error {
 	if err := a.openLoop(ctx); err != nil {
 		return err
 	}
+	if pidFile != "" {
+		if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
+			return &autossh.Refusal{Text: autossh.CannotOpenPIDFile(pidFile, front.Reason(err)).Text}
+		}
+		a.pidFile = pidFile
+	}
 	if a.ready != nil {
 		a.log.LeaveTerminal()
 		a.stderr = io.Discard
@@ -164,12 +170,6 @@ func (a *autosshRun) settle(ctx context.Context) error {
 			return &autossh.Refusal{Text: autossh.DaemonFailed(err).Text}
 		}
 		a.leaveDirectory()
-	}
-	if pidFile != "" {
-		if err := os.WriteFile(pidFile, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o644); err != nil {
-			return &autossh.Refusal{Text: autossh.CannotOpenPIDFile(pidFile, front.Reason(err)).Text}
-		}
-		a.pidFile = pidFile
 	}
 	return nil
 }
