@@ -131,7 +131,7 @@ func testEchoService(t *testing.T, s *stage) {
 		c.Write(line[:n])
 		io.Copy(io.Discard, c)
 	})
-	r := s.begin(t, fmt.Sprintf("AUTOSSH_POLL=2 AUTOSSH_MESSAGE=hello·there -M {P}:%d -N -L {L}:127.0.0.1:{ECHO} server", portOf(service.Address())))
+	r := s.begin(t, fmt.Sprintf("AUTOSSH_POLL=8 AUTOSSH_FIRST_POLL=2 AUTOSSH_MESSAGE=hello·there -M {P}:%d -N -L {L}:127.0.0.1:{ECHO} server", portOf(service.Address())))
 	node, _ := os.Hostname()
 	line := lab.Receive(t, heard)
 	want := fmt.Sprintf(`^%s autossh %d [0-9]+ hello there\r\n$`, regexp.QuoteMeta(node), r.pid())
