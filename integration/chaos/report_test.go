@@ -101,7 +101,7 @@ func (r *chaos) judge() verdict {
 			v.away++ // the server's side: how its sockets end when it is killed is not ours to say
 			continue
 		case d.end == truncated || d.end == refused:
-		case d.end == wasCut && during != nil && !inside(down, d):
+		case d.end == wasCut && during != nil && (d.kind == "target of R" || !inside(down, d)): // nobody holds what the server has let in
 			v.broken++
 			continue
 		case d.end == wasCut && during != nil:
