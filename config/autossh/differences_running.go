@@ -26,7 +26,7 @@ func RunningDifferences() []Difference {
 		{
 			"refused before the background", "autossh -f -M 0 -N -o NoSuchOption=1 host",
 			"goes to the background with 0, and then restarts ssh for ever",
-			"what is wrong with arguments, environment and ssh_config is said, and the exit code is 1; -f gives 0 only when the ports are bound and the pid file is written",
+			"what is wrong with arguments, environment and ssh_config is said, and the exit code is 1; -f gives 0 only when the local ports have been asked for and the pid file is written; one that is taken is asked for on and on",
 		},
 		{
 			"refusals", "AUTOSSH_POLL=0 autossh -M 0 host",

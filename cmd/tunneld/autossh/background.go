@@ -12,7 +12,7 @@ import (
 )
 
 // The way into the background: the process that the person started begins another of the same words and waits until that has
-// read its configuration, asked what it has to ask at the terminal, listens, and has written its pid file. Then it
+// read its configuration, asked what it has to ask at the terminal, tried to listen once, and has written its pid file. Then it
 // exits with 0 and the other one goes on without a terminal; before that, the other one's end is its own. A Go program
 // cannot fork(2) as daemon(3) does.
 
