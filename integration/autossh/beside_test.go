@@ -177,7 +177,7 @@ func newStage(t *testing.T) *stage {
 		lab.Within(time.Minute, func() bool { return closed(c) })
 	}).Address())
 	s.dead = lab.FreePort(t)
-	s.taken = lab.FreePort(t)
+	s.taken = lab.FreePorts(t, 2) + 1
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		if l, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(s.taken))); err == nil {
 			t.Cleanup(func() { l.Close() })

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,26 +31,10 @@ type vector struct {
 // time: autossh sees the end of a child that ends at once only at the next poll, which is why that is short, too.
 const recorder = "#!/bin/sh\n[ $# -eq 0 ] || printf '%s\\0' \"$@\" >\"$RECORD.new\"\n[ $# -gt 0 ] || : >\"$RECORD.new\"\nmv \"$RECORD.new\" \"$RECORD\"\nsleep 0.1\nexit 3\n"
 
-var nextPort atomic.Int32
-
 // freePort returns a port below those that Debian's wrapper chooses from, which is free as is the next one.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 2000 {
-		port := 20000 + int(nextPort.Add(2))%10000
-		first, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		second, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port+1))
-		first.Close()
-		if err == nil {
-			second.Close()
-			return port
-		}
-	}
-	t.Fatal("no two free ports")
-	return 0
+	return lab.FreePorts(t, 2)
 }
 
 // split returns the variables and the words of a vector.

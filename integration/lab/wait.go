@@ -93,26 +93,45 @@ var ports = struct {
 // FreePort returns a TCP port that is free on all addresses now, and that no other test is given.
 func FreePort(t testing.TB) int {
 	t.Helper()
+	return FreePorts(t, 1)
+}
+
+// FreePorts returns the first of n TCP ports in a row that are free on all addresses now, and that no other test is given.
+func FreePorts(t testing.TB, n int) int {
+	t.Helper()
 	ports.Lock()
 	defer ports.Unlock()
 	for range 2000 {
-		ports.next++
-		if ports.next >= 32000 {
+		if ports.next+n >= 32000 {
 			ports.next = 10000
 		}
-		reserved, err := net.Listen("unix", fmt.Sprintf("@tunneld-test-port-%d", ports.next))
-		if err != nil {
-			continue
+		first := ports.next + 1
+		ports.next += n
+		if held := reserve(first, n); held != nil {
+			ports.held = append(ports.held, held...)
+			return first
 		}
-		if !bindable(ports.next) {
-			reserved.Close()
-			continue
-		}
-		ports.held = append(ports.held, reserved)
-		return ports.next
 	}
 	t.Fatal("no free port between 10000 and 32000")
 	return 0
+}
+
+// reserve returns what holds n ports in a row, or nil: somebody has one of them.
+func reserve(first, n int) []net.Listener {
+	var held []net.Listener
+	for port := first; port < first+n; port++ {
+		l, err := net.Listen("unix", fmt.Sprintf("@tunneld-test-port-%d", port))
+		if err == nil {
+			held = append(held, l)
+		}
+		if err != nil || !bindable(port) {
+			for _, l := range held {
+				l.Close()
+			}
+			return nil
+		}
+	}
+	return held
 }
 
 // bindable reports whether nobody listens on a port. It does not listen itself: a child that is being started at this

@@ -247,7 +247,10 @@ func TestSuspendAndGoOn(t *testing.T) {
 			m.typed("fg\r")
 			lab.Eventually(t, lab.Patience, "raw", m.isRaw)
 			m.typed("word\r")
-			m.wait("got word")
+			lab.Eventually(t, lab.Patience, "the shell is back after its word", func() bool {
+				_, after, ok := strings.Cut(m.shown(), "got word")
+				return ok && strings.Contains(after, "prompt$ ") // what is typed before goes to ssh, or nowhere
+			})
 			m.typed("exit $?\r")
 			if code := m.end(); code != 9 {
 				t.Errorf("ended with %d", code)
