@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 )
 
 // adoptCommand is for the unit's ExecStartPre=+, as root: what root has put into the service's directory since the last
@@ -20,7 +21,7 @@ func adoptCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path := os.Getenv("STATE_DIRECTORY")
 			if path == "" {
-				return &exitError{code: exitUsage, err: errors.New("STATE_DIRECTORY is not set: this is for tunneld@.service")}
+				return &exit.Error{Code: exit.Usage, Err: errors.New("STATE_DIRECTORY is not set: this is for tunneld@.service")}
 			}
 			var failures []error
 			for _, one := range filepath.SplitList(path) { // systemd.exec(5): may be several

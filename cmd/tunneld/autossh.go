@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config/autossh"
 )
 
@@ -24,8 +25,8 @@ called autossh, by a link of that name to tunneld, does the same. README.md list
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words := append([]string{autossh.DefaultName}, args...)
-			if code := runAutossh(cmd.Context(), words, cmd.OutOrStdout(), cmd.ErrOrStderr()); code != exitOK {
-				return &exitError{code: code}
+			if code := runAutossh(cmd.Context(), words, cmd.OutOrStdout(), cmd.ErrOrStderr()); code != exit.OK {
+				return &exit.Error{Code: code}
 			}
 			return nil
 		},
@@ -46,7 +47,7 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 	}
 	if c.Version {
 		fmt.Fprint(stdout, autossh.VersionLine(c.Name, versionText()))
-		return exitOK
+		return exit.OK
 	}
 	ready := front.Second()
 	if c.Background && ready == nil {
@@ -74,11 +75,11 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 func refuseAutossh(stderr io.Writer, name string, log *front.Log, err error) int {
 	var refusal *autossh.Refusal
 	if !errors.As(err, &refusal) {
-		printError(stderr, err)
-		if log != nil && exitCode(err) != exitOK {
+		exit.Print(stderr, err)
+		if log != nil && exit.Code(err) != exit.OK {
 			log.Record(autossh.Entry{Level: autossh.LevelError, Text: err.Error()})
 		}
-		return exitGaveUp
+		return exit.GaveUp
 	}
 	if refusal.Text != "" {
 		fmt.Fprintf(stderr, "%s: %s\n", name, refusal.Text)
@@ -95,5 +96,5 @@ func refuseAutossh(stderr io.Writer, name string, log *front.Log, err error) int
 	if refusal.Usage {
 		fmt.Fprint(stderr, autossh.Usage(name))
 	}
-	return exitGaveUp
+	return exit.GaveUp
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
@@ -57,7 +58,7 @@ func (a *autosshRun) run(ctx context.Context) int {
 		return refuseAutossh(a.stderr, a.command.Name, a.log, err)
 	}
 	if len(plans) == 0 { // a signal came while the configuration was read
-		return exitGaveUp
+		return exit.GaveUp
 	}
 	a.makeRunner(ctx, plans[0])
 	defer a.process.endpoints.close()
@@ -151,7 +152,7 @@ func (a *autosshRun) settle(ctx context.Context) error {
 		asking, done := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 		defer done()
 		if err := a.runner.dialer.Credentials.Unlock(asking, a.runner.plan.options, a.process.log); err != nil {
-			return &exitError{code: exitGaveUp, err: err}
+			return &exit.Error{Code: exit.GaveUp, Err: err}
 		}
 	}
 	if err := a.openLoop(ctx); err != nil {
@@ -250,7 +251,7 @@ func (a *autosshRun) supervise(ctx, running context.Context, stop func(), signal
 	p.start(running, a.runner)
 	a.tellReady()
 	p.endpoints.serve(p, func() ([]outcome, error) {
-		return nil, &exitError{code: exitUsage, err: errors.New("an autossh does not read its configuration anew"), hint: "end it and start it again"}
+		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("an autossh does not read its configuration anew"), Hint: "end it and start it again"}
 	})
 	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
 	return a.react(running, stop, lifetime.C, signals), nil
@@ -279,10 +280,10 @@ func (a *autosshRun) listen(ctx, running context.Context, lifetime <-chan time.T
 		}
 		a.starts.begin(a.command.Settings.MaxStart)
 		a.sayStart()
-		wait, exit := a.decide(monitor.Ended{Err: err})
+		wait, end := a.decide(monitor.Ended{Err: err})
 		a.tellReady()
-		if exit != nil {
-			return true, codeOf(exit)
+		if end != nil {
+			return true, codeOf(end)
 		}
 		timer := time.NewTimer(max(wait, listenPause))
 		select {
@@ -294,11 +295,11 @@ func (a *autosshRun) listen(ctx, running context.Context, lifetime <-chan time.T
 			timer.Stop()
 			if isStop(s) {
 				a.log.Say(autossh.SignalledToExit())
-				return true, exitGaveUp
+				return true, exit.GaveUp
 			}
 		case <-running.Done():
 			timer.Stop()
-			return true, exitGaveUp
+			return true, exit.GaveUp
 		}
 	}
 }
@@ -332,7 +333,7 @@ func (a *autosshRun) react(running context.Context, stop func(), lifetime <-chan
 	p := a.process
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
-	code := exitOK
+	code := exit.OK
 	var asked stopRequest
 	for {
 		select {
@@ -358,11 +359,11 @@ func (a *autosshRun) react(running context.Context, stop func(), lifetime <-chan
 			}
 			if asked.again(time.Now()) {
 				a.starts.end(errRestart) // TunneldDrain is not waited for
-				return exitGaveUp
+				return exit.GaveUp
 			}
 			if !asked.repeated {
 				a.sayStop(s)
-				code = exitGaveUp
+				code = exit.GaveUp
 				p.service.Stopping()
 				stop()
 			}
@@ -372,11 +373,10 @@ func (a *autosshRun) react(running context.Context, stop func(), lifetime <-chan
 
 // codeOf returns autossh's exit code for an error that ends the tunnel.
 func codeOf(err error) int {
-	var exit *exitError
-	if errors.As(err, &exit) {
-		return exit.code
+	if said, ok := errors.AsType[*exit.Error](err); ok {
+		return said.Code
 	}
-	return exitGaveUp
+	return exit.GaveUp
 }
 
 func (a *autosshRun) sayStop(s os.Signal) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -235,7 +236,7 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 	v := a.rules.Next(end)
 	a.log.Say(v.Log...)
 	if v.Exit {
-		return 0, &exitError{code: v.Code}
+		return 0, &exit.Error{Code: v.Code}
 	}
 	return v.Wait, nil
 }

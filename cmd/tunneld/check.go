@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
@@ -76,7 +77,7 @@ func (c *checker) step(name string, took time.Duration, detail string, err error
 		c.failures = append(c.failures, err)
 	}
 	fmt.Fprintf(c.out, "%-4s  %-15s %9s  %s\n", verdict, name, millis(took), systemd.OneLine(detail))
-	if hint := hintOf(err); err != nil && hint != "" {
+	if hint := exit.HintOf(err); err != nil && hint != "" {
 		fmt.Fprintf(c.out, "      hint: %s\n", hint)
 	}
 }
@@ -95,11 +96,11 @@ func (c *checker) verdict() error {
 	if len(c.failures) == 0 {
 		return nil
 	}
-	code := exitGaveUp
+	code := exit.GaveUp
 	for _, err := range c.failures {
-		code = max(code, exitCode(err))
+		code = max(code, exit.Code(err))
 	}
-	return &exitError{code: code}
+	return &exit.Error{Code: code}
 }
 
 func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error {
@@ -145,7 +146,7 @@ func (c *checker) config(ctx context.Context, flags *sshFlags, alias string) *co
 		p, err = planOne(ctx, environment, flags, alias)
 	}
 	if err != nil {
-		for _, one := range flatten(err) {
+		for _, one := range exit.Flatten(err) {
 			c.step("config", time.Since(began), "", one)
 		}
 		return nil

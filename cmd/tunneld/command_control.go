@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
@@ -53,7 +55,7 @@ func (s steering) command() *cobra.Command {
 		Long:  s.long + "\n\nNAME is as `tunneld status` shows it, or a quoted pattern ('sshproxy-*', '*' for all).",
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if len(names) == 0 {
-				return usageError(cmd, fmt.Errorf("which tunnel? `tunneld %s NAME`; '*' means all", s.verb))
+				return exit.UsageError(cmd, fmt.Errorf("which tunnel? `tunneld %s NAME`; '*' means all", s.verb))
 			}
 			chosen, err := selectTunnels(cmd.Context(), names)
 			failures := []error{err}
@@ -75,12 +77,12 @@ func (s steering) do(ctx context.Context, out, notes io.Writer, c choice) error 
 	results, err := c.instance.control(ctx, s.verb, c.names)
 	over()
 	if err != nil {
-		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", strings.Join(c.names, " "), err)}
+		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", strings.Join(c.names, " "), err)}
 	}
 	var failures []error
 	for _, r := range results {
 		if r.Error != "" {
-			failures = append(failures, &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %s", r.Tunnel, r.Error), hint: r.Hint})
+			failures = append(failures, &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %s", r.Tunnel, r.Error), Hint: r.Hint})
 			continue
 		}
 		fmt.Fprintf(out, "%s: %s in %s\n", r.Tunnel, cmp.Or(r.Did, s.done), time.Duration(r.Took).Round(time.Millisecond))
@@ -107,7 +109,7 @@ func waitGone(ctx context.Context, c choice) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if taken, _ := inUse(ctx, c.instance.socket); !taken {
+		if taken, _ := rundir.InUse(ctx, c.instance.socket); !taken {
 			return nil
 		}
 		select {
@@ -138,7 +140,7 @@ connection has.`,
 			var failures []error
 			for _, s := range report.Tunnels {
 				for _, reason := range s.Unready(fine...) {
-					failures = append(failures, &exitError{code: exitGaveUp, err: errors.New(reason)})
+					failures = append(failures, &exit.Error{Code: exit.GaveUp, Err: errors.New(reason)})
 				}
 			}
 			return errors.Join(failures...)

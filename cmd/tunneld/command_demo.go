@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/demo"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 )
 
 func demoCommand() *cobra.Command {
@@ -21,7 +22,7 @@ nothing of yours. It ends by itself.`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			if err := demo.Run(ctx, cmd.OutOrStdout(), keep); err != nil {
-				return &exitError{code: exitGaveUp, err: err}
+				return &exit.Error{Code: exit.GaveUp, Err: err}
 			}
 			return nil
 		},

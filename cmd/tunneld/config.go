@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 )
@@ -55,7 +56,7 @@ func explainCommand() *cobra.Command {
 // returns all that has failed.
 func eachAlias(cmd *cobra.Command, flags *sshFlags, typed []string, do func(alias string) error) error {
 	if len(typed) == 0 {
-		return usageError(cmd, errors.New("which ALIAS?"))
+		return exit.UsageError(cmd, errors.New("which ALIAS?"))
 	}
 	environment, err := config.CurrentEnvironment()
 	if err != nil {
@@ -81,7 +82,7 @@ func eachAlias(cmd *cobra.Command, flags *sshFlags, typed []string, do func(alia
 // resolveOne resolves the one alias of a command.
 func resolveOne(cmd *cobra.Command, flags *sshFlags, args []string) (*config.Options, error) {
 	if len(args) != 1 {
-		return nil, usageError(cmd, errors.New("exactly one ALIAS is needed"))
+		return nil, exit.UsageError(cmd, errors.New("exactly one ALIAS is needed"))
 	}
 	environment, err := config.CurrentEnvironment()
 	if err != nil {

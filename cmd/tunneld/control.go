@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"log/slog"
 	"net"
 	"net/http"
@@ -29,44 +31,28 @@ type controlSocket struct {
 // holds is never taken, nor is the name of a tunnel that runs already: that is an error. Where there is no place for
 // a socket, and nobody named one, the tunnels are worth more than the steering: then it is nil.
 func claimControl(ctx context.Context, log *slog.Logger, names []string) (*controlSocket, error) {
-	place, err := writablePlace(log, runtimeDirectories(os.Getenv))
+	place, err := rundir.Writable(log, rundir.RuntimeDirectories(os.Getenv))
 	if err != nil {
-		if place.given {
-			return nil, &exitError{code: exitUsage, err: fmt.Errorf("no directory for the control socket: %w", err),
-				hint: "make TUNNELD_RUNTIME_DIR a directory that this user may write"}
+		if place.Given {
+			return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("no directory for the control socket: %w", err),
+				Hint: "make TUNNELD_RUNTIME_DIR a directory that this user may write"}
 		}
 		log.Warn("no control socket: status, reconnect and down will not find this process", "err", err)
 		return nil, nil
 	}
-	dir, err := os.Open(place.path)
+	dir, err := os.Open(place.Path)
 	if err != nil {
 		return nil, err
 	}
 	defer dir.Close() // and with it the lock: two that start at once take turns
-	if err := lockFile(ctx, dir); err != nil {
+	if err := rundir.LockFile(ctx, dir); err != nil {
 		return nil, err
 	}
-	path, err := freePath(ctx, place.path, names)
+	path, err := freePath(ctx, place.Path, names)
 	if err != nil {
 		return nil, err
 	}
 	return makeControl(ctx, path)
-}
-
-// writablePlace returns the first place that can hold a socket, made ready; the error says why each of them cannot.
-func writablePlace(log *slog.Logger, places []directory) (place directory, err error) {
-	var failures []error
-	for _, place = range places {
-		err := place.prepare()
-		if err == nil {
-			if len(failures) > 0 {
-				log.Info("the control socket is in another directory than usual", "path", place.path, "why", errors.Join(failures...))
-			}
-			return place, nil
-		}
-		failures = append(failures, err)
-	}
-	return place, errors.Join(failures...)
 }
 
 // freePath returns the path of a socket for a process that runs the tunnels of these names: that of the first, or one beside
@@ -83,19 +69,19 @@ func freePath(ctx context.Context, dir string, names []string) (string, error) {
 			}
 		}
 	}
-	path := filepath.Join(dir, socketName(names[0]))
+	path := filepath.Join(dir, rundir.SocketName(names[0]))
 	for n := 2; others[path]; n++ {
-		path = filepath.Join(dir, socketName(fmt.Sprintf("%s-%d", names[0], n)))
+		path = filepath.Join(dir, rundir.SocketName(fmt.Sprintf("%s-%d", names[0], n)))
 	}
 	return path, clearPath(ctx, path, names)
 }
 
 // clearPath returns an error where somebody listens at path. A file that is left over is removed.
 func clearPath(ctx context.Context, path string, names []string) error {
-	taken, err := inUse(ctx, path)
+	taken, err := rundir.InUse(ctx, path)
 	switch {
 	case err != nil:
-		return &exitError{code: exitUsage, err: fmt.Errorf("control socket: %w", err), hint: "stop what has the socket, or remove the file"}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("control socket: %w", err), Hint: "stop what has the socket, or remove the file"}
 	case taken:
 		return alreadyRuns(names[0], 0)
 	}
@@ -124,14 +110,14 @@ func alreadyRuns(name string, pid int) error {
 	if pid != 0 {
 		err = fmt.Errorf("%s: already running as process %d", name, pid)
 	}
-	return &exitError{code: exitUsage, err: err,
-		hint: fmt.Sprintf("`tunneld status %s` shows it, `tunneld down %s` stops it; --name NAME runs another one beside it", name, name)}
+	return &exit.Error{Code: exit.Usage, Err: err,
+		Hint: fmt.Sprintf("`tunneld status %s` shows it, `tunneld down %s` stops it; --name NAME runs another one beside it", name, name)}
 }
 
 func makeControl(ctx context.Context, path string) (*controlSocket, error) {
-	listener, err := listenSocket(ctx, path)
+	listener, err := rundir.ListenSocket(ctx, path)
 	if err != nil {
-		return nil, &exitError{code: exitUsage, err: fmt.Errorf("control socket: %w", err)}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("control socket: %w", err)}
 	}
 	file, err := os.Lstat(path)
 	if err != nil {
@@ -143,7 +129,7 @@ func makeControl(ctx context.Context, path string) (*controlSocket, error) {
 
 // serve answers from now on, until close.
 func (c *controlSocket) serve(handler http.Handler) {
-	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: askTime, MaxHeaderBytes: maxReportHeader}
+	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: rundir.AskTime, MaxHeaderBytes: maxReportHeader}
 	go func() {
 		defer close(c.served)
 		c.server.Serve(c.listener)

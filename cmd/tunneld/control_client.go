@@ -18,12 +18,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
 )
-
-// askTime is how long a process may take to say how it is. One that takes longer hangs.
-const askTime = 2 * time.Second
 
 // What a process may answer: it may be another user's, or not a tunneld at all. A tunnel takes a few KiB in a report.
 const (
@@ -33,8 +32,8 @@ const (
 )
 
 const (
-	mostAsked  = 8           // processes are asked at once: each may answer with maxReport bytes
-	searchTime = 5 * askTime // after which no more are asked: somebody may have put hundreds of silent sockets there
+	mostAsked  = 8                  // processes are asked at once: each may answer with maxReport bytes
+	searchTime = 5 * rundir.AskTime // after which no more are asked: somebody may have put hundreds of silent sockets there
 )
 
 // errLongAnswer is the end of an answer that has none.
@@ -48,7 +47,7 @@ type instance struct {
 }
 
 func newInstance(socket string) *instance {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return dialSocket(ctx, socket) }
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return rundir.DialSocket(ctx, socket) }
 	return &instance{socket: socket, client: &http.Client{
 		Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxReportHeader},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -60,15 +59,15 @@ func newInstance(socket string) *instance {
 func findInstances(ctx context.Context) (found []*instance, problems []error) {
 	var sockets []string
 	denied := false
-	for _, place := range searchedDirectories(os.Getenv, instanceDirectories) {
-		list, err := place.sockets()
+	for _, place := range rundir.SearchedDirectories(os.Getenv, rundir.InstanceDirectories) {
+		list, err := place.Sockets()
 		if errors.Is(err, os.ErrPermission) {
 			if denied { // once is enough
 				continue
 			}
 			denied = true
-			problems = append(problems, &exitError{code: exitGaveUp,
-				err: fmt.Errorf("%s: %w", place.path, os.ErrPermission), hint: "tunnels of other users are shown to them and to root"})
+			problems = append(problems, &exit.Error{Code: exit.GaveUp,
+				Err: fmt.Errorf("%s: %w", place.Path, os.ErrPermission), Hint: "tunnels of other users are shown to them and to root"})
 			continue
 		}
 		if err != nil {
@@ -102,8 +101,8 @@ asking:
 		select {
 		case slots <- struct{}{}:
 		case <-late:
-			failures[i] = &exitError{code: exitGaveUp,
-				err: fmt.Errorf("%s: not asked, nor %d more: others take too long to answer", foreign.Line(socket), len(sockets)-i-1)}
+			failures[i] = &exit.Error{Code: exit.GaveUp,
+				Err: fmt.Errorf("%s: not asked, nor %d more: others take too long to answer", foreign.Line(socket), len(sockets)-i-1)}
 			break asking
 		}
 		all.Go(func() {
@@ -117,7 +116,7 @@ asking:
 
 // ask gets the report. It stays empty where nobody listens, which is no error.
 func (d *instance) ask(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, rundir.AskTime)
 	defer cancel()
 	var report controlReport
 	err := d.exchange(ctx, http.MethodGet, "/status", nil, &report)
@@ -125,10 +124,10 @@ func (d *instance) ask(ctx context.Context) error {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNRESET):
 		return nil
 	case errors.Is(err, os.ErrPermission):
-		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", foreign.Line(d.socket), os.ErrPermission),
-			hint: "tunnels of other users are shown to them and to root"}
+		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", foreign.Line(d.socket), os.ErrPermission),
+			Hint: "tunnels of other users are shown to them and to root"}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exitError{code: exitGaveUp, err: fmt.Errorf("%s: the process does not answer", foreign.Line(d.socket))}
+		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: the process does not answer", foreign.Line(d.socket))}
 	case err != nil:
 		return fmt.Errorf("%s: %w", foreign.Line(d.socket), err)
 	case report.Version > monitor.ReportVersion:

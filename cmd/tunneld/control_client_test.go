@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"io"
 	"net"
 	"net/http"
@@ -94,7 +95,7 @@ func TestSocketsAreAskedAFewAtOnce(t *testing.T) {
 		io.WriteString(w, `{"pid": 1, "version": 1, "tunnels": []}`)
 	})
 	for i := range sockets {
-		listener, err := listenSocket(t.Context(), filepath.Join(dir, socketName(fmt.Sprintf("s%d", i))))
+		listener, err := rundir.ListenSocket(t.Context(), filepath.Join(dir, rundir.SocketName(fmt.Sprintf("s%d", i))))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -115,10 +116,10 @@ func TestSilentSocketsDoNotHoldUpTheSearch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		problems := askAll(make([]string, 1000), func(int, string) error {
-			<-time.After(askTime)
+			<-time.After(rundir.AskTime)
 			return nil
 		})
-		if took := time.Since(began); took > searchTime+askTime || len(problems) != 1 {
+		if took := time.Since(began); took > searchTime+rundir.AskTime || len(problems) != 1 {
 			t.Errorf("it took %v and gave %v", took, problems)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -93,7 +94,7 @@ func resultOf(ctx context.Context, r *runner, do func(context.Context, *runner) 
 func newResult(name string, began time.Time, err error) controlResult {
 	result := controlResult{Tunnel: name, Took: monitor.Seconds(time.Since(began))}
 	if err != nil {
-		result.Error, result.Hint = strings.TrimPrefix(err.Error(), name+": "), hintOf(err)
+		result.Error, result.Hint = strings.TrimPrefix(err.Error(), name+": "), exit.HintOf(err)
 	}
 	return result
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -13,9 +14,9 @@ type endpoints struct {
 	listen  string // host:port of the HTTP server; empty: none
 	pidFile string // empty: none
 
-	socket *controlSocket // nil: none
-	web    *httpServer    // nil: none
-	pid    *pidFile       // nil: none
+	socket *controlSocket  // nil: none
+	web    *httpServer     // nil: none
+	pid    *rundir.PIDFile // nil: none
 }
 
 // open opens all of them, or none.
@@ -26,7 +27,7 @@ func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPl
 		}
 	}()
 	if d.pidFile != "" {
-		if d.pid, err = writePIDFile(d.pidFile); err != nil {
+		if d.pid, err = rundir.WritePIDFile(d.pidFile); err != nil {
 			return err
 		}
 	}
@@ -62,6 +63,6 @@ func (d *endpoints) close() {
 		d.socket.close()
 	}
 	if d.pid != nil {
-		d.pid.remove()
+		d.pid.Remove()
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -130,7 +132,7 @@ func (r *eventReader) readOnce(ctx context.Context) (problem error) {
 		for _, name := range c.names {
 			events, err := r.fresh(ctx, c.instance, name)
 			if err != nil {
-				problem = &exitError{code: exitGaveUp, err: fmt.Errorf("%s: %w", name, err)}
+				problem = &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", name, err)}
 				continue
 			}
 			left.names = append(left.names, name)
@@ -153,7 +155,7 @@ func (r *eventReader) readOnce(ctx context.Context) (problem error) {
 // fresh returns the events of a tunnel that have not been returned yet.
 func (r *eventReader) fresh(ctx context.Context, d *instance, name string) ([]monitor.Event, error) {
 	key := d.socket + "\x00" + name
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+	ctx, cancel := context.WithTimeout(ctx, rundir.AskTime)
 	defer cancel()
 	for {
 		var answer logAnswer

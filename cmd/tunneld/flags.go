@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/sshflag"
 )
@@ -93,7 +94,7 @@ func (f *foreignFlag) Type() string { return "string" }
 
 // Set is for pflag.Value.
 func (f *foreignFlag) Set(string) error {
-	return &exitError{code: exitUsage, err: fmt.Errorf("-%c: %s", f.letter, f.use.why), hint: f.use.hint}
+	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("-%c: %s", f.letter, f.use.why), Hint: f.use.hint}
 }
 
 // instead is why an option has no meaning here, and what to type.

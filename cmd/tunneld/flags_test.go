@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config"
 )
 
@@ -26,7 +27,7 @@ func TestTheFirstOfFlagAndDestinationWins(t *testing.T) {
 	} {
 		var out, problems bytes.Buffer
 		args := append([]string{"tunneld", "config", "-F", "none"}, strings.Fields(c.typed)...)
-		if code := run(t.Context(), args, &out, &problems); code != exitOK {
+		if code := run(t.Context(), args, &out, &problems); code != exit.OK {
 			t.Errorf("%s: exit %d: %s", c.typed, code, &problems)
 		}
 		if lines := strings.Split(out.String(), "\n"); !slices.Contains(lines, c.want) {
@@ -54,7 +55,7 @@ func TestFlagsOfSSHWithoutMeaningSayWhatToType(t *testing.T) {
 		var out, problems bytes.Buffer
 		code := run(t.Context(), append([]string{"tunneld"}, strings.Fields(c.typed)...), &out, &problems)
 		hint := problems.String()[strings.Index(problems.String(), "hint:")+1:]
-		if code != exitUsage || !strings.Contains(hint, c.want) || strings.Count(problems.String(), "\n") != 2 {
+		if code != exit.Usage || !strings.Contains(hint, c.want) || strings.Count(problems.String(), "\n") != 2 {
 			t.Errorf("tunneld %s: exit %d, want one line, and a hint with %q:\n%s", c.typed, code, c.want, &problems)
 		}
 	}
@@ -65,7 +66,7 @@ func TestVersionIsAFlagToo(t *testing.T) {
 	run(t.Context(), []string{"tunneld", "version"}, &want, &want)
 	for _, word := range []string{"--version", "-V"} {
 		var out bytes.Buffer
-		if code := run(t.Context(), []string{"tunneld", word}, &out, &out); code != exitOK || out.String() != want.String() {
+		if code := run(t.Context(), []string{"tunneld", word}, &out, &out); code != exit.OK || out.String() != want.String() {
 			t.Errorf("%s: exit %d: %s", word, code, &out)
 		}
 	}
@@ -103,8 +104,8 @@ func TestUpSaysAsMuchAsSSH(t *testing.T) {
 		os.Remove(log)
 		words := strings.Fields("tunneld up -F " + file + " " + strings.ReplaceAll(c.typed, "LOG", log))
 		var problems bytes.Buffer
-		if code := run(t.Context(), words, &problems, &problems); code != exitUsage {
-			t.Errorf("%s: exit %d, want %d", c.typed, code, exitUsage)
+		if code := run(t.Context(), words, &problems, &problems); code != exit.Usage {
+			t.Errorf("%s: exit %d, want %d", c.typed, code, exit.Usage)
 		}
 		if silent := problems.Len() == 0; silent != c.silent {
 			t.Errorf("%s: said %q", c.typed, &problems)
@@ -122,7 +123,7 @@ func TestEveryLineIsJSON(t *testing.T) {
 	for _, typed := range []string{"host -L " + dir + ":a:1", "host", "-L 99999:a:1 host", "host -o Foo=bar -o Bar=foo"} {
 		var problems bytes.Buffer
 		code := run(t.Context(), append([]string{"tunneld", "up", "-F", "none", "--log-format", "json"}, strings.Fields(typed)...), &problems, &problems)
-		if code != exitUsage || problems.Len() == 0 {
+		if code != exit.Usage || problems.Len() == 0 {
 			t.Errorf("%s: exit %d", typed, code)
 		}
 		for line := range strings.Lines(problems.String()) {
@@ -166,7 +167,7 @@ func TestSlipsGetAHintThatIsTrue(t *testing.T) {
 		for i := range words {
 			words[i] = strings.ReplaceAll(words[i], "\x00", " ")
 		}
-		if code := run(t.Context(), words, &problems, &problems); code != exitUsage || !strings.Contains(problems.String(), c.says) {
+		if code := run(t.Context(), words, &problems, &problems); code != exit.Usage || !strings.Contains(problems.String(), c.says) {
 			t.Errorf("tunneld %s: exit %d, does not say %q:\n%s", c.typed, code, c.says, &problems)
 		}
 	}
@@ -212,7 +213,7 @@ func TestOptionsWithoutEffectAreOneLine(t *testing.T) {
 func TestHelpAndCompletionOfWhatThereIs(t *testing.T) {
 	for _, typed := range []string{"help", "help up", "help completion bash", "completion bash", "completion"} {
 		var out bytes.Buffer
-		if code := run(t.Context(), append([]string{"tunneld"}, strings.Fields(typed)...), &out, &out); code != exitOK || out.Len() == 0 {
+		if code := run(t.Context(), append([]string{"tunneld"}, strings.Fields(typed)...), &out, &out); code != exit.OK || out.Len() == 0 {
 			t.Errorf("tunneld %s: exit %d: %s", typed, code, &out)
 		}
 	}
@@ -230,14 +231,14 @@ func TestCheckAndExplainTakeSeveralAliases(t *testing.T) {
 		code  int
 		want  []string // the heads of the parts
 	}{
-		{"explain proxy-a other", exitOK, []string{"== proxy-a", "== other"}},
-		{"explain proxy-*", exitOK, []string{"== proxy-a", "== proxy-b"}},
-		{"explain other", exitOK, nil},
-		{"explain nothing-*", exitUsage, nil},
-		{"explain", exitUsage, nil},
-		{"check proxy-* other", exitUsage, []string{"== proxy-a", "== proxy-b", "== other"}}, // there is nothing to forward
-		{"check other", exitUsage, nil},
-		{"check", exitUsage, nil},
+		{"explain proxy-a other", exit.OK, []string{"== proxy-a", "== other"}},
+		{"explain proxy-*", exit.OK, []string{"== proxy-a", "== proxy-b"}},
+		{"explain other", exit.OK, nil},
+		{"explain nothing-*", exit.Usage, nil},
+		{"explain", exit.Usage, nil},
+		{"check proxy-* other", exit.Usage, []string{"== proxy-a", "== proxy-b", "== other"}}, // there is nothing to forward
+		{"check other", exit.Usage, nil},
+		{"check", exit.Usage, nil},
 	} {
 		var out, problems bytes.Buffer
 		code := run(t.Context(), append(strings.Fields("tunneld "+c.typed), "-F", file), &out, &problems)

@@ -16,6 +16,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/monitor"
 )
@@ -99,7 +101,7 @@ func FuzzControlAnswer(f *testing.F) {
 		i.client.Transport = says(text)
 		var out, problems bytes.Buffer
 		failed := i.ask(t.Context())
-		printError(&problems, failed)
+		exit.Print(&problems, failed)
 		if failed == nil {
 			report := monitor.Report{Time: i.report.Time, Tunnels: i.report.Tunnels}
 			if err := printTable(&out, report, false); err != nil {
@@ -107,13 +109,13 @@ func FuzzControlAnswer(f *testing.F) {
 			}
 			for _, s := range report.Tunnels {
 				for _, reason := range s.Unready() {
-					printError(&problems, &exitError{code: exitGaveUp, err: errors.New(reason)})
+					exit.Print(&problems, &exit.Error{Code: exit.GaveUp, Err: errors.New(reason)})
 				}
 				completion := s.Name + "\t" + s.Summary()
 				isPlain(t, strings.Replace(completion, "\t", "", 1))
 			}
 		}
-		printError(&problems, steering{verb: "reload", done: "reloaded"}.do(t.Context(), &out, &problems, choice{i, []string{"db"}}))
+		exit.Print(&problems, steering{verb: "reload", done: "reloaded"}.do(t.Context(), &out, &problems, choice{i, []string{"db"}}))
 		isPlain(t, out.String())
 		isPlain(t, problems.String())
 		for line := range strings.Lines(problems.String()) {
@@ -133,8 +135,8 @@ func FuzzSocketName(f *testing.F) {
 		f.Add(name)
 	}
 	f.Fuzz(func(t *testing.T, name string) {
-		file := socketName(name)
-		if len(file) > socketNameMax+len(socketSuffix) || file != filepath.Base(file) || strings.ContainsAny(file[:1], ".-") || strings.Contains(file, "\x00") {
+		file := rundir.SocketName(name)
+		if len(file) > rundir.SocketNameMax+len(rundir.SocketSuffix) || file != filepath.Base(file) || strings.ContainsAny(file[:1], ".-") || strings.Contains(file, "\x00") {
 			t.Errorf("%q has the socket %q", name, file)
 		}
 		if strings.IndexFunc(file, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0 {
@@ -167,10 +169,9 @@ func FuzzPIDFile(f *testing.F) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		held, err := writePIDFile(path)
+		held, err := rundir.WritePIDFile(path)
 		if err != nil {
-			var exit *exitError
-			if !errors.As(err, &exit) || exit.code != exitUsage {
+			if said, ok := errors.AsType[*exit.Error](err); !ok || said.Code != exit.Usage {
 				t.Errorf("%q: %v", text, err)
 			}
 			if left, _ := os.ReadFile(path); string(left) != text {
@@ -178,7 +179,7 @@ func FuzzPIDFile(f *testing.F) {
 			}
 			return
 		}
-		held.remove()
+		held.Remove()
 		if _, err := os.Stat(path); err == nil {
 			t.Error("the file is still there")
 		}

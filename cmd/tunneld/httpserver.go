@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,8 +29,8 @@ func openWeb(ctx context.Context, log *slog.Logger, address string) (*httpServer
 		if errors.As(err, &op) {
 			err = op.Err
 		}
-		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--listen %s: %w", address, err),
-			hint: "give an address of this machine and a free port: --listen 127.0.0.1:9100"}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--listen %s: %w", address, err),
+			Hint: "give an address of this machine and a free port: --listen 127.0.0.1:9100"}
 	}
 	log.Info("status page", "listen", "http://"+listener.Addr().String()+"/")
 	return &httpServer{listener: listener, server: newWebServer(log), served: make(chan struct{})}, nil

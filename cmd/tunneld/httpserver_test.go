@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"io"
 	"log/slog"
 	"net"
@@ -99,7 +100,7 @@ func TestIPv4IsNotIPv6(t *testing.T) {
 			t.Errorf("%s: %s %s, want %s", address, network, bind, want)
 		}
 	}
-	if _, err := openWeb(t.Context(), slog.New(slog.DiscardHandler), "0.0.0.0"); err == nil || !strings.Contains(hintOf(err), "127.0.0.1:9100") {
+	if _, err := openWeb(t.Context(), slog.New(slog.DiscardHandler), "0.0.0.0"); err == nil || !strings.Contains(exit.HintOf(err), "127.0.0.1:9100") {
 		t.Errorf("without a port: %v", err)
 	}
 }

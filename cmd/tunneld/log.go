@@ -12,6 +12,7 @@ import (
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
@@ -52,13 +53,13 @@ func (f *logFlags) open(stderr io.Writer, ssh *sshFlags) (*processLog, error) {
 		handler, l.json = jsonHandler, true
 	case "", "text":
 	default:
-		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--log-format %q: allowed are text and json", f.format)}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--log-format %q: allowed are text and json", f.format)}
 	}
 	options := slog.HandlerOptions{Level: l.level}
 	if path, ok := ssh.last('E'); ok {
 		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
-			return nil, &exitError{code: exitUsage, err: fmt.Errorf("-E: %w", err), hint: "name a file in a directory that you may write to"}
+			return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("-E: %w", err), Hint: "name a file in a directory that you may write to"}
 		}
 		l.w, l.closer = file, file
 	} else if _, ok := ssh.last('y'); ok {
@@ -115,10 +116,10 @@ func (l *processLog) end(err error) error {
 	if err == nil {
 		return nil
 	}
-	code := exitCode(err)
-	for _, one := range flatten(err) {
-		var exit *exitError
-		if errors.As(one, &exit) && exit.err == nil {
+	code := exit.Code(err)
+	for _, one := range exit.Flatten(err) {
+		var said *exit.Error
+		if errors.As(one, &said) && said.Err == nil {
 			continue
 		}
 		var bad *config.Error
@@ -126,12 +127,12 @@ func (l *processLog) end(err error) error {
 		switch {
 		case !l.Enabled(context.Background(), slog.LevelError) && !typed:
 		case l.json:
-			l.Log(context.Background(), max(slog.LevelError, l.level.Level()), "ended", append(complaint(one), "exit_code", code)...)
+			l.Log(context.Background(), max(slog.LevelError, l.level.Level()), "ended", append(exit.Complaint(one), "exit_code", code)...)
 		default:
-			printError(l.w, one)
+			exit.Print(l.w, one)
 		}
 	}
-	return &exitError{code: code}
+	return &exit.Error{Code: code}
 }
 
 func textHandler(w io.Writer, o *slog.HandlerOptions) slog.Handler { return slog.NewTextHandler(w, o) }
@@ -169,5 +170,5 @@ func (f *logFlags) slogLevel(ssh *sshFlags) (slog.Level, error) {
 	case name == "debug":
 		return slog.LevelDebug, nil
 	}
-	return 0, &exitError{code: exitUsage, err: fmt.Errorf("--log-level %q: allowed are %s", f.level, strings.Join(logLevels, ", "))}
+	return 0, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--log-level %q: allowed are %s", f.level, strings.Join(logLevels, ", "))}
 }

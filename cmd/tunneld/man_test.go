@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config"
 )
 
@@ -85,7 +86,7 @@ func TestManualByMandoc(t *testing.T) {
 
 func TestManualBeginsWithUpAndHasExamples(t *testing.T) {
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"tunneld", "man"}, &out, &out); code != exitOK {
+	if code := run(t.Context(), []string{"tunneld", "man"}, &out, &out); code != exit.OK {
 		t.Fatal(&out)
 	}
 	page := out.String()

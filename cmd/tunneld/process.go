@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor/netmon"
@@ -52,7 +53,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 }
 
 // errSecondSignal ends the process at once: a person does not want to wait for open connections.
-var errSecondSignal = &exitError{code: exitOK}
+var errSecondSignal = &exit.Error{Code: exit.OK}
 
 // run binds every local listener, or none, then keeps the tunnels up until it is asked to stop or nothing is left to try.
 // A tunnel that fails for good does not take the others down; its error is part of what run returns.
@@ -229,7 +230,7 @@ func (p *process) start(running context.Context, r *runner) {
 		p.mu.Unlock()
 		close(r.done)
 		if err != nil && len(p.live()) > 0 { // what ends the process is said in the end
-			r.log.Error("failed for good, the other tunnels go on", complaint(err)...)
+			r.log.Error("failed for good, the other tunnels go on", exit.Complaint(err)...)
 		}
 		notify(p.changed)
 		notify(p.ended)

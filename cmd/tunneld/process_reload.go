@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -42,7 +43,7 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 		err = p.unreadNow(plans)
 	}
 	if err != nil {
-		p.log.Error("configuration not reloaded, everything stays as it was", complaint(err)...)
+		p.log.Error("configuration not reloaded, everything stays as it was", exit.Complaint(err)...)
 		return nil, err
 	}
 	p.log.Info("configuration reloaded")
@@ -137,7 +138,7 @@ func (p *process) renew(alive, running context.Context, plan tunnelPlan, r *runn
 	case errors.Is(err, tunnel.ErrStopped):
 		return outcome{name: plan.name, err: errBeingStopped}
 	case err != nil:
-		r.log.Error("not reloaded, everything stays as it was", complaint(err)...)
+		r.log.Error("not reloaded, everything stays as it was", exit.Complaint(err)...)
 		return outcome{name: plan.name, err: err}
 	case !r.adopt(plan):
 		return outcome{name: plan.name}
@@ -168,7 +169,7 @@ func (p *process) beginAnew(alive, running context.Context, plan tunnelPlan, cha
 			return o
 		}
 	}
-	p.log.With("tunnel", plan.name).Error("tunnel not started", complaint(o.err)...)
+	p.log.With("tunnel", plan.name).Error("tunnel not started", exit.Complaint(o.err)...)
 	return o
 }
 

@@ -10,17 +10,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
-)
-
-// Exit codes. They are a contract: systemd's RestartPreventExitStatus and people's scripts rely on them.
-const (
-	exitOK      = 0 // asked to stop; check and health: all good
-	exitGaveUp  = 1 // a limit was set and reached, or not healthy
-	exitUsage   = 2 // usage, configuration, a local port
-	exitRefused = 3 // host key, authentication, no common algorithm
 )
 
 // run is the program without the process: it never calls os.Exit. args[0] is the name it was called by.
@@ -42,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if systemd.OnJournal(stderr, os.Getenv) {
 		stderr = systemd.PriorityWriter{W: stderr, Priority: systemd.PriorityError}
 	}
-	return printError(stderr, err)
+	return exit.Print(stderr, err)
 }
 
 // onceItRuns calls begin when a command has been understood and runs.
@@ -60,11 +53,11 @@ func onceItRuns(cmd *cobra.Command, begin func()) {
 
 // asUsage returns err the exit code of a usage error, unless it has one.
 func asUsage(err error) error {
-	var exit *exitError
-	if errors.As(err, &exit) {
+	var said *exit.Error
+	if errors.As(err, &said) {
 		return err
 	}
-	return &exitError{code: exitUsage, err: err}
+	return &exit.Error{Code: exit.Usage, Err: err}
 }
 
 func rootCommand() *cobra.Command {
@@ -84,7 +77,7 @@ func rootCommand() *cobra.Command {
 		},
 	}
 	root.Flags().BoolVarP(&asked, "version", "V", false, "print the version")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError(cmd, err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit.UsageError(cmd, err) })
 	others := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
 		if cmd == root {
@@ -127,7 +120,7 @@ func knownShell(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &exitError{code: exitUsage, err: fmt.Errorf("no completion for %q", args[0]), hint: "there is one for " + strings.Join(shells, ", ")}
+	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("no completion for %q", args[0]), Hint: "there is one for " + strings.Join(shells, ", ")}
 }
 
 // knownCommand refuses a word that is no command, and says which one may have been meant.
@@ -139,12 +132,12 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	for _, one := range cmd.Commands() {
 		names = append(names, one.Name())
 	}
-	e := &exitError{code: exitUsage, err: fmt.Errorf("unknown command %q", args[0]), hint: "`tunneld help` lists them; an alias goes behind `tunneld up`"}
+	e := &exit.Error{Code: exit.Usage, Err: fmt.Errorf("unknown command %q", args[0]), Hint: "`tunneld help` lists them; an alias goes behind `tunneld up`"}
 	if near := config.Nearest(args[0], names); near != "" {
-		e.hint = fmt.Sprintf("did you mean `tunneld %s`?", near)
+		e.Hint = fmt.Sprintf("did you mean `tunneld %s`?", near)
 	}
 	if environment, err := config.CurrentEnvironment(); err == nil && isDestination(environment, args[0]) {
-		e.hint = "did you mean: tunneld up " + foreign.Own(args[0]).String()
+		e.Hint = "did you mean: tunneld up " + foreign.Own(args[0]).String()
 	}
 	return e
 }

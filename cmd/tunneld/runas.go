@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"io"
 	"os/user"
 	"path/filepath"
@@ -28,11 +29,11 @@ var (
 // printRunAs prints the drop-in that lets the instance of an alias run as another user. An empty alias stands for any.
 func printRunAs(out, notes io.Writer, name, alias string) error {
 	if !userName.MatchString(name) {
-		return &exitError{code: exitUsage, err: fmt.Errorf("--run-as %q is no name of a user", name)}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--run-as %q is no name of a user", name)}
 	}
 	if alias = cmp.Or(alias, "ALIAS"); !instanceName.MatchString(alias) {
-		return &exitError{code: exitUsage, err: fmt.Errorf("%q cannot stand behind the @ of a unit's name", alias),
-			hint: "give the tunnel an alias in ssh_config, of letters, digits and any of :_.@-"}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%q cannot stand behind the @ of a unit's name", alias),
+			Hint: "give the tunnel an alias in ssh_config, of letters, digits and any of :_.@-"}
 	}
 	home := filepath.Join("/home", name)
 	account, err := user.Lookup(name)
@@ -43,8 +44,8 @@ func printRunAs(out, notes io.Writer, name, alias string) error {
 	case err != nil:
 		fmt.Fprintf(notes, "tunneld: no user %s is known here: %s is taken for the home directory\n", name, home)
 	case slices.Contains([]string{"", "/", "/nonexistent"}, account.HomeDir):
-		return &exitError{code: exitUsage, err: fmt.Errorf("the user %s has no home directory, and so no ~/.ssh", name),
-			hint: "give it one (`usermod --home`), or run the tunnel as the unit does without --run-as"}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("the user %s has no home directory, and so no ~/.ssh", name),
+			Hint: "give it one (`usermod --home`), or run the tunnel as the unit does without --run-as"}
 	default:
 		name, home = account.Username, account.HomeDir
 	}

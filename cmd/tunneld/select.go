@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config"
 )
 
@@ -40,7 +41,7 @@ func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 	case len(chosen) == 0 && len(problems) > 0: // it may be behind one of these
 		return nil, errors.Join(problems...)
 	case len(running) == 0:
-		return nil, &exitError{code: exitGaveUp, err: nothingRuns(words), hint: "start one: `tunneld up ALIAS`"}
+		return nil, &exit.Error{Code: exit.GaveUp, Err: nothingRuns(words), Hint: "start one: `tunneld up ALIAS`"}
 	}
 	var failures []error
 	for _, word := range missing {
@@ -81,11 +82,11 @@ func nothingRuns(words []string) error {
 }
 
 func notRunning(word string, running []string) error {
-	e := &exitError{code: exitGaveUp, err: fmt.Errorf("%s: no tunnel of that name is running", word)}
+	e := &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: no tunnel of that name is running", word)}
 	if near := config.Nearest(word, running); near != "" {
-		e.hint = fmt.Sprintf("did you mean %s?", near)
+		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	} else {
-		e.hint = "running: " + some(running)
+		e.Hint = "running: " + some(running)
 	}
 	return e
 }

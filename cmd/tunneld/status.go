@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 )
@@ -147,7 +148,7 @@ func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlac
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n", report.Time.Format(secondsFormat))
 	if err != nil {
-		printError(&text, err)
+		exit.Print(&text, err)
 		text.WriteByte('\n')
 	}
 	width, color := terminalOf(out)

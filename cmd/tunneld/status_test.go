@@ -6,14 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/monitor"
 )
 
 func TestStatusWhereNothingRuns(t *testing.T) {
 	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())
 	var out, problems bytes.Buffer
-	if code := run(t.Context(), []string{"tunneld", "status", "--json"}, &out, &problems); code != exitGaveUp {
-		t.Errorf("exit code %d, want %d", code, exitGaveUp)
+	if code := run(t.Context(), []string{"tunneld", "status", "--json"}, &out, &problems); code != exit.GaveUp {
+		t.Errorf("exit code %d, want %d", code, exit.GaveUp)
 	}
 	var report monitor.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil || report.Version != monitor.ReportVersion || report.Tunnels == nil {

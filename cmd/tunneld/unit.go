@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 )
 
 // The units; deploy/systemd has links to them for those who package, because no embedded file can be a link.
@@ -52,7 +54,7 @@ its own:
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("run-as") {
 				if user {
-					return &exitError{code: exitUsage, err: errRunAsAlone}
+					return &exit.Error{Code: exit.Usage, Err: errRunAsAlone}
 				}
 				return printRunAs(cmd.OutOrStdout(), cmd.ErrOrStderr(), runAs, strings.Join(args, ""))
 			}
@@ -102,7 +104,7 @@ func replaceable(path string) string {
 			return ""
 		}
 		shared := info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0
-		if ownerOf(info) != 0 || shared {
+		if rundir.OwnerOf(info) != 0 || shared {
 			return place
 		}
 		if place == filepath.Dir(place) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"io"
 	"os"
 	"os/exec"
@@ -168,8 +169,8 @@ func TestRunAsHasDirectoriesOfItsOwn(t *testing.T) {
 	}
 	for _, words := range [][]string{{"--run-as", ""}, {"--run-as", "a\nUser=root"}, {"--run-as", "root", "../x"}, {"--run-as", "root", "--user"}, {"alias"}} {
 		var out, notes bytes.Buffer
-		if code := run(t.Context(), append([]string{"tunneld", "unit"}, words...), &out, &notes); code != exitUsage || out.Len() > 0 {
-			t.Errorf("%q: exit code %d, want %d:\n%s%s", words, code, exitUsage, &out, &notes)
+		if code := run(t.Context(), append([]string{"tunneld", "unit"}, words...), &out, &notes); code != exit.Usage || out.Len() > 0 {
+			t.Errorf("%q: exit code %d, want %d:\n%s%s", words, code, exit.Usage, &out, &notes)
 		}
 	}
 }

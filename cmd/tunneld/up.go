@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/config"
@@ -59,7 +60,7 @@ no common algorithm.`,
 
 // whichAlias says what can be typed behind `up`: for many it is the first thing that they try.
 func whichAlias(ssh *sshFlags) error {
-	e := &exitError{code: exitUsage, err: errors.New("which alias? `tunneld up ALIAS`")}
+	e := &exit.Error{Code: exit.Usage, Err: errors.New("which alias? `tunneld up ALIAS`")}
 	environment, err := config.CurrentEnvironment()
 	if err != nil {
 		return err
@@ -69,9 +70,9 @@ func whichAlias(ssh *sshFlags) error {
 	case err != nil:
 		return err
 	case len(known) > 0:
-		e.hint = "ssh_config knows " + some(known)
+		e.Hint = "ssh_config knows " + some(known)
 	default:
-		e.hint = "ssh_config names no hosts yet; nothing is needed there for `tunneld up bob@host -D 1080` or `-L 8080:localhost:80`,\n" +
+		e.Hint = "ssh_config names no hosts yet; nothing is needed there for `tunneld up bob@host -D 1080` or `-L 8080:localhost:80`,\n" +
 			"and to keep it, put this into ~/.ssh/config and type `tunneld up proxy`:\n" +
 			"  Host proxy\n    HostName host\n    User bob\n    DynamicForward 1080"
 	}
@@ -125,10 +126,10 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 		return nil, err
 	}
 	if foreign.Line(name).String() != name {
-		return nil, &exitError{code: exitUsage, err: fmt.Errorf("--name %q: a name is one line of letters that can be seen", name)}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--name %q: a name is one line of letters that can be seen", name)}
 	}
 	if name != "" && len(aliases) > 1 {
-		return nil, &exitError{code: exitUsage, err: errors.New("--name goes with one alias only")}
+		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("--name goes with one alias only")}
 	}
 	var plans []tunnelPlan
 	var failures []error
@@ -185,7 +186,7 @@ func expand(environment config.Environment, ssh *sshFlags, typed []string) ([]st
 			return !ok || err != nil
 		})
 		if len(matching) == 0 {
-			return nil, &exitError{code: exitUsage, err: fmt.Errorf("no alias in ssh_config matches %q", word)}
+			return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("no alias in ssh_config matches %q", word)}
 		}
 		list = append(list, matching...)
 	}

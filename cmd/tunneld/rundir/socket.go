@@ -1,4 +1,4 @@
-package main
+package rundir
 
 import (
 	"context"
@@ -18,6 +18,9 @@ import (
 
 func checksum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) }
 
+// AskTime is how long a process may take to say how it is. One that takes longer hangs.
+const AskTime = 2 * time.Second
+
 // socketPathMax is the longest path that fits into a sockaddr_un everywhere (unix(7); 104 bytes on the BSDs).
 const socketPathMax = 103
 
@@ -35,8 +38,8 @@ func withSocketPath(path string, use func(path string) error) error {
 	return use(fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path)))
 }
 
-// listenSocket makes a Unix socket that only we may connect to. The caller removes it.
-func listenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
+// ListenSocket makes a Unix socket that only we may connect to. The caller removes it.
+func ListenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 	var listener *net.UnixListener
 	err := withSocketPath(path, func(path string) error {
 		// Linux takes the mode of the socket for the file, so there is no moment in which others may connect.
@@ -63,8 +66,8 @@ func listenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-// dialSocket connects to a Unix socket.
-func dialSocket(ctx context.Context, path string) (conn net.Conn, err error) {
+// DialSocket connects to a Unix socket.
+func DialSocket(ctx context.Context, path string) (conn net.Conn, err error) {
 	err = withSocketPath(path, func(path string) error {
 		conn, err = new(net.Dialer).DialContext(ctx, "unix", path)
 		return err
@@ -72,11 +75,11 @@ func dialSocket(ctx context.Context, path string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// inUse reports whether somebody listens on the socket. It may be frozen.
-func inUse(ctx context.Context, path string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTime)
+// InUse reports whether somebody listens on the socket. It may be frozen.
+func InUse(ctx context.Context, path string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
-	conn, err := dialSocket(ctx, path)
+	conn, err := DialSocket(ctx, path)
 	switch {
 	case err == nil:
 		conn.Close()
@@ -92,8 +95,8 @@ func inUse(ctx context.Context, path string) (bool, error) {
 // lockTime is how long another process may take to start or to find out that it cannot.
 const lockTime = 10 * time.Second
 
-// lockFile takes the lock of an open file or directory, which ends with it, waiting for others up to lockTime.
-func lockFile(ctx context.Context, file *os.File) error {
+// LockFile takes the lock of an open file or directory, which ends with it, waiting for others up to lockTime.
+func LockFile(ctx context.Context, file *os.File) error {
 	ctx, cancel := context.WithTimeout(ctx, lockTime)
 	defer cancel()
 	err := filelock.Wait(ctx, file)

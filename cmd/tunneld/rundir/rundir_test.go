@@ -1,4 +1,4 @@
-package main
+package rundir
 
 import (
 	"errors"
@@ -38,16 +38,16 @@ func TestRuntimeDirectories(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			getenv := func(name string) string { return c.env[name] }
-			paths := func(list []directory) (paths []string) {
+			paths := func(list []Directory) (paths []string) {
 				for _, d := range list {
-					paths = append(paths, d.path)
+					paths = append(paths, d.Path)
 				}
 				return paths
 			}
-			if got := paths(runtimeDirectories(getenv)); !slices.Equal(got, c.want) {
+			if got := paths(RuntimeDirectories(getenv)); !slices.Equal(got, c.want) {
 				t.Errorf("takes %q, want %q", got, c.want)
 			}
-			if got, want := paths(searchedDirectories(getenv, instances)), unique(slices.Concat(c.want, c.more)); !slices.Equal(got, want) {
+			if got, want := paths(SearchedDirectories(getenv, instances)), unique(slices.Concat(c.want, c.more)); !slices.Equal(got, want) {
 				t.Errorf("searches %q, want %q", got, want)
 			}
 		})
@@ -65,11 +65,11 @@ func TestControlSocketGoesWhereItCanBeWritten(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := filepath.Join(t.TempDir(), "last")
-	places := []directory{{path: filepath.Join(barrier, "tunneld")}, {path: link}, {path: last}}
-	if place, err := writablePlace(slog.New(slog.DiscardHandler), places); err != nil || place.path != last {
-		t.Errorf("%q, %v; want the only one that can be made and is no link", place.path, err)
+	places := []Directory{{Path: filepath.Join(barrier, "tunneld")}, {Path: link}, {Path: last}}
+	if place, err := Writable(slog.New(slog.DiscardHandler), places); err != nil || place.Path != last {
+		t.Errorf("%q, %v; want the only one that can be made and is no link", place.Path, err)
 	}
-	if _, err := writablePlace(slog.New(slog.DiscardHandler), places[:2]); err == nil {
+	if _, err := Writable(slog.New(slog.DiscardHandler), places[:2]); err == nil {
 		t.Error("a place was found where there is none")
 	}
 }
@@ -83,10 +83,10 @@ func TestSquattedDirectoryIsPassedOver(t *testing.T) {
 	if err := os.Chown(path, 12345, 12345); err != nil {
 		t.Fatal(err)
 	}
-	if list, err := (directory{path: path, open: true}).sockets(); err != nil || len(list) > 0 {
+	if list, err := (Directory{Path: path, open: true}).Sockets(); err != nil || len(list) > 0 {
 		t.Errorf("%q, %v; want nothing", list, err)
 	}
-	if err := (directory{path: path, open: true}).prepare(); !errors.Is(err, os.ErrPermission) {
+	if err := (Directory{Path: path, open: true}).Prepare(); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("a socket would be made in somebody else's directory: %v", err)
 	}
 }
@@ -101,7 +101,7 @@ func TestRootMakesNothingInTheDirectoryOfAnotherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	getenv := func(name string) string { return map[string]string{"XDG_RUNTIME_DIR": session}[name] }
-	if err := runtimeDirectories(getenv)[0].prepare(); !errors.Is(err, os.ErrPermission) {
+	if err := RuntimeDirectories(getenv)[0].Prepare(); !errors.Is(err, os.ErrPermission) {
 		t.Errorf("%v, want it refused", err)
 	}
 	if made, _ := os.ReadDir(session); len(made) > 0 {
@@ -110,7 +110,7 @@ func TestRootMakesNothingInTheDirectoryOfAnotherUser(t *testing.T) {
 	if err := os.Chown(session, 0, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := runtimeDirectories(getenv)[0].prepare(); err != nil {
+	if err := RuntimeDirectories(getenv)[0].Prepare(); err != nil {
 		t.Errorf("in a directory of its own: %v", err)
 	}
 }
@@ -120,7 +120,7 @@ func TestRuntimeDirectoryIsMadePrivate(t *testing.T) {
 	if err := os.Mkdir(path, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := (directory{path: path}).prepare(); err != nil {
+	if err := (Directory{Path: path}).Prepare(); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o700 {
@@ -130,7 +130,7 @@ func TestRuntimeDirectoryIsMadePrivate(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	if err := (directory{path: link}).prepare(); err == nil {
+	if err := (Directory{Path: link}).Prepare(); err == nil {
 		t.Error("a link was followed")
 	}
 }
@@ -140,17 +140,27 @@ func TestSocketNamesStayInTheDirectory(t *testing.T) {
 	names := []string{"db", "../../etc/passwd", "/", ".", "..", "-rf", ".hidden", "a b\nc", "ssh://bob@host:22", "bob@host", "", "ä", long, long + "er"}
 	seen := make(map[string]string)
 	for _, name := range names {
-		file := socketName(name)
+		file := SocketName(name)
 		if filepath.Base(file) != file || strings.HasPrefix(file, ".") || strings.HasPrefix(file, "-") || len(file) > 65 ||
 			!strings.HasSuffix(file, ".sock") || strings.ContainsAny(file, " \n/") {
 			t.Errorf("%q becomes %q", name, file)
 		}
-		if other, taken := seen[file]; taken && len(name) > socketNameMax {
+		if other, taken := seen[file]; taken && len(name) > SocketNameMax {
 			t.Errorf("%q and %q both become %q", name, other, file)
 		}
 		seen[file] = name
 	}
-	if got := socketName("bob@host"); got != "bob@host.sock" {
+	if got := SocketName("bob@host"); got != "bob@host.sock" {
 		t.Errorf("bob@host becomes %q", got)
 	}
+}
+
+// unique returns list without what comes again.
+func unique(list []string) (once []string) {
+	for _, path := range list {
+		if !slices.Contains(once, path) {
+			once = append(once, path)
+		}
+	}
+	return once
 }

@@ -1,4 +1,4 @@
-package main
+package rundir
 
 import (
 	"bytes"
@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config/filelock"
 )
 
-// pidFile is the file of --pidfile. Its lock is held for as long as we live, and alone reports whether the process of the
+// PIDFile is the file of --pidfile. Its lock is held for as long as we live, and alone reports whether the process of the
 // number in it lives: after a crash the number may be that of any other process.
-type pidFile struct {
+type PIDFile struct {
 	file *os.File
 	path string
 }
@@ -21,9 +22,9 @@ type pidFile struct {
 // maxPIDFile is more than the longest text of a pid file, in bytes.
 const maxPIDFile = 32
 
-// writePIDFile makes the file, or refuses where the process that holds it lives, and where it is no pid file: a name that
+// WritePIDFile makes the file, or refuses where the process that holds it lives, and where it is no pid file: a name that
 // was mistyped, or that somebody has put a link at, must not cost anybody a file.
-func writePIDFile(path string) (*pidFile, error) {
+func WritePIDFile(path string) (*PIDFile, error) {
 	for {
 		file, err := openPIDFile(path)
 		if err != nil {
@@ -31,7 +32,7 @@ func writePIDFile(path string) (*pidFile, error) {
 		}
 		again, err := claimPIDFile(file, path)
 		if err == nil && !again {
-			return &pidFile{file, path}, nil
+			return &PIDFile{file, path}, nil
 		}
 		file.Close()
 		if err != nil {
@@ -53,7 +54,7 @@ func pidFileError(path string, err error) error {
 	case errors.Is(err, errNoPIDFile):
 		hint = "name another file, or remove it if nobody needs it"
 	}
-	return &exitError{code: exitUsage, err: fmt.Errorf("--pidfile %s: %w", path, err), hint: hint}
+	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--pidfile %s: %w", path, err), Hint: hint}
 }
 
 // errNoPIDFile is a file of another kind, or with other contents, than a pid file.
@@ -119,11 +120,11 @@ func claimPIDFile(file *os.File, path string) (again bool, err error) {
 // alreadyHeld returns the error for a file that another process holds.
 func alreadyHeld(path string, number int) error {
 	if number <= 0 {
-		return &exitError{code: exitUsage, err: fmt.Errorf("--pidfile %s: another process holds its lock", path),
-			hint: "name another file, or stop that process"}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--pidfile %s: another process holds its lock", path),
+			Hint: "name another file, or stop that process"}
 	}
-	return &exitError{code: exitUsage, err: fmt.Errorf("--pidfile %s: process %d lives", path, number),
-		hint: fmt.Sprintf("stop it with `kill %d`, or name another file", number)}
+	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--pidfile %s: process %d lives", path, number),
+		Hint: fmt.Sprintf("stop it with `kill %d`, or name another file", number)}
 }
 
 // readPID returns the number in the file; 0 where it is empty, which is fine, too.
@@ -144,8 +145,8 @@ func lives(pid int) bool {
 	return err == nil || errors.Is(err, syscall.EPERM)
 }
 
-// remove takes the file away, unless another one is in its place by now or somebody else's number in it.
-func (h *pidFile) remove() {
+// Remove takes the file away, unless another one is in its place by now or somebody else's number in it.
+func (h *PIDFile) Remove() {
 	ours, err := h.file.Stat()
 	number, _ := readPID(h.file)
 	if now, missing := os.Lstat(h.path); err == nil && missing == nil && os.SameFile(ours, now) && number == os.Getpid() {

@@ -1,7 +1,8 @@
-package main
+package rundir
 
 import (
 	"errors"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,7 +30,7 @@ func TestPIDFileWithARecycledNumber(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		held, err := writePIDFile(path)
+		held, err := WritePIDFile(path)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -37,10 +38,10 @@ func TestPIDFileWithARecycledNumber(t *testing.T) {
 		if got := readText(t, path); got != strconv.Itoa(os.Getpid())+"\n" {
 			t.Errorf("%s: it holds %q", name, got)
 		}
-		if _, err := writePIDFile(path); err == nil || !strings.Contains(err.Error(), "lives") || exitCode(err) != exitUsage {
+		if _, err := WritePIDFile(path); err == nil || !strings.Contains(err.Error(), "lives") || exit.Code(err) != exit.Usage {
 			t.Errorf("%s: a second process: %v", name, err)
 		}
-		held.remove()
+		held.Remove()
 		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: still there: %v", name, err)
 		}
@@ -74,12 +75,12 @@ func TestPIDFileThatIsSomethingElse(t *testing.T) {
 	delete(texts, "target")
 	texts["missing/pid"] = ""
 	for name, text := range texts {
-		held, err := writePIDFile(at(name))
+		held, err := WritePIDFile(at(name))
 		if err == nil {
-			held.remove()
+			held.Remove()
 		}
-		if err == nil || exitCode(err) != exitUsage || hintOf(err) == "" || !strings.Contains(err.Error(), "--pidfile "+at(name)) {
-			t.Errorf("%s: %v (hint %q)", name, err, hintOf(err))
+		if err == nil || exit.Code(err) != exit.Usage || exit.HintOf(err) == "" || !strings.Contains(err.Error(), "--pidfile "+at(name)) {
+			t.Errorf("%s: %v (hint %q)", name, err, exit.HintOf(err))
 		}
 		if text == "" {
 			continue
@@ -108,14 +109,14 @@ func TestPIDFileThatIsSomebodyElsesByNow(t *testing.T) {
 		},
 	} {
 		path := filepath.Join(t.TempDir(), "pid")
-		held, err := writePIDFile(path)
+		held, err := WritePIDFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := change(path); err != nil {
 			t.Fatal(err)
 		}
-		held.remove()
+		held.Remove()
 		if _, err := os.Lstat(path); err != nil {
 			t.Errorf("%s: removed", name)
 		}
