@@ -28,11 +28,10 @@ func TestWrongTargetLeavesATrace(t *testing.T) {
 			says := fmt.Sprintf(kind.says, regexp.QuoteMeta(nobody))
 			r := kind.route(t, nobody)
 			c := l.Up(1, append([]string{lab.Alias}, r.Flags...)...)
+			lab.Eventually(t, lab.Patience, "it listens", func() bool { state, _ := l.Forward(r.Flags); return state == "listening" })
 			for range 5 {
-				if conn, err := r.Dial(); err == nil {
-					conn.Read(make([]byte, 1)) // it is closed by now, or will be
-					conn.Close()
-				}
+				conn := r.Connect(t)
+				conn.Read(make([]byte, 1)) // it is closed by now, or will be
 			}
 			lab.Eventually(t, lab.Patience, "all are counted", func() bool { return l.Account.Status().Tunnels[0].Forwards[0].Refused == 5 })
 			warnings := c.Matching(func(line lab.Line) bool {

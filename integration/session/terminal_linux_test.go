@@ -180,8 +180,8 @@ func TestTerminalIsRestored(t *testing.T) {
 		{"hung up", func(l *lab.Lab, _ *terminal) { l.Relay.HangUp() }},
 		{"server killed", func(l *lab.Lab, _ *terminal) { l.Server.Kill() }},
 		{"~.", func(_ *lab.Lab, m *terminal) { m.typed("\r~.") }},
-		{"SIGTERM", func(_ *lab.Lab, m *terminal) { m.cmd.Process.Signal(syscall.SIGTERM) }},
-		{"SIGHUP", func(_ *lab.Lab, m *terminal) { m.cmd.Process.Signal(syscall.SIGHUP) }},
+		{"SIGTERM", func(_ *lab.Lab, m *terminal) { m.signalled(syscall.SIGTERM) }},
+		{"SIGHUP", func(_ *lab.Lab, m *terminal) { m.signalled(syscall.SIGHUP) }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
