@@ -152,7 +152,10 @@ func (m *terminal) typed(keys string) {
 func (m *terminal) signalled(s syscall.Signal) {
 	m.t.Helper()
 	m.cmd.Process.Signal(s)
-	for filepath.Base(m.cmd.Path) == "ssh" && !lab.Within(2*time.Second, m.ended) {
+	for range 5 {
+		if filepath.Base(m.cmd.Path) != "ssh" || lab.Within(2*time.Second, m.ended) {
+			return
+		}
 		m.cmd.Process.Signal(s)
 	}
 }
