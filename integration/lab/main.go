@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -22,6 +24,9 @@ func Main(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	Shared = dir
+	if signal.Ignored(syscall.SIGHUP) { // under nohup, and so our children would ignore it, too
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 	return m.Run()
 }
 
