@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config/autossh"
 )
@@ -49,15 +50,15 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 		fmt.Fprint(stdout, autossh.VersionLine(c.Name, versionText()))
 		return exit.OK
 	}
-	ready := front.Second()
+	ready := background.Second()
 	if c.Background && ready == nil {
-		code, err := front.StartSecond(os.Args)
+		code, err := background.StartSecond(os.Args)
 		if err != nil {
 			return refuseAutossh(stderr, c.Name, nil, &autossh.Refusal{Text: autossh.DaemonFailed(err).Text})
 		}
 		return code
 	}
-	front.Rename(filepath.Base(os.Args[0]))
+	background.Rename(filepath.Base(os.Args[0]))
 	log, err := front.OpenLog(c, stderr)
 	if err != nil {
 		return refuseAutossh(stderr, c.Name, nil, err)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
@@ -167,7 +168,7 @@ func (a *autosshRun) settle(ctx context.Context) error {
 	if a.ready != nil {
 		a.log.LeaveTerminal()
 		a.stderr = io.Discard
-		if err := front.LeaveTerminal(); err != nil {
+		if err := background.LeaveTerminal(); err != nil {
 			return &autossh.Refusal{Text: autossh.DaemonFailed(err).Text}
 		}
 		a.leaveDirectory()

@@ -1,4 +1,5 @@
-package autossh
+// Package background is the way into the background, for up -f and autossh -f.
+package background
 
 import (
 	"errors"
@@ -17,7 +18,7 @@ import (
 // cannot fork(2) as daemon(3) does.
 
 // readyVariable tells the second process the descriptor on which the first one waits.
-const readyVariable = "TUNNELD_AUTOSSH_READY"
+const readyVariable = "TUNNELD_READY"
 
 // readyDescriptor is the first behind standard error.
 const readyDescriptor = 3
