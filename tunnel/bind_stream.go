@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/filemode"
 )
 
 // staleDialTime bounds the question whether somebody answers behind an existing socket file.
@@ -91,7 +92,7 @@ func listenUnix(path string, mask os.FileMode) (*net.UnixListener, error) {
 		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	if err := ChmodSocket(path, 0o777&^mask); err != nil {
+	if err := filemode.Socket(path, 0o777&^mask); err != nil {
 		l.Close()
 		return nil, err
 	}

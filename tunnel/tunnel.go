@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/portfile"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
@@ -27,12 +28,13 @@ type Tunnel struct {
 	options atomic.Pointer[config.Options]
 	pool    pool
 	wanted  chan struct{} // of one element; see Wanted
-	ports   portFile
+	ports   portfile.File
 	limits  *Limits
 	warned  atomic.Bool // that local connections are refused in this outage
 	patient bool        // see BePatient
 
 	annexes  annexes
+	directs  gauge      // connections without a forward; see Direct
 	onChange func()     // nil: nobody wants to know
 	changing sync.Mutex // held by whoever changes what is bound
 
@@ -176,7 +178,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	for _, f := range remotes {
 		f.stop()
 	}
-	t.ports.remove(t.log)
+	t.ports.Remove(t.log)
 	t.pool.queueDrained()
 	ending, cancel := context.WithTimeout(context.Background(), endTime) // for all of them together
 	defer cancel()

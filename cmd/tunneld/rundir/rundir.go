@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/config/filemode"
 )
 
 // Directory is a place for control sockets.
@@ -106,7 +106,7 @@ func (d Directory) Prepare() error {
 		return err
 	}
 	if info.Mode().Perm()&0o077 != 0 && OwnerOf(info) == os.Getuid() {
-		return tunnel.ChmodDirectory(d.Path, 0o700, d.foreign)
+		return filemode.Directory(d.Path, 0o700, d.foreign)
 	}
 	return nil
 }

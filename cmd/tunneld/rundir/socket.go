@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config/filelock"
-	"github.com/tunneld/tunneld/tunnel"
+	"github.com/tunneld/tunneld/config/filemode"
 )
 
 func checksum(text string) uint32 { return crc32.ChecksumIEEE([]byte(text)) }
@@ -58,7 +58,7 @@ func ListenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode().Perm() != 0o600 {
-		if err := tunnel.ChmodSocket(path, 0o600); err != nil {
+		if err := filemode.Socket(path, 0o600); err != nil {
 			listener.Close()
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package tunnel
+package filemode
 
 import (
 	"net"
@@ -36,29 +36,29 @@ func TestChmodDoesNotFollowALink(t *testing.T) {
 	}
 	before := modeOf("socket")
 	for _, name := range []string{"link", "to-socket", "victim", "directory", "missing"} {
-		if err := ChmodSocket(at(name), 0o600); err == nil {
+		if err := Socket(at(name), 0o600); err == nil {
 			t.Errorf("%s was changed", name)
 		}
 	}
 	if modeOf("victim") != 0o644 || modeOf("socket") != before || modeOf("directory") != 0o755 {
 		t.Errorf("victim %v, socket %v, directory %v", modeOf("victim"), modeOf("socket"), modeOf("directory"))
 	}
-	if err := ChmodSocket(at("socket"), 0o640); err != nil || modeOf("socket") != 0o640 {
+	if err := Socket(at("socket"), 0o640); err != nil || modeOf("socket") != 0o640 {
 		t.Errorf("the socket itself: %v, mode %v", err, modeOf("socket"))
 	}
 
 	for _, name := range []string{"to-directory", "victim", "missing"} {
-		if err := ChmodDirectory(at(name), 0o700, false); err == nil {
+		if err := Directory(at(name), 0o700, false); err == nil {
 			t.Errorf("%s was changed", name)
 		}
 	}
 	if modeOf("directory") != 0o755 {
 		t.Error("the link was followed")
 	}
-	if err := ChmodDirectory(at("directory"), 0o700, false); err != nil || modeOf("directory") != 0o700 {
+	if err := Directory(at("directory"), 0o700, false); err != nil || modeOf("directory") != 0o700 {
 		t.Errorf("the directory itself: %v, mode %v", err, modeOf("directory"))
 	}
-	if err := ChmodDirectory(at("to-directory"), 0o750, true); err != nil || modeOf("directory") != 0o750 {
+	if err := Directory(at("to-directory"), 0o750, true); err != nil || modeOf("directory") != 0o750 {
 		t.Errorf("through a link that may be one: %v, mode %v", err, modeOf("directory"))
 	}
 }

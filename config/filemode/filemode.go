@@ -1,4 +1,6 @@
-package tunnel
+// Package filemode sets the permission bits of what this program has just made, and of nothing that somebody has put in its
+// place. It is a leaf below config because cmd/tunneld and tunnel both make sockets.
+package filemode
 
 import (
 	"errors"
@@ -11,17 +13,17 @@ import (
 // errNotOurSocket says that something else is now where we have just made a socket.
 var errNotOurSocket = errors.New("something else has taken the place of the socket")
 
-// ChmodSocket sets the permission bits of the socket at path, which we have just made. Whoever may write to its directory can
+// Socket sets the permission bits of the socket at path, which we have just made. Whoever may write to its directory can
 // put a link to another file there, or another file itself, in the meantime: then that is left alone, and it is an error.
-func ChmodSocket(path string, mode os.FileMode) error {
+func Socket(path string, mode os.FileMode) error {
 	if err := chmodOwnSocket(path, uint32(mode.Perm())); err != nil {
 		return &os.PathError{Op: "chmod", Path: path, Err: err}
 	}
 	return nil
 }
 
-// ChmodDirectory sets the permission bits of a directory of ours. follow: path may be a link; otherwise a link is an error.
-func ChmodDirectory(path string, mode os.FileMode, follow bool) error {
+// Directory sets the permission bits of a directory of ours. follow: path may be a link; otherwise a link is an error.
+func Directory(path string, mode os.FileMode, follow bool) error {
 	flags := unix.O_RDONLY | unix.O_DIRECTORY | unix.O_CLOEXEC
 	if !follow {
 		flags |= unix.O_NOFOLLOW

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package tunnel
+package filemode
 
 import "golang.org/x/sys/unix"
 
