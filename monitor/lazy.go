@@ -86,11 +86,15 @@ func (m *Monitor) watchIdle(ctx context.Context, idle time.Duration) {
 	}
 }
 
-// use returns how many connections are open or wait, and how many there have been.
+// use returns how many connections are open or wait, and how many there have been. A forward at the server, which was added
+// to a lazy tunnel, is use: nobody here could tell when it is not.
 func (m *Monitor) use() (open, total int64) {
 	for _, f := range m.tunnel.Forwards() {
 		open += f.Open + f.Held
 		total += f.Total
+		if f.Kind == config.Remote {
+			open++
+		}
 	}
 	return open, total
 }

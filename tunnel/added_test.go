@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func addressOn(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
@@ -126,5 +127,92 @@ func TestAddedForwardWhosePortTheServerChooses(t *testing.T) {
 	}
 	if got := heardAt(t, addressOn(port)); got != "far" {
 		t.Errorf("%q", got)
+	}
+}
+
+// What was answered before an outage is no answer during it, and none is invented.
+func TestAnswerOfARemoteForwardIsTrue(t *testing.T) {
+	p := newPeer(t)
+	tun := newTestTunnel(t, &config.Options{Hold: time.Second})
+	chosen := config.Forward{Kind: config.Remote, Target: says(t, "far")}
+	fixed := config.Forward{Kind: config.Remote, Listen: config.Endpoint{Port: freeTCP(t)}, Target: says(t, "far")}
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	for _, f := range []config.Forward{chosen, fixed} {
+		if _, err := tun.AddForward(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+		if port, err := tun.AwaitForward(t.Context(), f); port == 0 || err != nil {
+			t.Fatalf("%s: %d, %v", Spec(f), port, err)
+		}
+	}
+	s.Close()
+	tun.Leave(s)
+	sshtest.Eventually(t, "both ask again", func() bool {
+		list := tun.Forwards()
+		return list[0].State == ForwardAsking && list[1].State == ForwardAsking
+	})
+	for _, f := range []config.Forward{chosen, fixed} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if port, err := tun.AwaitForward(ctx, f); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s in an outage: %d, %v", Spec(f), port, err)
+		}
+		cancel()
+	}
+	tun.Join(p.session(config.Echo{}))
+	for _, f := range []config.Forward{chosen, fixed} {
+		if port, err := tun.AwaitForward(t.Context(), f); port == 0 || err != nil {
+			t.Errorf("%s after it: %d, %v", Spec(f), port, err)
+		}
+	}
+}
+
+// A forward that was added and then written into the configuration is that one: cancel leaves it, and it goes with it.
+func TestAddedForwardThatIsConfiguredLater(t *testing.T) {
+	p := newPeer(t)
+	f := localAt(freeTCP(t), says(t, "it"))
+	tun := newTestTunnel(t, &config.Options{Hold: time.Second})
+	tun.Join(p.session(config.Echo{}))
+	if _, err := tun.AddForward(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	if err := reload(t, tun, config.Options{}, f); err != nil {
+		t.Fatal(err)
+	}
+	if list := tun.Forwards(); len(list) != 1 || list[0].Added {
+		t.Errorf("shown as added: %+v", list)
+	}
+	if err := tun.RemoveForward(t.Context(), f); !errors.Is(err, ErrConfigured) {
+		t.Errorf("cancel: %v", err)
+	}
+	if got := heardAt(t, addressOn(f.Listen.Port)); got != "it" {
+		t.Errorf("%q", got)
+	}
+	if err := reload(t, tun, config.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if list := tun.Forwards(); len(list) != 0 {
+		t.Errorf("left: %+v", list)
+	}
+}
+
+// A tunnel in the place of one that has failed has what was added to that.
+func TestAddedForwardsAreInherited(t *testing.T) {
+	f := localAt(freeTCP(t), says(t, "it"))
+	before := newTestTunnel(t, &config.Options{Hold: time.Second})
+	if _, err := before.AddForward(t.Context(), f); err != nil {
+		t.Fatal(err)
+	}
+	before.Close()
+	p := newPeer(t)
+	tun := New(&config.Options{Hold: time.Second}, nil, quiet())
+	tun.Inherit(before)
+	if err := tun.Listen(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer tun.Close()
+	tun.Join(p.session(config.Echo{}))
+	if list := tun.Forwards(); len(list) != 1 || !list[0].Added || heardAt(t, addressOn(f.Listen.Port)) != "it" {
+		t.Errorf("%+v", list)
 	}
 }

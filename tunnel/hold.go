@@ -94,6 +94,9 @@ func (p *pool) giveUp(mine waiter) {
 	}
 }
 
+// HoldTime is how long a client is held in an outage.
+func (t *Tunnel) HoldTime() time.Duration { return t.options.Load().Hold }
+
 // hold is pool.hold for the hold time of the options. A lazy tunnel connects when somebody waits.
 func (t *Tunnel) hold(ctx context.Context, who caller) (*place, error) {
 	p, err := t.pool.hold(ctx, who, t.options.Load().Hold, t.want)

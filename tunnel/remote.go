@@ -40,14 +40,12 @@ type remoteForward struct {
 	mu    sync.Mutex // guards all following fields
 	state ForwardState
 	bound string
+	news  chan struct{}     // closed and renewed with each change of state
 	open  map[*channel]bool // connections that are being carried
-
-	answered chan struct{} // closed when the server has answered for the first time
-	once     sync.Once     // closes it
 }
 
 func newRemoteForward(t *Tunnel, f config.Forward) *remoteForward {
-	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking, open: make(map[*channel]bool), answered: make(chan struct{})}
+	r := &remoteForward{tunnel: t, log: t.log.With("forward", Spec(f)), state: ForwardAsking, open: make(map[*channel]bool), news: make(chan struct{})}
 	r.forward.Store(&f)
 	return r
 }
@@ -239,11 +237,31 @@ func (f *remoteForward) noteRefused(why error, try int, wait time.Duration) {
 func (f *remoteForward) set(state ForwardState, bound string) {
 	f.mu.Lock()
 	f.state, f.bound = state, bound
+	close(f.news)
+	f.news = make(chan struct{})
 	f.mu.Unlock()
-	if state != ForwardAsking {
-		f.once.Do(func() { close(f.answered) })
-	}
 	f.tunnel.noteChange()
+}
+
+// answered waits for an answer of the server that holds now, and returns where it listens. The error is why it does not, or
+// ctx's.
+func (f *remoteForward) answered(ctx context.Context) (bound string, err error) {
+	for {
+		f.mu.Lock()
+		state, bound, news := f.state, f.bound, f.news
+		f.mu.Unlock()
+		switch state {
+		case ForwardListening:
+			return bound, nil
+		case ForwardFailed, ForwardStandby:
+			return "", f.failure(errors.New(f.status().LastError))
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
 }
 
 func (f *remoteForward) status() ForwardStatus {

@@ -198,6 +198,9 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 	for _, plan := range plans {
 		plan.logWarnings(alive, p.log)
 		r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
+		if failed := find(p.all(), plan.name); failed != nil && failed.hasEnded() {
+			r.tunnel.Inherit(failed.tunnel)
+		}
 		fresh, tunnels = append(fresh, r), append(tunnels, r.tunnel)
 	}
 	if err := change.Listen(alive, tunnels...); err != nil {
@@ -213,7 +216,8 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 // asked to stop is forgotten when it has; one that fails is kept.
 func (p *process) start(running context.Context, r *runner) {
 	running, r.end = context.WithCancel(running)
-	r.sharing = newSharing(p.carrierOf(running, r), r.log)
+	r.carrier = p.carrierOf(running, r)
+	r.sharing = newSharing(r.carrier, r.log)
 	if !p.enlist(r) {
 		r.stop() // it ends at once
 	}
