@@ -136,7 +136,15 @@ func (s *splice) up() error {
 	case err != nil: // the peer has closed the channel, or the session ends
 		return err
 	}
-	return s.channel.CloseWrite()
+	err = s.channel.CloseWrite()
+	if conn, ok := s.conn.(interface{ awaitGone() bool }); ok && err == nil {
+		s.channel.session.run(func() {
+			if conn.awaitGone() {
+				s.channel.Close()
+			}
+		})
+	}
+	return err
 }
 
 // down copies from the channel to conn until the channel's end. Its EOF is passed on once it is proven to be the peer's.

@@ -25,6 +25,28 @@ func resettable(conn stream) stream {
 	return conn
 }
 
+// programConn is a connection whose peer has no use for it once it has closed it: it will not come back for an answer.
+type programConn struct{ *unixStream }
+
+// ofProgram returns conn, whose first byte is not to be passed on, in a form that can be reset from the beginning: that byte
+// is the one that stays in the queue.
+func ofProgram(conn *net.UnixConn) stream {
+	u := &unixStream{UnixConn: conn}
+	u.left.Store(1)
+	return programConn{u}
+}
+
+// awaitGone waits until the peer has closed the connection, and not just its own direction; false: we have. Nothing else reads
+// meanwhile.
+func (c programConn) awaitGone() bool {
+	raw, err := c.SyscallConn()
+	return err == nil && raw.Read(func(fd uintptr) bool {
+		state := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP is always told
+		_, err := unix.Poll(state, 0)
+		return err == nil && state[0].Revents != 0
+	}) == nil
+}
+
 // readNow reads without waiting: EAGAIN where nothing new has come, 0 at the end.
 func (u *unixStream) readNow(fd int, b []byte) (int, error) {
 	ended, err := hungUp(fd) // asked first: after the end nothing more comes
