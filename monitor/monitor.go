@@ -33,6 +33,9 @@ type Config struct {
 	// Events remembers what the tunnel's log says: Log has to write through its Handler. nil: the status shows no events.
 	Events *Events
 
+	// Master returns what the status shows of the ControlPath. It must not block; nil where there is none.
+	Master func() *Master
+
 	// OnChange is called after each change of what Status says about states, from the slot that changed. It must not block;
 	// it may call Status. nil: nobody is told.
 	OnChange func()

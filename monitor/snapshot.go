@@ -54,6 +54,9 @@ func (m *Monitor) snapshot() (Status, counters) {
 	}
 	s.describe(o)
 	s.forward(forwards, rates)
+	if m.cfg.Master != nil {
+		s.Master = m.cfg.Master()
+	}
 	return s, counts
 }
 

@@ -61,8 +61,9 @@ type Status struct {
 	Events       []Event   `json:"events,omitempty"`      // the last three, oldest first
 	Drain        Seconds   `json:"drain_seconds"`         // how long open connections may go on when it is stopped
 
-	Sessions []SessionStatus `json:"sessions"` // each of TunneldConnections, then those that are being retired
-	Forwards []ForwardStatus `json:"forwards"` // in the order of the configuration
+	Sessions []SessionStatus `json:"sessions"`               // each of TunneldConnections, then those that are being retired
+	Forwards []ForwardStatus `json:"forwards"`               // in the order of the configuration
+	Master   *Master         `json:"control_path,omitempty"` // nil: nobody wants it
 
 	Open     int64   `json:"open"`      // connections open now
 	Held     int64   `json:"held"`      // local connections that wait for a session
@@ -86,6 +87,24 @@ type Server struct {
 	Fingerprint string   `json:"fingerprint,omitempty"`
 	Via         []string `json:"via,omitempty"` // jump hosts, nearest first
 }
+
+// Master is the ControlPath of a tunnel that is a ControlMaster.
+type Master struct {
+	Path  string      `json:"path"`
+	State MasterState `json:"state"`
+	Error string      `json:"error,omitempty"` // why nobody can ride; empty where it listens
+}
+
+// MasterState is what there is at a ControlPath, as of a few seconds ago at most.
+type MasterState string
+
+// The states of a ControlPath.
+const (
+	MasterListening MasterState = "listening" // ssh and others find the tunnel there
+	MasterTaken     MasterState = "taken"     // it is another program's; tried on
+	MasterStopped   MasterState = "stopped"   // given up because a client asked for that (ssh -O stop), until a reload
+	MasterFailed    MasterState = "failed"    // there can be no socket; tried on
+)
 
 // Failure is an error that a person may want to read.
 type Failure struct {
@@ -130,7 +149,7 @@ type ForwardStatus struct {
 	RateOut   float64   `json:"rate_out"`
 	LastError string    `json:"last_error,omitempty"`
 	FailedAt  time.Time `json:"last_error_time,omitzero"` // of LastError
-	Added     bool      `json:"added,omitempty"`          // while the tunnel runs (ssh -O forward); it is not in the configuration
+	Added     bool      `json:"added,omitempty"`          // while the tunnel runs (`tunneld forward`, ssh -O forward); it is not in the configuration
 	Limit     string    `json:"limit,omitempty"`          // which bound makes connections wait, or be refused, now or a moment ago
 }
 

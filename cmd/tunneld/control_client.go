@@ -119,7 +119,7 @@ func (d *instance) ask(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, rundir.AskTime)
 	defer cancel()
 	var report controlReport
-	err := d.exchange(ctx, http.MethodGet, "/status", nil, &report)
+	err := d.exchange(ctx, http.MethodGet, "/status", nil, nil, &report)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNRESET):
 		return nil
@@ -140,13 +140,20 @@ func (d *instance) ask(ctx context.Context) error {
 // control asks for something to be done to tunnels of the process, and waits until it has been.
 func (d *instance) control(ctx context.Context, verb string, names []string) ([]controlResult, error) {
 	var answer controlAnswer
-	err := d.exchange(ctx, http.MethodPost, "/"+verb, url.Values{"tunnel": names}, &answer)
+	err := d.exchange(ctx, http.MethodPost, "/"+verb, url.Values{"tunnel": names}, nil, &answer)
 	return answer.Results, err
 }
 
-// exchange sends a request and reads the answer.
-func (d *instance) exchange(ctx context.Context, method, path string, query url.Values, answer any) error {
-	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path+"?"+query.Encode(), nil)
+// exchange sends a request and reads the answer. body is sent as JSON; nil: none is.
+func (d *instance) exchange(ctx context.Context, method, path string, query url.Values, body, answer any) error {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path+"?"+query.Encode(), bytes.NewReader(text))
 	if err != nil {
 		return err
 	}

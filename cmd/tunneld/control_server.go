@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -32,6 +33,12 @@ type controlResult struct {
 	Took   monitor.Seconds `json:"took_seconds"`
 	Error  string          `json:"error,omitempty"` // empty: it was done
 	Hint   string          `json:"hint,omitempty"`
+
+	// of forwards
+	Forward string   `json:"forward,omitempty"`   // as it was asked for
+	Port    int      `json:"port,omitempty"`      // that the server chose
+	Bound   []string `json:"bound,omitempty"`     // where it listens
+	Code    int      `json:"exit_code,omitempty"` // that goes with Error; 0: 1
 }
 
 // handler serves the control socket:
@@ -42,6 +49,10 @@ type controlResult struct {
 //	POST /down?tunnel=NAME          as SIGTERM, for this tunnel; answered when it has stopped
 //	POST /reload?tunnel=NAME        as SIGHUP, for the whole process; answered when a new connection that it takes has been
 //	                                tried, with what became of those tunnels, and of all others that have changed or failed
+//	POST /connect?tunnel=NAME&host=HOST&port=PORT (or &path=PATH)  101, and from then on the bytes of the connection, the first
+//	                                of which from the client is thrown away
+//	POST /forward?tunnel=NAME       a list of order.Forward, which is added; answered when the forwards listen, or cannot
+//	POST /cancel?tunnel=NAME        a list of order.Forward, which is taken away
 //	GET  /metrics /livez /readyz /  as --listen serves them
 //
 // tunnel may stand there several times; without it, all are meant.
@@ -55,6 +66,9 @@ func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
 	mux.HandleFunc("POST /down", p.control(p.putDown))
 	mux.HandleFunc("POST /reload", p.steerReload(reload))
+	mux.HandleFunc("POST /connect", p.serveConnect)
+	mux.HandleFunc("POST /forward", p.steerForwards(addForward))
+	mux.HandleFunc("POST /cancel", p.steerForwards(cancelForward))
 	return mux
 }
 
@@ -114,6 +128,22 @@ func (p *process) named(names []string) ([]*runner, error) {
 		meant = append(meant, r)
 	}
 	return meant, nil
+}
+
+// oneNamed returns the tunnel of that name.
+func (p *process) oneNamed(names []string) (*runner, error) {
+	if len(names) != 1 {
+		return nil, errors.New("want one tunnel")
+	}
+	meant, err := p.named(names)
+	if err != nil {
+		return nil, err
+	}
+	if r := meant[0]; !r.hasEnded() {
+		return r, nil
+	}
+	return nil, &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: it has failed", names[0]),
+		Hint: fmt.Sprintf("`tunneld status %s` says why, `tunneld reload %s` tries it again", names[0], names[0])}
 }
 
 func answerJSON(w http.ResponseWriter, status int, answer any) {

@@ -160,7 +160,7 @@ func (r *eventReader) fresh(ctx context.Context, d *instance, name string) ([]mo
 	for {
 		var answer logAnswer
 		query := url.Values{"tunnel": {name}, "after": {strconv.FormatUint(r.seen[key], 10)}}
-		if err := d.exchange(ctx, http.MethodGet, "/log", query, &answer); err != nil {
+		if err := d.exchange(ctx, http.MethodGet, "/log", query, nil, &answer); err != nil {
 			return nil, err
 		}
 		if len(answer.Tunnels) != 1 {

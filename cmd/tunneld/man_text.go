@@ -18,6 +18,8 @@ var manSections = []struct {
 		{"tunneld up 'sshproxy-*'", "All aliases that match, in one process."},
 		{"tunneld check db", "Says where it fails, and what to do."},
 		{"tunneld status db", "How it is, since when and why."},
+		{"tunneld forward db -R 0:localhost:80", "Adds a forward to the running tunnel and prints the port that the server chose."},
+		{"ProxyCommand tunneld connect db %h %p", "In ssh_config: takes ssh to a host behind the tunnel, and through its outages."},
 	}},
 	{"EXIT STATUS", [][2]string{
 		{"0", "Asked to stop; check, health: all is well."},

@@ -11,9 +11,13 @@ import (
 	"regexp"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/carrier"
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel/mux"
 )
 
@@ -26,6 +30,9 @@ type sharing struct {
 
 	listened bool   // since the configuration was read last
 	warned   string // the last trouble, which is told once
+	path     string // where it listened last, or tried to
+
+	shown atomic.Pointer[monitor.Master] // by the status; nil: there is nothing to show
 }
 
 func newSharing(t mux.Tunnel, log *slog.Logger) *sharing {
@@ -48,6 +55,7 @@ const lookEvery = 5 * time.Second
 
 // run listens where it is wished until ctx is done. Sessions go on.
 func (s *sharing) run(ctx context.Context) {
+	defer s.shown.Store(nil)
 	defer s.master.StopListening()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -73,22 +81,51 @@ func (s *sharing) settle(ctx context.Context, wanted config.Master) {
 	switch {
 	case !wanted.Listens():
 		s.master.StopListening()
+		s.shown.Store(nil)
 		return
 	case s.listened && s.master.Path() == "": // a client asked for it
+		s.show(monitor.MasterStopped, "given up for a client (ssh -O stop); a reload listens again")
 		return
 	case s.master.InPlace():
 		s.listened = true // also after a reload, so that a stop that a client asks for holds
+		s.show(monitor.MasterListening, "")
 		return
 	}
-	path := pathForClients(ctx, wanted)
-	socket, err := mux.Listen(ctx, path, wanted.Mode == config.MasterYes)
+	s.path = pathForClients(ctx, wanted)
+	socket, err := mux.Listen(ctx, s.path, wanted.Mode == config.MasterYes)
 	if err != nil {
+		s.showTrouble(err)
 		s.warn(err)
 		return
 	}
 	s.master.Serve(socket)
 	s.listened, s.warned = true, ""
-	s.log.Info("sharing the connection with ssh", "path", path)
+	s.show(monitor.MasterListening, "")
+	s.log.Info("sharing the connection with ssh", "path", s.path)
+}
+
+func (s *sharing) show(state monitor.MasterState, trouble string) {
+	s.shown.Store(&monitor.Master{Path: foreign.Own(s.path).String(), State: state, Error: foreign.Line(trouble).String()})
+}
+
+func (s *sharing) showTrouble(err error) {
+	var other *mux.ForeignError
+	switch {
+	case !errors.As(err, &other):
+		s.show(monitor.MasterFailed, err.Error())
+	case other.PID == 0:
+		s.show(monitor.MasterTaken, "it is another program's, which does not answer")
+	default:
+		s.show(monitor.MasterTaken, fmt.Sprintf("it is the socket of another master, process %d", other.PID))
+	}
+}
+
+// status returns what there is to show; nil: nothing.
+func (s *sharing) status() *monitor.Master {
+	if s == nil {
+		return nil
+	}
+	return s.shown.Load()
 }
 
 // warn tells a trouble once. It is tried on.
@@ -145,8 +182,21 @@ func (p *process) share(running context.Context, r *runner) (end func()) {
 	}
 }
 
-// errSupervised refuses to stop for a client what would be started again.
-var errSupervised = errors.New("a service manager runs this tunneld; stop it there, or with `tunneld down`")
+// carrierOf returns r as others use it. running ends with r.
+func (p *process) carrierOf(running context.Context, r *runner) *carrier.Carrier {
+	return &carrier.Carrier{
+		Name: r.name, Tunnel: r.tunnel, Monitor: r.monitor, Log: r.log, Changing: p.reloading, Ending: running.Done(),
+		Supervised: os.Getenv("NOTIFY_SOCKET") != "",
+		PutDown:    func() { p.tasks.Go(func() { p.putDown(context.WithoutCancel(running), r) }) },
+		Describe: func(about string) (string, bool) {
+			say, known := map[string]func(*runner) string{"connection": connectionInfo, "channels": channelsInfo}[about]
+			if !known {
+				return "", false
+			}
+			return say(r), true
+		},
+	}
+}
 
 // connectionInfo words what `ssh -O conninfo` shows, as OpenSSH 10.3 does.
 func connectionInfo(r *runner) string {

@@ -86,8 +86,9 @@ func rootCommand() *cobra.Command {
 			others(cmd, args)
 		}
 	})
-	root.AddCommand(upCommand(), statusCommand(), listCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand())
+	root.AddCommand(upCommand(), statusCommand(), listCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand(), connectCommand())
 	root.AddCommand(steeringCommands()...)
+	root.AddCommand(forwardCommands()...)
 	return root
 }
 
@@ -148,15 +149,19 @@ func isDestination(environment config.Environment, word string) bool {
 	return strings.Contains(word, "@") || slices.Contains(aliases, word)
 }
 
+// lesser are the commands that the overview only names.
+var lesser = []string{"completion", "help", "unit", "version"}
+
 // overview is `tunneld help`: it fits on a screen of 24 lines.
 func overview(root *cobra.Command) {
 	out := root.OutOrStdout()
 	fmt.Fprintf(out, "%s\n\n", root.Long)
 	for _, cmd := range root.Commands() {
-		if cmd.IsAvailableCommand() || cmd.Name() == "help" {
+		if cmd.IsAvailableCommand() && !slices.Contains(lesser, cmd.Name()) {
 			fmt.Fprintf(out, "  %-10s  %s\n", cmd.Name(), cmd.Short)
 		}
 	}
+	fmt.Fprintf(out, "  and %s\n", strings.Join(lesser, ", "))
 	fmt.Fprint(out, "\nTo begin: `tunneld demo`, then `tunneld up ALIAS` with an alias of ~/.ssh/config\n"+
 		"that has forwards, or `tunneld up bob@host -D 1080`.\n`tunneld COMMAND --help` says more.\n")
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/carrier"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
@@ -22,8 +23,9 @@ type runner struct {
 	dialer  *sshconn.Dialer
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
-	sharing *sharing
-	end     context.CancelFunc // see stop; set by process.start
+	carrier *carrier.Carrier   // this and the two following are set by process.start
+	sharing *sharing           //
+	end     context.CancelFunc // see stop
 	asked   atomic.Bool        // to stop
 	tried   chan struct{}      // closed when the first attempt to connect is over
 	trying  sync.Once          // closes tried
@@ -45,7 +47,8 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tun
 	}
 	r.tunnel.Share(limits)
 	note := func() { r.note(); changed() }
-	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, Events: events, OnChange: note}, monitor.Adapt(r.tunnel))
+	master := func() *monitor.Master { return r.sharing.status() }
+	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, Events: events, Master: master, OnChange: note}, monitor.Adapt(r.tunnel))
 	r.tunnel.OnChange(changed)
 	r.tunnel.OnCrowded(r.monitor.Annex)
 	return r

@@ -53,6 +53,22 @@ func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 	return chosen, errors.Join(failures...)
 }
 
+// selectOne finds the one running tunnel that word means.
+func selectOne(ctx context.Context, word string) (choice, error) {
+	chosen, err := selectTunnels(ctx, []string{word})
+	if err != nil {
+		return choice{}, err
+	}
+	var names []string
+	for _, c := range chosen {
+		names = append(names, c.names...)
+	}
+	if len(names) != 1 {
+		return choice{}, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: which one? it matches %s", word, some(names))}
+	}
+	return chosen[0], nil
+}
+
 // match returns the running names that the words mean, in the order in which they run, and the words that mean none.
 func match(words, running []string) (meant, missing []string) {
 	if len(words) == 0 {
@@ -89,6 +105,14 @@ func notRunning(word string, running []string) error {
 		e.Hint = "running: " + some(running)
 	}
 	return e
+}
+
+// completeOneRunning is completeRunning for the first word alone.
+func completeOneRunning(cmd *cobra.Command, given []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(given) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return completeRunning(cmd, given, typed)
 }
 
 // completeRunning offers the names of running tunnels to the shell.

@@ -63,6 +63,9 @@ func (t *table) tunnel(s monitor.Status) {
 		}
 	}
 	t.forwards(s.Forwards)
+	if m := s.Master; m != nil {
+		t.master(m)
+	}
 	if s.EchoVoid != "" {
 		t.prose("    ", cell{"no echo probes:", dim}, cell{s.EchoVoid, dim})
 	}
@@ -78,6 +81,15 @@ func (t *table) tunnel(s monitor.Status) {
 	for _, e := range s.Events {
 		t.prose("    ", cell{e.Time.Local().Format(time.TimeOnly), dim}, cell{e.String(), dim})
 	}
+}
+
+// master says where ssh and others find the tunnel, or why they do not.
+func (t *table) master(m *monitor.Master) {
+	if m.State == monitor.MasterListening {
+		t.prose("    ", cell{"ControlPath " + m.Path, dim})
+		return
+	}
+	t.prose("    ", cell{text: "ControlPath " + m.Path}, cell{string(m.State) + ":", yellow}, cell{m.Error, yellow})
 }
 
 // ofOutage reports whether the outage tells of e.
@@ -200,6 +212,9 @@ func (t *table) row(f monitor.ForwardStatus) []cell {
 		counts += fmt.Sprintf(" %d refused", f.Refused)
 	}
 	row := []cell{{text: f.Spec}, bound, {text: counts}}
+	if f.Added {
+		row = append(row, cell{"added", dim})
+	}
 	if f.Limit != "" {
 		row = append(row, cell{f.Limit, yellow})
 	}

@@ -1,4 +1,4 @@
-package main
+package carrier
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 // A reload waits for a tunnel that has failed, that for its clients, and one of those would wait for the reload.
 func TestClientsDoNotWaitForAReloadForEver(t *testing.T) {
 	ending := make(chan struct{})
-	c := &carrier{changing: make(chan struct{}, 1), ending: ending}
-	c.changing <- struct{}{} // a reload
+	c := &Carrier{Changing: make(chan struct{}, 1), Ending: ending}
+	c.Changing <- struct{}{} // a reload
 	never := func() error { t.Error("forwards change in a reload"); return nil }
 	gone, leave := context.WithCancel(t.Context())
 	leave()
@@ -18,11 +18,11 @@ func TestClientsDoNotWaitForAReloadForEver(t *testing.T) {
 		t.Errorf("a client that has left: %v", err)
 	}
 	close(ending)
-	if err := c.change(t.Context(), never); !errors.Is(err, errBeingStopped) {
+	if err := c.change(t.Context(), never); !errors.Is(err, errStopping) {
 		t.Errorf("a tunnel that ends: %v", err)
 	}
-	<-c.changing
-	c.ending = nil
+	<-c.Changing
+	c.Ending = nil
 	for range 2 {
 		if err := c.change(t.Context(), func() error { return nil }); err != nil {
 			t.Error(err)
