@@ -89,7 +89,7 @@ func (f *fakeTunnel) Retire(ctx context.Context, s Session) error {
 
 func (f *fakeTunnel) Shutdown(ctx context.Context) error {
 	f.mu.Lock()
-	live := f.live
+	live := slices.Clone(f.live)
 	f.shut = true
 	f.mu.Unlock()
 	for _, s := range live {
