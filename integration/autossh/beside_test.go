@@ -28,7 +28,7 @@ type scene struct {
 	line string
 
 	// do is what happens: a signal's name; up: wait until {L} carries; again: the same after an outage; cut: break the connection;
-	// starts=N: wait for so many; says=WORD: wait until standard error has it;
+	// starts=N, exits=N: wait for so many, of ssh; says=WORD: wait until standard error has it;
 	// settle: look what comes; end: wait for the exit; gone: for that of the process in the background.
 	do string
 
@@ -327,6 +327,9 @@ func (r *run) step(step string) (trouble string) {
 	case "starts":
 		n, _ := strconv.Atoi(number)
 		ok = lab.Within(runPatience, func() bool { return r.starts() >= n })
+	case "exits": // of ssh, with the decision to start it again
+		n, _ := strconv.Atoi(number)
+		ok = lab.Within(runPatience, func() bool { return strings.Count(r.log(), "; restarting ssh") >= n })
 	case "says":
 		ok = lab.Within(runPatience, func() bool { return strings.Contains(string(readFile(filepath.Join(r.dir, "err"))), number) })
 	case "end":

@@ -16,9 +16,9 @@ var scenes = []scene{
 	{"AUTOSSH_MAXSTART=0 -M 0 -N server", "end", ""}, {"AUTOSSH_DEBUG= -V", "end", ""}, {"AUTOSSH_POLL=x -V", "end", ""},
 
 	// Nobody answers: the gate, the free restarts, the waits, the limits.
-	{"-M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=30 -M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -N dead", "starts=6 settle", ""},
-	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "starts=7 TERM end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -N dead", "starts=7 settle TERM end", ""},
-	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "starts=7 settle INT end", ""},
+	{"-M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=30 -M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=6 settle", ""},
+	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=7 TERM end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=7 settle TERM end", ""},
+	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=7 settle INT end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=1 -M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N dead", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=5 -M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=0x3 -M 0 -N dead", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=7 AUTOSSH_POLL=1000 -M 0 -N dead", "end", ""}, {"AUTOSSH_MAXSTART=3 -M 0 -N dead", "end", ""},
@@ -27,8 +27,8 @@ var scenes = []scene{
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=3 AUTOSSH_DEBUG=1 -M 0 -N dead", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -q -N dead", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N -E {DIR}/ssh.log dead", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M {P} -N dead", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 AUTOSSH_POLL=20 -M {P}:{ECHO} -N dead", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 dead true", "end", ""},
-	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "starts=7 settle HUP settle", "exit=signals in backoff; starts=signals in backoff; log=signals in backoff"},
-	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "starts=7 settle USR1 settle", "exit=signals in backoff; starts=signals in backoff; log=signals in backoff"},
+	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=7 settle HUP settle", "exit=signals in backoff; starts=signals in backoff; log=signals in backoff"},
+	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=7 settle USR1 settle", "exit=signals in backoff; starts=signals in backoff; log=signals in backoff"},
 	{"-M 0 -N nowhere", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N nowhere", "end", ""},
 
 	// The server does not let us in.
@@ -80,10 +80,10 @@ var scenes = []scene{
 	// Into the background.
 	{"-f -M 0 -N " + forward + " server", "end up settle TERM gone", ""}, {"-fN -M 0 " + forward + " server", "end up settle", ""}, {"-M 0 -fNL {L}:127.0.0.1:{ECHO} server", "end up settle", ""},
 	{"-f -M 0 -N -D {D} " + forward + " server", "end up settle USR1 starts=2 again settle", ""}, {"-f -M 0 -N " + forward + " server", "end up cut again settle", ""},
-	{"AUTOSSH_GATETIME=30 -f -M 0 -N dead", "end starts=6 settle", ""}, {"-f -M 0 -N -o NoSuchOption=1 server", "end settle", "exit=refused before the background; starts=refused before the background; log=refused before the background"},
+	{"AUTOSSH_GATETIME=30 -f -M 0 -N dead", "end exits=6 settle", ""}, {"-f -M 0 -N -o NoSuchOption=1 server", "end settle", "exit=refused before the background; starts=refused before the background; log=refused before the background"},
 
 	// Sessions.
-	{"-M 0 server echo hi", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 server echo hi", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 server exit 1", "starts=6 settle", ""},
+	{"-M 0 server echo hi", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 server echo hi", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 server exit 1", "exits=6 settle", ""},
 	{"-M 0 server exit 1", "end", ""}, {"-M 0 server exit 2", "end", ""}, {"-M 0 server exit 3", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 server exit 3", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 server exit 2", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 server exit 255", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 server kill·-9·$$", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -t server echo hi", "end", ""},
