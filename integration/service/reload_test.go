@@ -157,6 +157,7 @@ func TestReloadsAtOnce(t *testing.T) {
 	l, one, other := two(t)
 	c := l.Up(2, "one", "two")
 	l.Relay.Shut()
+	var asking []*lab.Child
 	for i := range 12 {
 		first, second := one, other
 		if i%2 == 1 {
@@ -164,9 +165,15 @@ func TestReloadsAtOnce(t *testing.T) {
 		}
 		l.Configure([2]string{"one", forwardOf(first)}, [2]string{"two", forwardOf(second)})
 		c.Signal([]syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1}[i%3%2])
+		if i%3 == 0 { // these come by themselves, and meet each other and the signals
+			asking = append(asking, l.Account.Tunneld("reload", "*"))
+		}
 		if i == 6 {
 			l.Relay.Open()
 		}
+	}
+	for _, ask := range asking {
+		ask.WaitExit(t, 2*lab.Patience) // it may have read a configuration that another has changed again
 	}
 	l.Account.Expect(0, "(?s)one: reloaded.*two: reloaded", "reload", "one", "two")
 	l.Configure([2]string{"one", forwardOf(one)}, [2]string{"two", forwardOf(other)})
