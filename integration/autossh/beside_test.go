@@ -47,6 +47,7 @@ type run struct {
 	input   string // standard input; empty: there is none
 	ports   map[string]int
 	relay   *lab.Relay
+	settle  time.Duration // how long to look what comes
 	cmd     *exec.Cmd
 	done    chan struct{}
 }
@@ -54,8 +55,8 @@ type run struct {
 // atOnce is how many runs there are at a time: most of them wait.
 const atOnce = 36
 
-// tries is how often both are run until they agree: a busy machine can make either late.
-const tries = 3
+// tries is how often both are run until they agree, longer each time: a busy machine can make either late.
+const tries = 5
 
 // Both programs go through all scenes at the same sshd, and what can be seen of them is the same, or a difference that is listed.
 func TestSideBySide(t *testing.T) {
@@ -68,20 +69,18 @@ func TestSideBySide(t *testing.T) {
 	var all sync.WaitGroup
 	places := make(chan struct{}, atOnce)
 	for _, s := range scenes {
-		var pairs [tries][2]*run
-		for i := range pairs {
-			pairs[i] = [2]*run{stage.run(t, s, "theirs"), stage.run(t, s, "ours")}
-		}
 		all.Go(func() {
 			var problems []string
 			var names []string
-			for _, pair := range pairs {
+			for try := range tries {
 				var got [2]seen
 				var both sync.WaitGroup
-				for i, r := range pair {
+				for i, whose := range []string{"theirs", "ours"} {
 					both.Go(func() {
 						places <- struct{}{}
 						defer func() { <-places }()
+						r := stage.run(t, s, whose)
+						r.settle = time.Duration(try+1) * settleTime
 						got[i] = r.play(s.do)
 					})
 				}
@@ -206,7 +205,7 @@ func portOf(address string) int {
 // run prepares a run of one program: its directory, configuration, ports and relay.
 func (s *stage) run(t *testing.T, scene scene, whose string) *run {
 	t.Helper()
-	r := &run{dir: t.TempDir(), relay: lab.StartRelay(t, s.server.Address()), done: make(chan struct{})}
+	r := &run{dir: t.TempDir(), relay: lab.StartRelay(t, s.server.Address()), settle: settleTime, done: make(chan struct{})}
 	r.ports = map[string]int{"ECHO": s.echo, "MUTE": s.mute, "TAKEN": s.taken, "BEFORE": s.taken - 1, "DEAD": s.dead, "P": freePort(t), "SSHD": r.relay.Port}
 	replace := []string{"·", " ", "{DIR}", r.dir}
 	for _, name := range []string{"L", "M", "D", "R"} {
@@ -264,8 +263,8 @@ func readFile(path string) []byte {
 }
 
 const (
-	runPatience = 12 * time.Second
-	settleTime  = 600 * time.Millisecond // after the last step, for what should not happen
+	runPatience = lab.Patience
+	settleTime  = 600 * time.Millisecond // after the last step, for what should not happen; at the first try
 )
 
 // play runs the program through the steps and returns what was seen.
@@ -323,7 +322,7 @@ func (r *run) step(step string) (trouble string) {
 		ok = lab.Within(runPatience, r.carries)
 	case "cut":
 		r.relay.Cut()
-		lab.Within(settleTime, func() bool { return false })
+		lab.Within(r.settle, func() bool { return false })
 	case "starts":
 		n, _ := strconv.Atoi(number)
 		ok = lab.Within(runPatience, func() bool { return r.starts() >= n })
@@ -337,7 +336,7 @@ func (r *run) step(step string) (trouble string) {
 	case "gone":
 		ok = lab.Within(runPatience, func() bool { return r.ended() && !r.lives() })
 	case "settle":
-		lab.Within(settleTime, func() bool { return false })
+		lab.Within(r.settle, func() bool { return false })
 	default:
 		ok = syscall.Kill(r.pid(), signals[name]) == nil
 	}
