@@ -24,6 +24,7 @@ type sessionChannel struct {
 	leaving  sync.Once
 	left     chan struct{} // closed by Close
 	commands int32         // 1 where it is one of Session.Commands
+	exited   atomic.Bool   // the server has said how the command ended
 }
 
 // OpenSession opens a channel of type "session" on the least loaded session of t. Where none lives it waits for one until
@@ -89,6 +90,9 @@ func (c *sessionChannel) passRequests(requests <-chan *ssh.Request) {
 	defer close(c.ended)
 	defer close(c.requests)
 	for r := range requests {
+		if r.Type == "exit-status" {
+			c.exited.Store(true)
+		}
 		select {
 		case c.requests <- r:
 		case <-c.left:
@@ -129,8 +133,14 @@ func (c *sessionChannel) Lost() <-chan struct{} { return c.session.done }
 // Err is why the connection ended; nil until Lost is closed.
 func (c *sessionChannel) Err() error { return c.session.Err() }
 
-// Lives reports whether the connection lives after all that was read from the channel. It blocks for a round trip.
-func (c *sessionChannel) Lives(ctx context.Context) bool { return c.session.lives(ctx) }
+// Lives reports whether the connection lives after all that was read from the channel. It blocks for a round trip, but for a
+// command whose end the server has told: whoever runs many of them would wait for one with each.
+func (c *sessionChannel) Lives(ctx context.Context) bool {
+	if c.exited.Load() {
+		return c.session.readsOn(ctx)
+	}
+	return c.session.lives(ctx)
+}
 
 // Commands is the number of shells, commands and subsystems that run on s. One that is quiet is not idle.
 func (s *Session) Commands() int { return int(s.commands.Load()) }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -149,6 +150,24 @@ func TestSessionEndsWithItsConnection(t *testing.T) {
 			sshtest.Plain(t, err)
 			s.Close()
 		})
+	}
+}
+
+// The end of a command costs no round trip of its own: the server has told it.
+func TestEndOfACommandIsNotAskedFor(t *testing.T) {
+	p := shellPeer(t, func(_ string, ch ssh.Channel) { exit(ch, 7) })
+	var asked atomic.Int32
+	p.OnRequest = func(*ssh.Request) { asked.Add(1) }
+	s := p.session(config.Echo{Mode: config.EchoOff})
+	defer s.Close()
+	for range 20 {
+		result, err := interactive.Run(t.Context(), s.OpenSession, interactive.Request{Command: "x"}, interactive.Files{})
+		if err != nil || result.Status != 7 {
+			t.Errorf("ended with %+v, %v", result, err)
+		}
+	}
+	if n := asked.Load(); n > 0 {
+		t.Errorf("%d questions for 20 commands", n)
 	}
 }
 

@@ -61,6 +61,19 @@ func (s *Session) lives(ctx context.Context) bool {
 	}
 }
 
+// readsOn is lives without a question to the server: it reports whether the library reads on after whatever the caller has
+// read. One that has met a goodbye or damage, or the end of the network, does not. That a packet broke the protocol may show too
+// late for it, so that it is for an end which the server has told in another way as well.
+func (s *Session) readsOn(ctx context.Context) bool {
+	select {
+	case <-s.link.Wire.AllTaken():
+		return !s.broken()
+	case <-s.done:
+	case <-ctx.Done():
+	}
+	return false
+}
+
 // join returns the proof that is asked for next.
 func (q *lifeProofs) join(s *Session) *lifeProof {
 	q.mu.Lock()

@@ -52,19 +52,23 @@ type wire struct {
 	most           atomic.Uint64 // bytes that may be received, after which the wire dies; 0: any number
 	heard          atomic.Int64  // when bytes last arrived, since started
 
+	waiting atomic.Bool // Read has handed out all that arrived, and waits for more
+	watched atomic.Bool // somebody may want to know when it does: onWait
+
 	isDead  atomic.Bool
 	gone    chan struct{} // closed when the wire is dead and the onDead functions have run
 	written chan struct{} // closed when the writer has ended
 
-	mu          sync.Mutex // guards all following
-	queue       []byte     // not yet taken by the writer; a slice of a batch, nil when empty
-	work        sync.Cond  // queue or closing or cause changed
-	room        sync.Cond  // the writer took the queue, or cause changed
-	closing     bool       // Close was called: no more writes, the writer ends when the queue is empty
-	cause       error      // why it died; nil: alive
-	onDeadHooks []func()   // onDead
-	onWrite     []func()   // afterWrite
-	greeting    []byte     // the first bytes received, up to greetingSize
+	mu          sync.Mutex      // guards all following
+	queue       []byte          // not yet taken by the writer; a slice of a batch, nil when empty
+	work        sync.Cond       // queue or closing or cause changed
+	room        sync.Cond       // the writer took the queue, or cause changed
+	closing     bool            // Close was called: no more writes, the writer ends when the queue is empty
+	cause       error           // why it died; nil: alive
+	onDeadHooks []func()        // onDead
+	onWrite     []func()        // afterWrite
+	onWait      []chan struct{} // AllTaken
+	greeting    []byte          // the first bytes received, up to greetingSize
 }
 
 // NewWire returns a wire on conn, which it owns from then on, and starts the writer.
@@ -100,6 +104,8 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // fill reads once into buf. A peer that had enough to fill it gets a larger one for the next time.
 func (w *wire) fill() (int, error) {
+	w.waits()
+	defer w.waiting.Store(false)
 	if w.filled && len(w.buf) < wireReadSize {
 		w.buf = make([]byte, min(4*len(w.buf), wireReadSize))
 	}
