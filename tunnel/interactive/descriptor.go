@@ -53,7 +53,7 @@ func wayOf(fd, access int) (way, error) {
 	case unix.S_IFREG, unix.S_IFBLK, unix.S_IFDIR:
 		return plainFile(fd), nil // the place in it is shared; it never waits
 	case unix.S_IFSOCK:
-		return newPolled(fd, true)
+		return newPolled(fd, access, true)
 	case unix.S_IFCHR:
 		if !isTerminal(fd) {
 			return plainFile(fd), nil // /dev/null and its kin
@@ -62,7 +62,7 @@ func wayOf(fd, access int) (way, error) {
 	if own, err := reopen(fd, access, &info); err == nil {
 		return own, nil
 	}
-	return newPolled(fd, false)
+	return newPolled(fd, access, false)
 }
 
 func isTerminal(fd int) bool {

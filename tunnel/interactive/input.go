@@ -15,9 +15,11 @@ func (s *session) sendInput(leave context.CancelCauseFunc) {
 	if s.request.Terminal {
 		keys.char = s.request.Escape
 	}
-	buffer := make([]byte, copySize)
-	for {
-		n, err := s.in.Read(buffer)
+	buffer := make([]byte, firstBuffer)
+	for n := 0; ; {
+		buffer = grown(buffer, n)
+		var err error
+		n, err = s.in.Read(buffer)
 		data, left := keys.filter(buffer[:n])
 		if left {
 			leave(ErrDisconnected)

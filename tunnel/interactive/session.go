@@ -156,14 +156,28 @@ func (s *session) receive() {
 	}()
 }
 
-// copySize is how much is on its way through one of the files.
-const copySize = 32 << 10
+// The sizes of the buffer through which a file is copied: one that is filled makes room for a larger one. Most sessions are
+// short, and some are long.
+const (
+	firstBuffer = 8 << 10
+	mostBuffer  = 128 << 10
+)
+
+// grown returns the buffer for the next read after one of n bytes.
+func grown(buffer []byte, n int) []byte {
+	if n < len(buffer) || len(buffer) >= mostBuffer {
+		return buffer
+	}
+	return make([]byte, 4*len(buffer))
+}
 
 // copyOut copies to the end of from, as fast as to takes it. When to takes no more, the rest is read and dropped.
 func (s *session) copyOut(to *descriptor, from io.Reader, gone func()) {
-	buffer, broken := make([]byte, copySize), false
-	for {
-		n, err := from.Read(buffer)
+	buffer, broken := make([]byte, firstBuffer), false
+	for n := 0; ; {
+		buffer = grown(buffer, n)
+		var err error
+		n, err = from.Read(buffer)
 		if n > 0 && !broken {
 			if !s.awaitReady() {
 				broken = true
