@@ -20,13 +20,13 @@ const sessionID = 0
 
 // newSession takes a C_NEW_SESSION and has its session run beside the connection.
 func (c *client) newSession(ctx context.Context, id uint32, rest fields) bool {
-	r, ok := readSession(rest)
+	r, x11, ok := readSession(rest)
 	if !ok {
 		return false
 	}
 	r.Shared = true
 	r.Agent = r.Agent && c.master.tunnel.ForwardsAgent()
-	return c.start(id, 3, func(files []*os.File) { c.runSession(ctx, id, r, files) })
+	return c.start(id, 3, func(files []*os.File) { c.runSession(ctx, id, r, x11, files) })
 }
 
 // newStdio takes a C_NEW_STDIO_FWD: `ssh -W`.
@@ -59,16 +59,16 @@ func (c *client) start(id uint32, files int, run func([]*os.File)) bool {
 }
 
 // readSession reads the fields of C_NEW_SESSION. The environment is passed on as the client has chosen it.
-func readSession(rest fields) (r interactive.Request, ok bool) {
+func readSession(rest fields) (r interactive.Request, wantsX11, ok bool) {
 	var reserved string
 	var tty, x11, agent, subsystem, escape uint32
 	if !rest.texts(&reserved) || !rest.numbers(&tty, &x11, &agent, &subsystem, &escape) || !rest.texts(&r.Term, &r.Command) {
-		return r, false
+		return r, false, false
 	}
 	for len(rest) > 0 {
 		pair, ok := rest.text()
 		if !ok {
-			return r, false
+			return r, false, false
 		}
 		r.Env = append(r.Env, pair)
 	}
@@ -76,11 +76,11 @@ func readSession(rest fields) (r interactive.Request, ok bool) {
 	if escape < 256 && r.Terminal {
 		r.Escape = byte(escape)
 	}
-	return r, true
+	return r, x11 != 0, true
 }
 
 // runSession runs it to its end, which it tells the client.
-func (c *client) runSession(ctx context.Context, id uint32, r interactive.Request, files []*os.File) {
+func (c *client) runSession(ctx context.Context, id uint32, r interactive.Request, wantsX11 bool, files []*os.File) {
 	leaveTerminal(files[0])
 	opened := atomic.Bool{}
 	r.Refused = func() {
@@ -95,6 +95,9 @@ func (c *client) runSession(ctx context.Context, id uint32, r interactive.Reques
 		if err := c.send(newMessage(answerOpened, id, sessionID)); err != nil {
 			ch.Close()
 			return nil, err
+		}
+		if wantsX11 {
+			tell(files[2], "X11 forwarding request failed: not supported by tunneld\r\n")
 		}
 		opened.Store(true)
 		return ch, nil
