@@ -3,6 +3,8 @@
 FUZZ ?= .
 FUZZTIME ?= 30s
 FUZZJOBS ?= 2
+MASTER_RUNS ?= 100
+MASTER_BYTES ?= 1073741824
 CHAOS_TIME ?= 10m
 CHAOS_SEED ?=
 SOAK_TIME ?= 10m
@@ -14,7 +16,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install install-tunneld install-autossh deb test testbinaries ci cross tools lint vet bench bench-recovery chaos soak fuzz fuzz-ci clean
+.PHONY: all build install install-tunneld install-autossh deb test testbinaries ci cross tools lint vet bench bench-recovery bench-master chaos soak fuzz fuzz-ci clean
 all: build
 
 build:
@@ -107,6 +109,12 @@ bench:
 # tunneld beside autossh + ssh through the same cuts: how fast each is back, and what its clients notice. Wants a quiet machine.
 bench-recovery: tools
 	TUNNELD_BENCH_RECOVERY=1 go test -count=1 -v -run '^TestComesBackFasterThanAutossh$$' ./integration/recovery
+
+# tunneld beside ssh's own ControlMaster, with a file of MASTER_BYTES: ratios of runs that follow one another, and their spread.
+# The same amount goes both ways through one session, with checksums.
+bench-master: tools
+	TUNNELD_BENCH_MASTER=$(MASTER_RUNS) TUNNELD_MASTER_BYTES=$(MASTER_BYTES) go test -count=1 -timeout 0 -v \
+	  -run '^(TestFastAsSSHsMaster|TestMuchBothWays)$$' ./integration/master
 
 # Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
 chaos: tools

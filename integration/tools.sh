@@ -8,13 +8,46 @@ PATH=$PATH:/usr/sbin:/sbin
 wanted="gcc=gcc sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
 ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps debootstrap=debootstrap
 systemd-analyze=systemd setpriv=util-linux unshare=util-linux nc=netcat-openbsd openssl=openssl podman=podman runc=runc mandoc=mandoc promtool=prometheus
-chromium=chromium git=git rsync=rsync ansible=ansible-core"
+chromium=chromium git=git rsync=rsync ansible=ansible-core sshfs=sshfs fusermount3=fuse3 ssh-newest=openssh-client-newest"
 
 # promtool comes out of its package alone: the server that is packed with it would be started.
 install_promtool() {
 	dir=$(mktemp -d) || return
 	(cd "$dir" && apt-get download -qq prometheus 2>/dev/null && dpkg-deb --fsys-tarfile prometheus_*.deb | tar x ./usr/bin/promtool &&
 		install -m 755 usr/bin/promtool /usr/local/bin/)
+	status=$?
+	rm -rf "$dir"
+	return $status
+}
+
+# The newest ssh that Debian's archive has is installed beside that of the distribution, as ssh-newest: unstable's, with the
+# libraries that it wants, or else that of the backports, which runs with those that are here.
+install_newest_ssh() {
+	fetch_ssh sid openssh-client libc6 libedit2 libbsd0 libmd0 libtinfo6 libselinux1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g ||
+		fetch_ssh "$(. /etc/os-release && echo "$VERSION_CODENAME")-backports" openssh-client
+}
+
+fetch_ssh() {
+	suite=$1 root=/usr/local/lib/ssh-newest
+	shift
+	dir=$(mktemp -d) || return
+	mkdir -p "$dir/lists/partial"
+	echo "deb http://deb.debian.org/debian $suite main" >"$dir/sources"
+	set -- -o "Dir::Etc::SourceList=$dir/sources" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$dir/lists" -o APT::Sandbox::User=root -- "$@"
+	(
+		cd "$dir" || exit
+		options=
+		while [ "$1" != -- ]; do options="$options $1" && shift; done
+		shift
+		apt-get -qq $options update && for package; do apt-get -qq $options download "$package/$suite" || exit; done || exit
+		rm -rf "$root"
+		for file in *.deb; do dpkg-deb -x "$file" "$root" || exit; done
+		loader=$(find "$root" -name 'ld-linux*.so.*' ! -type d | head -n 1)
+		libraries=$(dirname "$(find "$root" -name 'libcrypto.so.*' | head -n 1)")
+		printf '#!/bin/sh\nexec %s "$@"\n' "${loader:+$loader --argv0 ssh --library-path $libraries }$root/usr/bin/ssh" >/usr/local/bin/ssh-newest
+		chmod 755 /usr/local/bin/ssh-newest
+		ssh-newest -V
+	)
 	status=$?
 	rm -rf "$dir"
 	return $status
@@ -32,11 +65,11 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get update -qq || echo "apt-get update failed; trying with the lists that are there"
 	for package in $packages; do # one by one: what exists is installed even where another does not
-		if [ "$package" = prometheus ]; then
-			install_promtool
-		else
-			RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null
-		fi || echo "could not install $package"
+		case "$package" in
+		prometheus) install_promtool ;;
+		openssh-client-newest) install_newest_ssh ;;
+		*) RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null ;;
+		esac || echo "could not install $package"
 	done
 fi
 

@@ -18,28 +18,11 @@ import (
 func TestCutUnderRunningSessions(t *testing.T) {
 	t.Parallel()
 	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t))
-	cmd := s.client(t.Context(), "ssh", "-F", s.Account.Path("config"), lab.Alias, "echo began; cat")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	began := make([]byte, 6)
-	if _, err := io.ReadFull(out, began); err != nil {
-		t.Fatal(err)
-	}
+	cmd, _, out := s.begin(t, "cat")
 	mark := s.master.Mark()
 	s.Relay.Cut()
 	io.Copy(io.Discard, out)
-	cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 255 {
+	if code := exitCode(t, cmd); code != 255 {
 		t.Errorf("the session ends with %d", code)
 	}
 	lab.WaitUp(t, s.master, mark)

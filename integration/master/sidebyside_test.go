@@ -1,9 +1,7 @@
 package master
 
 import (
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -18,10 +16,18 @@ import (
 // unlike is what may differ: process IDs, ports that a server chose, names of terminals.
 var unlike = regexp.MustCompile(`pid=\d+|/dev/pts/\d+|\b\d{4,5}\b`)
 
-// Clients see no difference between tunneld and ssh as their master.
+// Clients see no difference between tunneld and ssh as their master, whichever ssh they are.
 func TestClientsOfBothMasters(t *testing.T) {
-	t.Parallel()
-	ours, theirs := both(t, "SendEnv FOO")
+	for _, stock := range []string{oldest, newest} {
+		t.Run(stock, func(t *testing.T) {
+			t.Parallel()
+			askBoth(t, stock)
+		})
+	}
+}
+
+func askBoth(t *testing.T, stock string) {
+	ours, theirs := bothFor(t, stock, "SendEnv FOO")
 	host, port, _ := net.SplitHostPort(lab.StartTarget(t, lab.Echo).Address())
 	taken := filepath.Join(t.TempDir(), "taken")
 	lab.WriteFile(t, taken, "")
@@ -54,6 +60,11 @@ func TestClientsOfBothMasters(t *testing.T) {
 		{"no terminal", "", []string{"-T", lab.Alias, "test -t 0 || echo none"}},
 		{"quiet", "", []string{"-q", lab.Alias, "exit 9"}},
 		{"no input", "", []string{"-n", lab.Alias, "cat; echo end"}},
+		{"subsystem", sftpHello, []string{"-s", lab.Alias, "sftp"}},
+		{"all bytes", allBytes(), []string{lab.Alias, "cat"}},
+		{"the input's end", "some", []string{lab.Alias, "cat; echo end; exit 2"}},
+		{"SIGHUP", "", []string{lab.Alias, "kill -HUP $$"}},
+		{"no agent", "", []string{"-A", lab.Alias, "echo ${SSH_AUTH_SOCK:-none}"}},
 		{"a long command", "", []string{lab.Alias, "echo " + strings.Repeat("y", 90_000)}},
 		{"a child keeps the output", "", []string{lab.Alias, "sleep 0.3 & exit 6"}},
 		{"check", "", []string{"-O", "check", lab.Alias}},
@@ -92,6 +103,26 @@ func TestClientsOfBothMasters(t *testing.T) {
 	}
 }
 
+// sftpHello is the first packet of a client of sftp, which the server answers with its own.
+const sftpHello = "\x00\x00\x00\x05\x01\x00\x00\x00\x03"
+
+func allBytes() string {
+	var b strings.Builder
+	for i := range 256 {
+		b.WriteByte(byte(i))
+	}
+	return strings.Repeat(b.String(), 1000)
+}
+
+// OpenSSH's own master has no word for it.
+func TestNoSuchSubsystem(t *testing.T) {
+	t.Parallel()
+	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t))
+	if a := s.ssh(t, "", "-s", lab.Alias, "nothing"); a != (answer{err: "subsystem request failed\r\n", code: 255}) {
+		t.Error(a)
+	}
+}
+
 func TestTerminate(t *testing.T) {
 	t.Parallel()
 	ours, theirs := both(t)
@@ -105,84 +136,4 @@ func TestTerminate(t *testing.T) {
 	if _, err := os.Lstat(ours.socket); err == nil {
 		t.Error("the socket is left")
 	}
-}
-
-// Programs that start an ssh carry what they should, through one connection.
-func TestProgramsOnTheMaster(t *testing.T) {
-	t.Parallel()
-	lab.Need(t, "scp", "sftp", "git", "rsync")
-	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t, "Subsystem sftp internal-sftp"))
-	dir := t.TempDir()
-	source, sum := randomFile(t, filepath.Join(dir, "source"), 20<<20)
-	config := s.Account.Path("config")
-	repository := filepath.Join(dir, "repository")
-	s.must(t, "", "git", "init", "-q", repository)
-	s.must(t, "", "git", "-C", repository, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "--allow-empty", "-m", "first")
-	target := func(name string) string { return filepath.Join(dir, name) }
-	for _, test := range []struct {
-		name, input string
-		words       []string
-		file        string // that has to be the source
-	}{
-		{"scp there", "", []string{"scp", "-q", "-F", config, source, lab.Alias + ":" + target("a")}, target("a")},
-		{"scp back", "", []string{"scp", "-q", "-F", config, lab.Alias + ":" + source, target("b")}, target("b")},
-		{"old scp there", "", []string{"scp", "-q", "-O", "-F", config, source, lab.Alias + ":" + target("c")}, target("c")},
-		{"old scp back", "", []string{"scp", "-q", "-O", "-F", config, lab.Alias + ":" + source, target("d")}, target("d")},
-		{"sftp", "put " + source + " " + target("e") + "\nget " + source + " " + target("f") + "\n", []string{"sftp", "-q", "-b", "-", "-F", config, lab.Alias}, target("f")},
-		{"rsync there", "", []string{"rsync", "-e", "ssh -F " + config, source, lab.Alias + ":" + target("g")}, target("g")},
-		{"rsync back", "", []string{"rsync", "-e", "ssh -F " + config, lab.Alias + ":" + source, target("h")}, target("h")},
-		{"git", "", []string{"git", "-c", "core.sshCommand=ssh -F " + config, "clone", "-q", lab.Alias + ":" + repository, target("clone")}, ""},
-	} {
-		s.must(t, test.input, test.words...)
-		if test.file != "" && fileSum(t, test.file) != sum {
-			t.Errorf("%s: another file has arrived", test.name)
-		}
-	}
-	if count := s.Relay.Count(); count != 1 {
-		t.Errorf("%d connections", count)
-	}
-}
-
-// must runs a program that has to do what it is for.
-func (s *side) must(t *testing.T, input string, words ...string) answer {
-	t.Helper()
-	a := s.run(t, input, words...)
-	if a.code != 0 {
-		t.Fatalf("%s: %v", strings.Join(words, " "), a)
-	}
-	return a
-}
-
-func randomFile(t *testing.T, path string, size int64) (name string, sum [32]byte) {
-	t.Helper()
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	random, err := os.Open("/dev/urandom")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer random.Close()
-	if _, err := io.CopyN(f, random, size); err != nil {
-		t.Fatal(err)
-	}
-	return path, fileSum(t, path)
-}
-
-func fileSum(t *testing.T, path string) (sum [32]byte) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Error(err)
-		return sum
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		t.Error(err)
-	}
-	h.Sum(sum[:0])
-	return sum
 }
