@@ -29,20 +29,12 @@ func TestFastAsSSHsMaster(t *testing.T) {
 		return // a skipped test is a failure in CI
 	}
 	server := lab.StartSSHD(t)
-	ours, theirs := newSide(t, lab.Tunneld, server), newSide(t, lab.OpenSSH, server)
-	ours.Plain = true
-	ours.start(t, lab.Tunneld)
-	theirs.start(t, lab.OpenSSH)
+	ours, theirs := contenders(t, server, 0)
 	words := func(s *side, flags ...string) []string { return s.words(append(flags, lab.Alias, "true")...) }
 	near := newRace(ours, theirs, "ssh ALIAS true").run(t, runs, words(ours), words(theirs))
 	near.beside(t, "a fresh login", max(runs/5, 3), words(theirs, "-S", "none"))
-	for _, s := range []*side{ours, theirs} {
-		s.Relay.SetDelay(farDelay)
-	}
-	far := newRace(ours, theirs, fmt.Sprintf("the same, %v away", 2*farDelay)).run(t, max(runs/5, 3), words(ours), words(theirs))
-	for _, s := range []*side{ours, theirs} {
-		s.Relay.SetDelay(0)
-	}
+	remote, others := contenders(t, server, farDelay)
+	far := newRace(remote, others, fmt.Sprintf("the same, %v away", 2*farDelay)).run(t, max(runs/5, 3), words(remote), words(others))
 	dir := t.TempDir()
 	source, sum := randomFile(t, filepath.Join(dir, "source"), volume(t))
 	rsync := func(s *side, there bool) []string {
@@ -68,6 +60,24 @@ func TestFastAsSSHsMaster(t *testing.T) {
 			t.Errorf("%s: %.2f of the throughput of ssh's master, want at least %.2f", r.name, 1/r.ratio(), minRsync)
 		}
 	}
+}
+
+// contenders starts both masters, each way to the server so far.
+func contenders(t *testing.T, server *lab.Sshd, delay time.Duration) (ours, theirs *side) {
+	t.Helper()
+	var lines []string
+	if delay == 0 { // with no relay in between, which would be measured
+		lines = []string{fmt.Sprint("Port ", server.Port)}
+	}
+	ours, theirs = newSide(t, lab.Tunneld, server, lines...), newSide(t, lab.OpenSSH, server, lines...)
+	for _, s := range []*side{ours, theirs} {
+		s.Account.Trust(server.Address(), server.HostKey)
+		s.Relay.SetDelay(delay)
+	}
+	ours.Plain = true
+	ours.start(t, lab.Tunneld)
+	theirs.start(t, lab.OpenSSH)
+	return ours, theirs
 }
 
 // race is one thing done in turn over two masters.
