@@ -289,3 +289,42 @@ func TestConnectOverAPairOfSockets(t *testing.T) {
 	}
 	lab.Eventually(t, lab.Patience, "nothing is left of them", func() bool { return h.channels(t) == 0 })
 }
+
+// The end of the tunnel is not held up for longer than TunneldDrain, and is told as a cut; who is still held is told why.
+func TestConnectWhenTheTunnelStops(t *testing.T) {
+	t.Parallel()
+	h := startHop(t, "TunneldDrain 1s", "TunneldHold 1m")
+	begin := func(port int) (cmd *exec.Cmd, said *bytes.Buffer) {
+		cmd, said = h.client(t.Context(), h.Account.Binary(), "connect", lab.Alias, "127.0.0.1", fmt.Sprint(port)), new(bytes.Buffer)
+		cmd.Stderr = said
+		in, err := cmd.StdinPipe() // which does not end
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { in.Close() })
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, said
+	}
+	open, cut := begin(h.inner.Port)
+	lab.Eventually(t, lab.Patience, "it is open", func() bool { return h.channels(t) == 1 })
+	h.Account.Expect(0, "stopped", "down", lab.Alias)
+	open.Wait()
+	if code := open.ProcessState.ExitCode(); code != 255 || !strings.Contains(cut.String(), "the connection was cut") {
+		t.Errorf("open: exit %d\n%s", code, cut)
+	}
+	h.master.WaitExit(t, lab.Patience)
+
+	h.start(t, lab.Tunneld)
+	h.Relay.SetRefuse(true)
+	h.Relay.Cut()
+	lab.WaitFailed(t, h.master, 1)
+	held, why := begin(h.inner.Port)
+	lab.Never(t, 300*time.Millisecond, "it ends", func() bool { return len(lab.ProcessTree(held.Process.Pid)) == 0 })
+	h.Account.Expect(0, "stopped", "down", lab.Alias)
+	held.Wait()
+	if code := held.ProcessState.ExitCode(); code != 255 || !strings.Contains(why.String(), "the tunnel is being stopped") {
+		t.Errorf("held: exit %d\n%s", code, why)
+	}
+}
