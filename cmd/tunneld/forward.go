@@ -32,7 +32,7 @@ end of the tunnel, and status shows them as added. One that is there already is 
 
 It returns when they listen. Of -R 0:HOST:PORT it prints the port that the server chose, and nothing else. In an outage -L and
 -D listen at once; -R waits up to TunneldHold for the server, and is forgotten where that has not answered. What the server
-refuses is not asked for again, as is what stands in the configuration. Paths of sockets on this machine may be relative.
+refuses is not asked for again; what stands in the configuration is. Paths of sockets on this machine may be relative.
 
 Exit code 0 when all of them listen, 2 for a local port that cannot be had, else 1.`,
 		}.command(),

@@ -78,6 +78,9 @@ func TestForwardAndCancel(t *testing.T) {
 		t.Errorf("status --json:\n%s", text)
 	}
 
+	s.expect(t, 0, lab.Alias, "__complete", "cancel", "")
+	s.expect(t, 0, specs[1], "__complete", "cancel", lab.Alias, "-L", "")
+	s.expect(t, 0, specs[1], "__complete", "cancel", lab.Alias, "-L", specs[1][:2])
 	s.expect(t, 1, "-L "+own+": the forward is in the configuration\ntunneld: hint: take it out of ssh_config", "cancel", lab.Alias, "-L", own)
 	s.expect(t, 1, "no such forward\ntunneld: hint: added were -L", "cancel", lab.Alias, "-L", fmt.Sprintf("%d:elsewhere:1", local))
 	text = s.expect(t, 0, "taken away", append([]string{"cancel", lab.Alias, "-R", "0:" + echo}, specs...)...)
