@@ -22,6 +22,7 @@ type slot struct {
 
 	attempt *attempt // that runs; nil: none does
 	nudged  bool     // since the last decision
+	telling telling
 
 	rec     record
 	waiters []waiter // of Reconnect
@@ -120,6 +121,7 @@ func (l *slot) runSession(ctx context.Context) Ended {
 	s, err := l.connect(ctx)
 	ended := Ended{Err: err}
 	if err == nil {
+		l.telling.connected()
 		ended.Lived, ended.Err = l.supervise(ctx, s)
 	}
 	ended.Took = time.Since(begun)
@@ -169,15 +171,20 @@ func (l *slot) report(e Ended, wait time.Duration) {
 		next = Connecting
 	}
 	attrs := []any{"state", next, "err", e.Err, "phase", fault.PhaseOf(e.Err), "retry_in", Round(wait)}
-	event := "connection lost"
+	event, now := "connection lost", time.Now()
 	if e.Lived > 0 {
+		l.telling.lost(e.Lived)
 		l.m.update(func(now time.Time) { l.m.failLocked(e.Err, now) })
 		attrs = append(attrs, "lived", Round(e.Lived))
 	} else {
-		event = "connecting failed"
+		event = l.telling.failed(now.Add(-e.Took), now, l.attempts(), e.Err.Error())
 		attrs = append(attrs, "attempt", l.attempts(), "took", Round(e.Took))
 	}
-	if hint := fault.HintOf(e.Err); hint != "" {
+	if event == "" {
+		l.log.Debug("connecting failed again", attrs...)
+		return
+	}
+	if hint := l.telling.once(fault.HintOf(e.Err)); hint != "" {
 		attrs = append(attrs, "hint", hint)
 	}
 	l.log.Warn(event, attrs...)
