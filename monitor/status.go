@@ -38,9 +38,10 @@ func NewReport(monitors []*Monitor) Report {
 // Status is a snapshot of one tunnel: what State promises, and counters that are each exact but not of one instant.
 type Status struct {
 	Name      string    `json:"name"`
-	Alias     string    `json:"alias"` // the host as typed
-	State     State     `json:"state"` // the best of any session
-	Since     time.Time `json:"since"` // of this state
+	Owner     string    `json:"owner,omitempty"` // the user whose process it is, where root is shown another one's; set by who asks
+	Alias     string    `json:"alias"`           // the host as typed
+	State     State     `json:"state"`           // the best of any session
+	Since     time.Time `json:"since"`           // of this state
 	Why       string    `json:"why,omitempty"`
 	Lazy      bool      `json:"lazy"` // connects on first use: idle is fine
 	Began     time.Time `json:"began"`
@@ -168,6 +169,14 @@ func (s *Seconds) UnmarshalJSON(text []byte) error {
 	const most = float64(math.MaxInt64 - 1<<10) // what lies beyond has no defined value as an integer
 	*s = Seconds(max(-most, min(most, seconds*float64(time.Second))))
 	return nil
+}
+
+// Title returns the name, and whose it is.
+func (s Status) Title() string {
+	if s.Owner == "" {
+		return s.Name
+	}
+	return fmt.Sprintf("%s (%s)", s.Name, s.Owner)
 }
 
 // Summary returns the state in one line without the name, as systemd's STATUS= shows it: with times of day, because it is not

@@ -13,6 +13,7 @@ import (
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/config/autossh"
 )
 
@@ -52,14 +53,15 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 	}
 	ready := background.Second()
 	if c.Background && ready == nil {
-		code, err := background.StartSecond(os.Args)
+		code, err := background.StartSecond(os.Args, stderr)
 		if err != nil {
 			return refuseAutossh(stderr, c.Name, nil, &autossh.Refusal{Text: autossh.DaemonFailed(err).Text})
 		}
 		return code
 	}
 	background.Rename(filepath.Base(os.Args[0]))
-	log, err := front.OpenLog(c, stderr)
+	screen := prompt.NewScreen(stderr)
+	log, err := front.OpenLog(c, screen)
 	if err != nil {
 		return refuseAutossh(stderr, c.Name, nil, err)
 	}
@@ -68,7 +70,8 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 		fmt.Fprintf(stderr, "%s: %s\n", c.Name, warning)
 		log.Record(autossh.Entry{Level: autossh.LevelInfo, Text: warning})
 	}
-	return newAutosshRun(c, log, stderr, ready).run(ctx)
+	defer screen.Flush()
+	return newAutosshRun(c, log, screen, ready).run(ctx)
 }
 
 // refuseAutossh says why there is no start: on standard error, where autossh says nothing for most reasons, and in the log.

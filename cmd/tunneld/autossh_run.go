@@ -32,9 +32,10 @@ type autosshRun struct {
 	command *autossh.Command
 	rules   *autossh.Restarts // used by one goroutine: until the monitor runs ours, then its own
 	log     *front.Log
-	stderr  io.Writer
-	ready   *os.File // where the first process waits; nil: there is none
-	pidFile string   // empty: none
+	screen  *prompt.Screen
+	stderr  io.Writer         // screen, until it is left
+	ready   *background.First // waits; nil: there is none
+	pidFile string            // empty: none
 	began   time.Time
 
 	process *process
@@ -45,15 +46,15 @@ type autosshRun struct {
 	tasks   sync.WaitGroup // the watch over each connection
 }
 
-func newAutosshRun(c *autossh.Command, log *front.Log, stderr io.Writer, ready *os.File) *autosshRun {
-	return &autosshRun{command: c, rules: autossh.NewRestarts(c), log: log, stderr: stderr, ready: ready, began: time.Now()}
+func newAutosshRun(c *autossh.Command, log *front.Log, screen *prompt.Screen, ready *background.First) *autosshRun {
+	return &autosshRun{command: c, rules: autossh.NewRestarts(c), log: log, screen: screen, stderr: screen, ready: ready, began: time.Now()}
 }
 
 // run lives until autossh would exit, and returns its exit code.
 func (a *autosshRun) run(ctx context.Context) int {
 	defer keepHeadroom()()
 	signals := notifyAutossh()
-	a.process = newProcess(slog.New(a.log.NewHandler(false)), a.plan, prompt.New())
+	a.process = newProcess(slog.New(a.log.NewHandler(false)), a.plan, prompt.New(a.screen))
 	plans, err := a.process.firstPlan(ctx)
 	if err != nil {
 		return refuseAutossh(a.stderr, a.command.Name, a.log, err)
@@ -109,25 +110,18 @@ func (a *autosshRun) plan(ctx context.Context) ([]tunnelPlan, error) {
 	if a.work, err = front.NewWork(a.command, &o, a.log); err != nil {
 		return nil, err
 	}
-	return []tunnelPlan{{name: a.command.Destination, options: &o, alone: true}}, nil
+	return []tunnelPlan{{name: a.command.Destination, options: &o, alone: true, loose: true}}, nil
 }
 
 // makeRunner takes a free name for the control socket, and makes the tunnel.
 func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 	p := a.process
 	p.endpoints = endpoints{}
-	first := plan.name
-	for n := 2; ; n++ {
-		err := p.endpoints.open(ctx, slog.New(slog.DiscardHandler), []tunnelPlan{plan})
-		if err == nil {
-			break
-		}
-		if n > maxNames {
-			p.log.Debug("no control socket", "err", err)
-			break
-		}
-		plan.name = fmt.Sprintf("%s-%d", first, n)
+	plans := []tunnelPlan{plan}
+	if err := p.endpoints.open(ctx, slog.New(slog.DiscardHandler), plans); err != nil {
+		p.log.Debug("no control socket", "err", err)
 	}
+	plan = plans[0]
 	r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
 	r.tunnel.BePatient()
 	r.monitor = monitor.New(monitor.Config{
@@ -135,11 +129,8 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 		OnChange: func() { r.note(); notify(p.changed) },
 	}, countedTunnel{monitor.Adapt(r.tunnel), a})
 	a.runner = r
-	plan.logWarnings(ctx, p.log)
+	logWarnings(ctx, p.log, []tunnelPlan{plan})
 }
-
-// maxNames is how many tunnels to one host get a control socket each.
-const maxNames = 100
 
 // settle does what has to be done before the person's shell goes on: questions, the way into the background, the pid file.
 func (a *autosshRun) settle(ctx context.Context) error {
@@ -168,7 +159,7 @@ func (a *autosshRun) settle(ctx context.Context) error {
 	if a.ready != nil {
 		a.log.LeaveTerminal()
 		a.stderr = io.Discard
-		if err := background.LeaveTerminal(); err != nil {
+		if err := background.LeaveTerminal(false); err != nil {
 			return &autossh.Refusal{Text: autossh.DaemonFailed(err).Text}
 		}
 		a.leaveDirectory()
@@ -226,8 +217,7 @@ func portTaken(port int) bool {
 // tellReady lets the first process exit.
 func (a *autosshRun) tellReady() {
 	if a.ready != nil {
-		a.ready.Write([]byte{1})
-		a.ready.Close()
+		a.ready.Release("")
 		a.ready = nil
 	}
 	a.process.service.Ready(a.command.Destination)

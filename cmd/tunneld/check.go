@@ -41,18 +41,18 @@ running tunneld holds for this alias are left alone. Several aliases, or a quote
 
 Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a local port, 3 refused.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log := slog.New(slog.DiscardHandler)
+			log, screen := slog.New(slog.DiscardHandler), (*prompt.Screen)(nil)
 			if flags.verbose() > 0 {
 				opened, err := logs.open(cmd.ErrOrStderr(), &flags)
 				if err != nil {
 					return err
 				}
-				log = opened.Logger
+				log, screen = opened.Logger, opened.screen
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			return eachAlias(cmd, &flags, args, func(alias string) error {
-				c := &checker{out: cmd.OutOrStdout(), log: log}
+				c := &checker{out: cmd.OutOrStdout(), log: log, ask: prompt.New(screen)}
 				return c.run(ctx, &flags, alias)
 			})
 		},
@@ -66,6 +66,7 @@ Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a lo
 type checker struct {
 	out      io.Writer
 	log      *slog.Logger
+	ask      sshconn.Asker // nil: nobody can be asked
 	failures []error
 }
 
@@ -109,7 +110,7 @@ func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error 
 		return c.verdict()
 	}
 	held := heldForwards(ctx, o.Alias)
-	dialer := newDialer(prompt.New(), c.log, true)
+	dialer := newDialer(c.ask, c.log, true)
 	dialer.Trace = c.trace(o)
 
 	asked := *o // the -R forwards that are to be asked for

@@ -109,7 +109,7 @@ func waitGone(ctx context.Context, c choice) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if taken, _ := rundir.InUse(ctx, c.instance.socket); !taken {
+		if pid, _ := rundir.InUse(ctx, c.instance.socket); pid == 0 {
 			return nil
 		}
 		select {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +78,13 @@ func eachAlias(cmd *cobra.Command, flags *sshFlags, typed []string, do func(alia
 		}
 		failures = append(failures, do(alias))
 	}
+	return worst(failures)
+}
+
+// worst joins errors so that the highest exit code is that of all, as that of the steps of a check.
+func worst(failures []error) error {
+	failures = slices.DeleteFunc(failures, func(err error) bool { return err == nil })
+	slices.SortStableFunc(failures, func(a, b error) int { return cmp.Compare(exit.Code(b), exit.Code(a)) })
 	return errors.Join(failures...)
 }
 

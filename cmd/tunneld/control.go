@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/tunneld/tunneld/cmd/tunneld/exit"
-	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
+
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
+	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // A process has one control socket, named after its first tunnel; a tunnel is found by asking every socket. Inside is
@@ -27,10 +29,11 @@ type controlSocket struct {
 	served   chan struct{}
 }
 
-// claimControl makes the control socket of a process that runs the tunnels of these names. A socket that a living process
-// holds is never taken, nor is the name of a tunnel that runs already: that is an error. Where there is no place for
-// a socket, and nobody named one, the tunnels are worth more than the steering: then it is nil.
-func claimControl(ctx context.Context, log *slog.Logger, names []string) (*controlSocket, error) {
+// claimControl makes the control socket of a process that runs the tunnels of these plans. A socket that a living process
+// holds is never taken, nor is the name of a tunnel that runs already: that is an error, or where the plan allows it, the plan
+// gets another name. Where there is no place for a socket, and nobody named one, the tunnels are worth more than the steering: then
+// it is nil.
+func claimControl(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (*controlSocket, error) {
 	place, err := rundir.Writable(log, rundir.RuntimeDirectories(os.Getenv))
 	if err != nil {
 		if place.Given {
@@ -48,47 +51,72 @@ func claimControl(ctx context.Context, log *slog.Logger, names []string) (*contr
 	if err := rundir.LockFile(ctx, dir); err != nil {
 		return nil, err
 	}
-	path, err := freePath(ctx, place.Path, names)
+	path, err := freePath(ctx, place.Path, plans)
 	if err != nil {
 		return nil, err
 	}
 	return makeControl(ctx, path)
 }
 
-// freePath returns the path of a socket for a process that runs the tunnels of these names: that of the first, or one beside
+// freePath returns the path of a socket for a process that runs the tunnels of these plans: that of the first, or one beside
 // it where a process listens that has put down the tunnel of that name and runs others. An error reports that one of the
-// names runs already.
-func freePath(ctx context.Context, dir string, names []string) (string, error) {
+// names runs already and that its plan may have no other.
+func freePath(ctx context.Context, dir string, plans []tunnelPlan) (string, error) {
 	running, _ := findInstances(ctx)
-	others := make(map[string]bool)
+	holders, others := make(map[string]*instance), make(map[string]bool)
 	for _, d := range running {
 		others[d.socket] = true
 		for _, s := range d.report.Tunnels {
-			if slices.Contains(names, s.Name) {
-				return "", alreadyRuns(s.Name, d.report.PID)
-			}
+			holders[s.Name] = d
 		}
 	}
-	path := filepath.Join(dir, rundir.SocketName(names[0]))
-	for n := 2; others[path]; n++ {
-		path = filepath.Join(dir, rundir.SocketName(fmt.Sprintf("%s-%d", names[0], n)))
+	at := func(name string) string { return filepath.Join(dir, rundir.SocketName(name)) }
+	for i := range plans {
+		if d := holders[plans[i].name]; d != nil && !plans[i].loose {
+			return "", alreadyRuns(d, plans[i].name, beside(plans))
+		}
+		plans[i].rename(func(name string) bool {
+			return holders[name] != nil || i == 0 && !others[at(name)] && isHeld(ctx, at(name))
+		})
+		holders[plans[i].name] = new(instance) // for those that follow
 	}
-	return path, clearPath(ctx, path, names)
+	name := plans[0].name
+	path := at(name)
+	for n := 2; others[path]; n++ {
+		path = at(fmt.Sprintf("%s-%d", name, n))
+	}
+	return path, clearPath(ctx, path, name)
 }
 
-// clearPath returns an error where somebody listens at path. A file that is left over is removed.
-func clearPath(ctx context.Context, path string, names []string) error {
-	taken, err := rundir.InUse(ctx, path)
+// isHeld reports whether a process has the socket, whether it answers or not.
+func isHeld(ctx context.Context, path string) bool {
+	pid, _ := rundir.InUse(ctx, path)
+	return pid != 0
+}
+
+// clearPath returns an error where somebody listens at path who has not said what it runs. A file that is left over is removed.
+func clearPath(ctx context.Context, path, name string) error {
+	pid, err := rundir.InUse(ctx, path)
 	switch {
 	case err != nil:
 		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("control socket: %w", err), Hint: "stop what has the socket, or remove the file"}
-	case taken:
-		return alreadyRuns(names[0], 0)
+	case pid != 0:
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: already running", name), Hint: silentHint(pid, path)}
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	for _, left := range []string{path, rundir.TracePath(path)} {
+		if err := os.Remove(left); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	return nil
+}
+
+// silentHint says how to be rid of a process that has the socket and does not answer; below 0: nobody knows which.
+func silentHint(pid int, path string) string {
+	if pid < 0 {
+		return fmt.Sprintf("the process that listens on %s does not answer: stop it, or run another tunnel beside it with --name NAME", path)
+	}
+	return fmt.Sprintf("process %d does not answer: `kill -9 %[1]d` ends it; --name NAME runs another tunnel beside it", pid)
 }
 
 // refuseForeign returns an error where another process runs a tunnel of that name.
@@ -99,19 +127,32 @@ func (p *process) refuseForeign(ctx context.Context, name string) error {
 	running, _ := findInstances(ctx)
 	for _, d := range running {
 		if d.socket != p.endpoints.socket.path && d.has(name) {
-			return alreadyRuns(name, d.report.PID)
+			return alreadyRuns(d, name, fmt.Sprintf("`tunneld down %s` stops it there, and the next reload starts it here", fault.ShellQuote(name)))
 		}
 	}
 	return nil
 }
 
-func alreadyRuns(name string, pid int) error {
-	err := fmt.Errorf("%s: already running", name)
-	if pid != 0 {
-		err = fmt.Errorf("%s: already running as process %d", name, pid)
+// beside says how to start all the same what runs already.
+func beside(plans []tunnelPlan) string {
+	if len(plans) == 1 {
+		return "--name NAME runs another one beside it"
 	}
-	return &exit.Error{Code: exit.Usage, Err: err,
-		Hint: fmt.Sprintf("`tunneld status %s` shows it, `tunneld down %s` stops it; --name NAME runs another one beside it", name, name)}
+	return "without it the others can start"
+}
+
+// alreadyRuns is that process d has a tunnel of that name. instead says what else can be done.
+func alreadyRuns(d *instance, name, instead string) error {
+	typed := fault.ShellQuote(name)
+	e := &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%s: already running as process %d", name, d.report.PID),
+		Hint: fmt.Sprintf("`tunneld status %s` shows it, `tunneld down %[1]s` stops it; %s", typed, instead)}
+	for _, s := range d.report.Tunnels {
+		if s.Name == name && s.State == monitor.Failed {
+			e.Err = fmt.Errorf("%s: belongs to process %d, where it has failed", name, d.report.PID)
+			e.Hint = fmt.Sprintf("`tunneld reload %s` tries it again there, `tunneld down %[1]s` gives it up; %s", typed, instead)
+		}
+	}
+	return e
 }
 
 func makeControl(ctx context.Context, path string) (*controlSocket, error) {

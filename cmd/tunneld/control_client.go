@@ -42,35 +42,36 @@ var errLongAnswer = errors.New("the answer is too long")
 // instance is a running process as its control socket shows it.
 type instance struct {
 	socket string
+	owner  string // the user whose process it is; empty: ours, or a service's
 	client *http.Client
 	report controlReport
 }
 
 func newInstance(socket string) *instance {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) { return rundir.DialSocket(ctx, socket) }
+	return dialInstance(socket, func(ctx context.Context) (net.Conn, error) { return rundir.DialSocket(ctx, socket) })
+}
+
+func dialInstance(socket string, dial func(context.Context) (net.Conn, error)) *instance {
+	dialAny := func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }
 	return &instance{socket: socket, client: &http.Client{
-		Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxReportHeader},
+		Transport:     &http.Transport{DialContext: dialAny, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxReportHeader},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// findInstances asks every control socket. What cannot be asked is told in problems; sockets that nobody listens on are
-// passed over.
+// errHidden is that there may be tunnels that only root is shown.
+var errHidden = errors.New("tunnels of others are shown to them and to root")
+
+// findInstances asks every control socket of ours and, where we may, of services. What cannot be asked is told in problems; sockets
+// that nobody listens on are passed over.
 func findInstances(ctx context.Context) (found []*instance, problems []error) {
 	var sockets []string
-	denied := false
 	for _, place := range rundir.SearchedDirectories(os.Getenv, rundir.InstanceDirectories) {
 		list, err := place.Sockets()
-		if errors.Is(err, os.ErrPermission) {
-			if denied { // once is enough
-				continue
-			}
-			denied = true
-			problems = append(problems, &exit.Error{Code: exit.GaveUp,
-				Err: fmt.Errorf("%s: %w", place.Path, os.ErrPermission), Hint: "tunnels of other users are shown to them and to root"})
-			continue
-		}
-		if err != nil {
+		switch {
+		case errors.Is(err, os.ErrPermission) && !place.Given:
+			problems = append(problems, errHidden)
+		case err != nil:
 			problems = append(problems, err)
 		}
 		sockets = append(sockets, list...)

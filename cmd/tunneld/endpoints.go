@@ -19,7 +19,7 @@ type endpoints struct {
 	pid    *rundir.PIDFile // nil: none
 }
 
-// open opens all of them, or none.
+// open opens all of them, or none. It gives plans other names where theirs are taken and they allow it.
 func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (err error) {
 	defer func() {
 		if err != nil {
@@ -31,11 +31,7 @@ func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPl
 			return err
 		}
 	}
-	var names []string
-	for _, plan := range plans {
-		names = append(names, plan.name)
-	}
-	if d.socket, err = claimControl(ctx, log, names); err != nil {
+	if d.socket, err = claimControl(ctx, log, plans); err != nil {
 		return err
 	}
 	if d.listen != "" {

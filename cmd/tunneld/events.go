@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/monitor"
@@ -59,10 +61,14 @@ func logCommand() *cobra.Command {
 		Use:   "log [NAME...]",
 		Short: "Show the last events of running tunnels",
 		Long: `Shows what has happened to running tunnels, with the times and the causes: the last 200 events of each, which are what its
-log says at level info or above, wherever that goes. NAME may be a quoted pattern.`,
+log says at level info or above, wherever that goes. NAME may be a quoted pattern. Of a process in the background (up -f)
+that ended without being asked to, it tells why.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			chosen, err := selectTunnels(cmd.Context(), names)
 			if len(chosen) == 0 {
+				if told := background.ShowTraces(cmd.OutOrStdout(), rundir.Traces(os.Getenv, names)); told {
+					return &exit.Error{Code: exit.GaveUp, Err: err} // without the hint to look here
+				}
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)

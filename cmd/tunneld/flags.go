@@ -24,7 +24,7 @@ func (f *sshFlags) request(environment config.Environment, alias string) config.
 }
 
 // sshFlagLetters are the options of ssh(1) that a tunnel takes.
-const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxyAtMSE"
+const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxyAtMSEf"
 
 // sshFlagsHelp stands in the help of each command that takes them.
 const sshFlagsHelp = `
@@ -32,7 +32,8 @@ Options of ssh(1), before or after ALIAS:
   -L -R -D   forwards           -F FILE    configuration file    -o KEY=VALUE
   -i FILE    identity file      -l USER    -p PORT               -J JUMP
   -M -S PATH for ssh, scp and others to ride on the connection (ControlMaster, ControlPath)
-  -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v -y   -E FILE   (-N -n -T change nothing)`
+  -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v -y   -E FILE   -f (up: into the background)
+  (-N -n -T change nothing)`
 
 // register makes cmd take ssh's options.
 func (f *sshFlags) register(cmd *cobra.Command) {

@@ -198,7 +198,7 @@ func TestOptionsWithoutEffectAreOneLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out bytes.Buffer
-		p.logWarnings(t.Context(), slog.New(slog.NewTextHandler(&out, nil)))
+		logWarnings(t.Context(), slog.New(slog.NewTextHandler(&out, nil)), []tunnelPlan{p})
 		if lines := strings.Count(out.String(), "\n"); lines != min(1, len(c.want)) {
 			t.Errorf("%q: %d lines:\n%s", c.lines, lines, &out)
 		}

@@ -9,11 +9,14 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
+	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
+	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"golang.org/x/term"
@@ -33,6 +36,9 @@ type processLog struct {
 	json   bool      // every line is
 	w      io.Writer // the place itself
 	closer io.Closer // nil: there is nothing to close
+	file   *os.File  // of -E; nil: none
+	screen *prompt.Screen
+	trace  atomic.Pointer[background.Trace] // of a process in the background; nil: none
 }
 
 // silence is above every level.
@@ -41,7 +47,8 @@ const silence = slog.LevelError + 1000
 // open returns the log of a process that was started with these options of ssh. Until the configuration has been read, -v and -q
 // alone say how much it shows; then adopt does.
 func (f *logFlags) open(stderr io.Writer, ssh *sshFlags) (*processLog, error) {
-	l := &processLog{level: new(slog.LevelVar), fixed: f.level != "", w: stderr}
+	screen := prompt.NewScreen(stderr)
+	l := &processLog{level: new(slog.LevelVar), fixed: f.level != "", w: screen, screen: screen}
 	level, err := f.slogLevel(ssh)
 	if err != nil {
 		return nil, err
@@ -61,16 +68,16 @@ func (f *logFlags) open(stderr io.Writer, ssh *sshFlags) (*processLog, error) {
 		if err != nil {
 			return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("-E: %w", err), Hint: "name a file in a directory that you may write to"}
 		}
-		l.w, l.closer = file, file
+		l.w, l.closer, l.file, stderr = file, file, file, file
 	} else if _, ok := ssh.last('y'); ok {
-		system := front.NewSyslogWriter("tunneld", stderr)
+		system := front.NewSyslogWriter("tunneld", screen)
 		l.w, l.closer = systemd.PriorityWriter{W: system, Priority: systemd.PriorityError}, system
 		l.Logger = slog.New(loglimit.New(systemd.NewJournalHandler(system, options, handler)))
 		return l, nil
 	}
-	file, isFile := l.w.(*os.File)
+	file, isFile := stderr.(*os.File)
 	switch {
-	case systemd.OnJournal(l.w, os.Getenv):
+	case systemd.OnJournal(stderr, os.Getenv):
 		l.Logger = slog.New(loglimit.New(systemd.NewJournalHandler(l.w, options, handler)))
 		l.w = systemd.PriorityWriter{W: l.w, Priority: systemd.PriorityError}
 	case isFile && f.format == "" && term.IsTerminal(int(file.Fd())):
@@ -110,11 +117,17 @@ func levelOf(name string) slog.Level {
 // end writes why the process ends to where everything else was written, and returns an error that has its exit code alone.
 // With -q nothing is said but what is wrong in the command line, as in ssh.
 func (l *processLog) end(err error) error {
+	l.screen.Flush()
+	trace := l.trace.Load()
+	defer trace.Close()
 	if l.closer != nil {
 		defer l.closer.Close()
 	}
 	if err == nil {
 		return nil
+	}
+	if trace != nil && exit.Code(err) != exit.OK {
+		exit.Print(trace, err)
 	}
 	code := exit.Code(err)
 	for _, one := range exit.Flatten(err) {

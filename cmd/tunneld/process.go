@@ -35,6 +35,11 @@ type process struct {
 
 	sockets *tunnel.Sockets // set by run
 
+	renamed map[string]string // the names of tunnels whose own are taken; set by run
+
+	departure *departure // of -f; nil: the process stays in the foreground
+	left      chan error // of one: why it could not go into the background; nil: it is there, or ends
+
 	mu      sync.Mutex // guards all following fields
 	runners []*runner  // those that have failed stay, so that they are shown
 	parting []*runner  // that drain while another of their name runs; they are not shown
@@ -49,6 +54,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 		ended:     make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
 		reloading: make(chan struct{}, 1),
+		left:      make(chan error, 1),
 	}
 }
 
@@ -64,7 +70,7 @@ func (p *process) run(alive context.Context) error {
 	if err != nil || len(plans) == 0 {
 		return err
 	}
-	if err := p.endpoints.open(alive, p.log, plans); err != nil {
+	if err := p.claim(alive, plans); err != nil {
 		return err
 	}
 	defer p.endpoints.close()
@@ -74,13 +80,17 @@ func (p *process) run(alive context.Context) error {
 	running, stop := context.WithCancel(alive)
 	defer stop()
 	p.sockets = systemd.InheritedSockets(p.log)
-	if err := p.beginFirst(alive, running, plans); err != nil {
+	runners, err := p.beginFirst(alive, running, plans)
+	if err != nil {
 		return err
 	}
 	p.service.Ready(p.summary())
 	reload := func() ([]outcome, error) { return p.reload(alive, running) }
 	p.endpoints.serve(p, reload)
 	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
+	if p.departure != nil {
+		p.tasks.Go(func() { p.left <- p.departure.leave(running, p, runners, plans) })
+	}
 	var asked stopRequest
 	err = p.loop(running, signals, &asked, stop, func() { reload() })
 	if err != errSecondSignal {
@@ -88,6 +98,22 @@ func (p *process) run(alive context.Context) error {
 		err = p.finish(signals, &asked, err)
 	}
 	return err
+}
+
+// claim opens the endpoints, and notes under which other names tunnels run whose own are taken.
+func (p *process) claim(ctx context.Context, plans []tunnelPlan) error {
+	wanted := slices.Clone(plans)
+	if err := p.endpoints.open(ctx, p.log, plans); err != nil {
+		return err
+	}
+	p.renamed = make(map[string]string)
+	for i, plan := range plans {
+		if before := wanted[i].name; before != plan.name {
+			p.renamed[before] = plan.name
+			p.log.Info("the name is taken by another tunnel to this host", "name", before, "tunnel", plan.name)
+		}
+	}
+	return nil
 }
 
 // finish waits for what has been started, unless it is told again to stop.
@@ -118,7 +144,7 @@ const lookupPause = 5 * time.Second
 func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	for {
+	for try := 1; ; try++ {
 		plans, err := p.plan(reading)
 		if reading.Err() != nil && ctx.Err() == nil {
 			return nil, nil
@@ -128,7 +154,11 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 		if errors.As(err, &bad) || !errors.As(err, &lookup) {
 			return plans, err
 		}
-		p.log.Warn("name not resolved", "name", lookup.Name, "err", err, "retry_in", lookupPause)
+		level := slog.LevelWarn
+		if try&(try-1) != 0 { // the first, the second, the fourth ...
+			level = slog.LevelDebug
+		}
+		p.log.Log(ctx, level, "name not resolved", "name", lookup.Name, "err", err, "retry_in", lookupPause)
 		select {
 		case <-time.After(lookupPause):
 		case <-reading.Done():
@@ -148,6 +178,10 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 		case <-p.ended:
 			if p.isOver() {
 				return p.failures()
+			}
+		case err := <-p.left:
+			if err != nil {
+				return err
 			}
 		case <-p.changed:
 			p.statusLine(&told)
@@ -178,16 +212,17 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 }
 
 // beginFirst begins the tunnels that the process is started with.
-func (p *process) beginFirst(alive, running context.Context, plans []tunnelPlan) error {
+func (p *process) beginFirst(alive, running context.Context, plans []tunnelPlan) ([]*runner, error) {
 	change := p.sockets.Begin()
 	defer change.End()
-	if _, err := p.begin(alive, running, plans, change); err != nil {
-		return err
+	runners, err := p.begin(alive, running, plans, change)
+	if err != nil {
+		return nil, err
 	}
 	for _, address := range p.sockets.Unused(alive, p.log) {
 		p.log.Warn("inherited socket not used: no local forward has this address", "listen", address.String())
 	}
-	return nil
+	return runners, nil
 }
 
 // begin makes the tunnels of plans, binds what they need, and starts them. The end of running asks them to stop, that of alive
@@ -195,8 +230,8 @@ func (p *process) beginFirst(alive, running context.Context, plans []tunnelPlan)
 func (p *process) begin(alive, running context.Context, plans []tunnelPlan, change *tunnel.Change) ([]*runner, error) {
 	var fresh []*runner
 	var tunnels []*tunnel.Tunnel
+	logWarnings(alive, p.log, plans)
 	for _, plan := range plans {
-		plan.logWarnings(alive, p.log)
 		r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
 		if failed := find(p.all(), plan.name); failed != nil && failed.hasEnded() {
 			r.tunnel.Inherit(failed.tunnel)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -38,6 +39,9 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 	plans, err := p.plan(running) // it may run programs: they end when the process is asked to stop
 	if running.Err() != nil {
 		return nil, p.tooLate()
+	}
+	for i := range plans {
+		plans[i].name = cmp.Or(p.renamed[plans[i].name], plans[i].name)
 	}
 	if err == nil {
 		err = p.unreadNow(plans)

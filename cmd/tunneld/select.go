@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // choice is tunnels of one process.
@@ -23,6 +27,22 @@ type choice struct {
 // found, with what was meant perhaps; the rest is chosen all the same.
 func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 	instances, problems := findInstances(ctx)
+	chosen, err := selectAmong(instances, problems, words)
+	if len(chosen) > 0 || len(words) == 0 {
+		return chosen, err
+	}
+	if theirs, _ := selectAmong(findOthers(ctx), nil, words); len(theirs) > 0 {
+		who := fault.ShellQuote(theirs[0].instance.owner)
+		return nil, &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: runs as user %s", strings.Join(theirs[0].names, " "), who),
+			Hint: fmt.Sprintf("`sudo -u %s tunneld ...` steers it", who)}
+	}
+	return nil, err
+}
+
+// selectAmong is selectTunnels among what has been found.
+func selectAmong(instances []*instance, problems []error, words []string) ([]choice, error) {
+	hidden := slices.Contains(problems, errHidden)
+	problems = slices.DeleteFunc(problems, func(err error) bool { return err == errHidden })
 	var running []string
 	for _, i := range instances {
 		for _, s := range i.report.Tunnels {
@@ -30,6 +50,7 @@ func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 		}
 	}
 	meant, missing := match(words, running)
+	meant = unique(meant) // two users may have one of a name
 	var chosen []choice
 	for _, i := range instances {
 		names := slices.DeleteFunc(slices.Clone(meant), func(name string) bool { return !i.has(name) })
@@ -41,11 +62,11 @@ func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 	case len(chosen) == 0 && len(problems) > 0: // it may be behind one of these
 		return nil, errors.Join(problems...)
 	case len(running) == 0:
-		return nil, &exit.Error{Code: exit.GaveUp, Err: nothingRuns(words), Hint: "start one: `tunneld up ALIAS`"}
+		return nil, nothingRuns(words, hidden)
 	}
 	var failures []error
 	for _, word := range missing {
-		failures = append(failures, notRunning(word, running))
+		failures = append(failures, notRunning(word, running, hidden))
 	}
 	if len(missing) > 0 {
 		failures = append(failures, problems...)
@@ -90,18 +111,35 @@ func match(words, running []string) (meant, missing []string) {
 	return slices.Compact(meant), missing
 }
 
-func nothingRuns(words []string) error {
-	if len(words) == 0 {
-		return errors.New("no tunnel is running")
+// errNothingRuns is that there is no tunnel at all.
+var errNothingRuns = errors.New("no tunnel is running")
+
+// hiddenHint is for what a user does not find.
+const hiddenHint = "a service's tunnels are shown to root: `sudo tunneld status`"
+
+// nothingRuns says that none of these runs, or nothing at all; hidden: as far as we may know.
+func nothingRuns(words []string, hidden bool) error {
+	e := &exit.Error{Code: exit.GaveUp, Err: errNothingRuns, Hint: "start one: `tunneld up ALIAS`"}
+	if len(words) > 0 {
+		e.Err = fmt.Errorf("%s: %w", strings.Join(words, " "), errNothingRuns)
+		if hidden {
+			e.Hint = hiddenHint
+		}
 	}
-	return fmt.Errorf("%s: no tunnel is running", strings.Join(words, " "))
+	e.Hint = cmp.Or(traceHint(words), e.Hint)
+	return e
 }
 
-func notRunning(word string, running []string) error {
-	e := &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: no tunnel of that name is running", word)}
-	if near := config.Nearest(word, running); near != "" {
+func notRunning(word string, running []string, hidden bool) error {
+	e := &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: no tunnel of that name is running", word), Hint: traceHint([]string{word})}
+	near := config.Nearest(word, running)
+	switch {
+	case e.Hint != "":
+	case near != "":
 		e.Hint = fmt.Sprintf("did you mean %s?", near)
-	} else {
+	case hidden:
+		e.Hint = hiddenHint
+	default:
 		e.Hint = "running: " + some(running)
 	}
 	return e
@@ -113,6 +151,14 @@ func completeOneRunning(cmd *cobra.Command, given []string, typed string) ([]str
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return completeRunning(cmd, given, typed)
+}
+
+// traceHint says where to read why a tunnel in the background has ended; empty: none has.
+func traceHint(names []string) string {
+	if len(names) == 0 || len(rundir.Traces(os.Getenv, names)) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("`tunneld log %s` tells why the last one ended", fault.ShellQuote(names[0]))
 }
 
 // completeRunning offers the names of running tunnels to the shell.

@@ -28,18 +28,26 @@ func statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [NAME...]",
 		Short: "Show running tunnels",
-		Long: `Shows the tunnels that run under this user: state and since when, server, round trip, reconnects, the last error, and
-each forward with its bound address, connections and bytes. NAME may be a quoted pattern. Five tunnels and more get a line
-each, those in trouble first, unless they are named.
+		Long: `Shows the tunnels that run under this user; to root those of services and of all users: state and since when, server,
+round trip, reconnects, the last error, and each forward with its bound address, connections and bytes. NAME may be a quoted
+pattern. Five tunnels and more get a line each, those in trouble first, unless they are named.
 
-Exit code 0 where there is something to show, 1 where there is not.`,
+Exit code 0, also where nothing runs; 1 where a NAME does not run.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if watch {
 				return watchStatus(cmd, names, asJSON)
 			}
-			report, err := gather(cmd.Context(), names)
+			report, err := gatherAll(cmd.Context(), names)
+			nothing := len(names) == 0 && errors.Is(err, errNothingRuns) // which is no failure
+			if asJSON && nothing {
+				err = nil
+			}
 			if asJSON {
 				return errors.Join(printJSON(cmd.OutOrStdout(), report), err)
+			}
+			if nothing {
+				exit.Print(cmd.ErrOrStderr(), err)
+				return nil
 			}
 			if err != nil {
 				return err
@@ -56,18 +64,30 @@ Exit code 0 where there is something to show, 1 where there is not.`,
 // gather puts together what the processes say about the tunnels of these names; without names, about all. The error says
 // what is missing: there may be a report as well.
 func gather(ctx context.Context, names []string) (monitor.Report, error) {
-	report := monitor.NewReport(nil)
 	chosen, err := selectTunnels(ctx, names)
+	return reportOf(chosen), err
+}
+
+// gatherAll is gather; for root with what the processes of other users say.
+func gatherAll(ctx context.Context, names []string) (monitor.Report, error) {
+	instances, problems := findInstances(ctx)
+	chosen, err := selectAmong(append(instances, findOthers(ctx)...), problems, names)
+	return reportOf(chosen), err
+}
+
+func reportOf(chosen []choice) monitor.Report {
+	report := monitor.NewReport(nil)
 	for _, c := range chosen {
 		for _, s := range c.instance.report.Tunnels {
 			for _, name := range c.names {
 				if s.Name == name {
+					s.Owner = c.instance.owner
 					report.Tunnels = append(report.Tunnels, s)
 				}
 			}
 		}
 	}
-	return report, err
+	return report
 }
 
 func printJSON(w io.Writer, report monitor.Report) error {
@@ -141,7 +161,7 @@ func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
 
 // showOnce shows the status of now. That nothing runs is part of it: it may run again the next second.
 func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlace bool) error {
-	report, err := gather(ctx, names)
+	report, err := gatherAll(ctx, names)
 	if asJSON {
 		return json.NewEncoder(out).Encode(report) // a line each
 	}

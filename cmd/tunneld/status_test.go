@@ -10,18 +10,26 @@ import (
 	"github.com/tunneld/tunneld/monitor"
 )
 
+// Nothing to show is no failure; of JSON it is an empty list.
 func TestStatusWhereNothingRuns(t *testing.T) {
 	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())
 	var out, problems bytes.Buffer
-	if code := run(t.Context(), []string{"tunneld", "status", "--json"}, &out, &problems); code != exit.GaveUp {
-		t.Errorf("exit code %d, want %d", code, exit.GaveUp)
+	if code := run(t.Context(), []string{"tunneld", "status", "--json"}, &out, &problems); code != exit.OK || problems.Len() > 0 {
+		t.Errorf("exit code %d, want %d; said %q", code, exit.OK, &problems)
 	}
 	var report monitor.Report
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil || report.Version != monitor.ReportVersion || report.Tunnels == nil {
 		t.Errorf("%v: JSON without an empty list of tunnels: %s", err, &out)
 	}
+	out.Reset()
+	if code := run(t.Context(), []string{"tunneld", "status"}, &out, &problems); code != exit.OK || out.Len() > 0 {
+		t.Errorf("exit code %d, want %d; printed %q", code, exit.OK, &out)
+	}
 	if !strings.HasPrefix(problems.String(), "tunneld: no tunnel is running\ntunneld: hint: ") {
 		t.Errorf("said %q", &problems)
+	}
+	if code := run(t.Context(), []string{"tunneld", "status", "db"}, &out, &problems); code != exit.GaveUp {
+		t.Errorf("of one that was named: exit code %d, want %d", code, exit.GaveUp)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
@@ -36,6 +37,9 @@ func upCommand() *cobra.Command {
 		Short: "Run the tunnels of these aliases until told to stop",
 		Long: `Runs the tunnels of these ssh_config aliases in the foreground until told to stop. ALIAS may be user@host,
 ssh://user@host:port, any host, or a quoted pattern ('sshproxy-*') for all aliases that match.
+
+With -f it goes into the background once the local ports are bound and the first attempt to connect is over, or takes
+long; what has to be asked is asked before.
 
 SIGTERM and SIGINT stop it (another one, a second or more later, at once), SIGHUP re-reads the configuration, SIGUSR1 reconnects.
 Exit codes: 0 asked to stop, 1 gave up, 2 usage, configuration or a local port, 3 refused: host key, authentication,
@@ -91,6 +95,13 @@ func some(names []string) string {
 
 func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 	outliveLogReader()
+	var first *background.First
+	if _, ok := flags.ssh.last('f'); ok {
+		if first = background.Second(); first == nil {
+			return goBackground(cmd)
+		}
+		background.Rename(filepath.Base(os.Args[0]))
+	}
 	log, err := flags.log.open(cmd.ErrOrStderr(), &flags.ssh)
 	if err != nil {
 		return err
@@ -103,8 +114,11 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 		}
 		return plans, err
 	}
-	p := newProcess(log.Logger, read, prompt.New())
+	p := newProcess(log.Logger, read, prompt.New(log.screen))
 	p.endpoints = endpoints{listen: flags.listen, pidFile: flags.pidFile}
+	if first != nil {
+		p.departure = &departure{first, log}
+	}
 	return log.end(p.run(cmd.Context()))
 }
 
@@ -113,6 +127,15 @@ type tunnelPlan struct {
 	name    string
 	options *config.Options
 	alone   bool // the command line names this host and no other
+	loose   bool // it may have another name where its own is taken: it is that of a host and no alias
+}
+
+// rename gives the plan the first name that is not taken, where it may have another than its own.
+func (p *tunnelPlan) rename(taken func(name string) bool) {
+	own := p.name
+	for n := 2; p.loose && taken(p.name); n++ {
+		p.name = fmt.Sprintf("%s-%d", own, n)
+	}
 }
 
 // plan resolves what was typed. Every error in it is reported, not only the first.
@@ -131,11 +154,13 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	if name != "" && len(aliases) > 1 {
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("--name goes with one alias only")}
 	}
+	known, _ := config.Aliases(environment, ssh.file()) // of a file that cannot be read, none
 	var plans []tunnelPlan
 	var failures []error
 	for _, alias := range aliases {
 		p, err := planOne(ctx, environment, ssh, alias)
 		failures = append(failures, err)
+		p.loose = name == "" && !slices.Contains(known, alias)
 		p.alone = len(typed) == 1 && aliases[0] == typed[0] // and it is no pattern, which may match others tomorrow
 		plans = append(plans, p)
 	}
@@ -244,35 +269,4 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 		}
 	}
 	return e
-}
-
-// ofSessions are options that many set for all hosts and nobody misses in a tunnel, which opens no session.
-var ofSessions = map[string]bool{"ForwardAgent": true, "ForwardX11": true, "AddKeysToAgent": true}
-
-// logWarnings says what was read and cannot be honoured; for debugging, where each value comes from, as `tunneld explain` does.
-func (p tunnelPlan) logWarnings(ctx context.Context, log *slog.Logger) {
-	var lost []string
-	for _, w := range p.options.Warnings {
-		switch {
-		case !w.Loss:
-			log.Warn(w.Text, "tunnel", p.name, "option", w.Keyword, "at", w.Source.String())
-		case !ofSessions[w.Keyword] && !slices.Contains(lost, w.Keyword):
-			lost = append(lost, w.Keyword)
-		}
-	}
-	if len(lost) > 0 {
-		log.Warn("options without effect here", "tunnel", p.name, "options", strings.Join(lost, ", "), "hint", fmt.Sprintf("`tunneld explain %s` says where and why", foreign.Own(p.options.Alias)))
-	}
-	if !log.Enabled(ctx, slog.LevelDebug) {
-		return
-	}
-	var text strings.Builder
-	if err := p.options.Explain(&text); err != nil {
-		return
-	}
-	for line := range strings.Lines(text.String()) {
-		if line = strings.TrimRight(line, "\n"); line != "" {
-			log.Debug("configuration", "tunnel", p.name, "says", line)
-		}
-	}
 }

@@ -17,7 +17,7 @@ import (
 func TestStatusShowsWhatRuns(t *testing.T) {
 	t.Parallel()
 	l, one, _ := two(t)
-	l.Account.Expect(1, "no tunnel is running\ntunneld: hint: start one", "status")
+	l.Account.Expect(0, "^tunneld: no tunnel is running\ntunneld: hint: start one", "status")
 	l.Account.Expect(1, "no tunnel is running", "health")
 	l.Up(2, "one", "two")
 	conn := one.Connect(t)

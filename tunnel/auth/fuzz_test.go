@@ -23,7 +23,7 @@ func (h hearing) Secret(_ context.Context, prompt string) (string, error) {
 	return "answer", nil
 }
 
-func (h hearing) Confirm(_ context.Context, prompt string) (bool, error) {
+func (h hearing) Confirm(_ context.Context, prompt, _ string) (bool, error) {
 	*h.shown = append(*h.shown, prompt)
 	return false, nil
 }

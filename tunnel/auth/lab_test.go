@@ -350,7 +350,7 @@ func (p *fakePerson) Secret(ctx context.Context, prompt string) (string, error) 
 	return answer, nil
 }
 
-func (p *fakePerson) Confirm(context.Context, string) (bool, error) { return false, ErrNobody }
+func (p *fakePerson) Confirm(context.Context, string, string) (bool, error) { return false, ErrNobody }
 
 func (p *fakePerson) asked() string {
 	p.mu.Lock()

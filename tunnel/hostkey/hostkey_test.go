@@ -22,15 +22,16 @@ type answers struct {
 	err    error
 	asked  int
 	prompt string
+	also   string // what stands for yes
 }
 
 func (a *answers) Secret(context.Context, string) (string, error) {
 	return "", errors.New("nobody is there")
 }
 
-func (a *answers) Confirm(_ context.Context, prompt string) (bool, error) {
+func (a *answers) Confirm(_ context.Context, prompt, also string) (bool, error) {
 	a.asked++
-	a.prompt = prompt
+	a.prompt, a.also = prompt, also
 	return a.yes, a.err
 }
 
@@ -158,6 +159,9 @@ func (c hostCase) run(t *testing.T) {
 		if !strings.Contains(c.ask.prompt, part) {
 			t.Errorf("the question %q has no %q", c.ask.prompt, part)
 		}
+	}
+	if c.prompt != nil && c.ask.also != ssh.FingerprintSHA256(c.shown) {
+		t.Errorf("%q stands for yes, want the fingerprint", c.ask.also)
 	}
 	added := strings.TrimPrefix(readFile(t, file), before)
 	want := ""

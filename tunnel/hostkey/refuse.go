@@ -21,9 +21,11 @@ func (e *revokedError) Error() string { return e.text }
 
 // describeKey returns the type and the fingerprint, as ssh-keygen -l prints them, of the key without its certificate.
 func describeKey(key ssh.PublicKey) string {
-	key = sshkey.Plain(key)
-	return key.Type() + " " + ssh.FingerprintSHA256(key)
+	return sshkey.Plain(key).Type() + " " + fingerprintOf(key)
 }
+
+// fingerprintOf returns what a person compares, and may paste in place of yes.
+func fingerprintOf(key ssh.PublicKey) string { return ssh.FingerprintSHA256(sshkey.Plain(key)) }
 
 // where returns the name of the server for errors.
 func (h *Keys) where() string { return h.options.Peer() }

@@ -142,7 +142,7 @@ func (h *Keys) verifyUnknown(ctx context.Context, c *shownKey) (learnable bool, 
 	}
 	asked := h.strict() == config.StrictAsk
 	if asked {
-		if err := h.confirm(ctx, c, h.newKeyPrompt(c)); err != nil {
+		if err := h.confirm(ctx, c, h.newKeyPrompt(c), fingerprintOf(c.key)); err != nil {
 			return false, err
 		}
 	}
@@ -169,7 +169,7 @@ func (h *Keys) verifyAddress(ctx context.Context, c *shownKey, byHost *knownHost
 	case found != keyChanged:
 		return nil
 	case h.strict() == config.StrictAsk:
-		return h.confirm(ctx, c, h.addressPrompt(c, byHost, known))
+		return h.confirm(ctx, c, h.addressPrompt(c, byHost, known), "")
 	case h.strict() == config.StrictNo:
 		h.log.Warn("host key differs from the one of the address", "name", c.host, "address", c.address, "line", known.source())
 		return nil
@@ -193,9 +193,9 @@ func (h *Keys) strict() config.StrictHostKeyChecking {
 	return strict
 }
 
-// confirm asks a person. A no is a permanent refusal, the end of ctx is not.
-func (h *Keys) confirm(ctx context.Context, c *shownKey, prompt string) error {
-	yes, err := h.ask.Confirm(ctx, prompt)
+// confirm asks a person, who may type also instead of yes; empty: not. A no is a permanent refusal, the end of ctx is not.
+func (h *Keys) confirm(ctx context.Context, c *shownKey, prompt, also string) error {
+	yes, err := h.ask.Confirm(ctx, prompt, also)
 	if ctx.Err() != nil {
 		return h.interrupted(ctx.Err())
 	}

@@ -82,8 +82,8 @@ func (p pausingAsker) Secret(ctx context.Context, prompt string) (string, error)
 	return p.ask.Secret(ctx, prompt)
 }
 
-func (p pausingAsker) Confirm(ctx context.Context, prompt string) (bool, error) {
+func (p pausingAsker) Confirm(ctx context.Context, prompt, also string) (bool, error) {
 	p.deadline.pauseForPrompt(true)
 	defer p.deadline.pauseForPrompt(false)
-	return p.ask.Confirm(ctx, prompt)
+	return p.ask.Confirm(ctx, prompt, also)
 }

@@ -60,7 +60,7 @@ func (thinker) Secret(context.Context, string) (string, error) {
 	return "", nil
 }
 
-func (thinker) Confirm(context.Context, string) (bool, error) {
+func (thinker) Confirm(context.Context, string, string) (bool, error) {
 	time.Sleep(time.Minute)
 	return true, nil
 }
@@ -70,7 +70,7 @@ func TestDeadlineExemptsAnAsker(t *testing.T) {
 		ctx, d := withDeadline(t.Context(), time.Second)
 		defer d.stop()
 		ask := d.exempt(thinker{})
-		if yes, _ := ask.Confirm(ctx, "sure?"); !yes || ctx.Err() != nil {
+		if yes, _ := ask.Confirm(ctx, "sure?", ""); !yes || ctx.Err() != nil {
 			t.Error("a question ran into the deadline")
 		}
 		ask.Secret(ctx, "really?")

@@ -1,21 +1,21 @@
-// Package background is the way into the background, for up -f and autossh -f.
+// Package background is the way into the background: the process that the person started begins another of the same words and
+// waits until that has read its configuration, asked what it has to ask at the terminal, and done whatever else has to be done
+// before the person's shell goes on. Then it exits with 0 and the other one goes on without a terminal; before that, the other
+// one's end is its own. A Go program cannot fork(2) as daemon(3) does.
 package background
 
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// The way into the background: the process that the person started begins another of the same words and waits until that has
-// read its configuration, asked what it has to ask at the terminal, tried to listen once, and has written its pid file. Then it
-// exits with 0 and the other one goes on without a terminal; before that, the other one's end is its own. A Go program
-// cannot fork(2) as daemon(3) does.
 
 // readyVariable tells the second process the descriptor on which the first one waits.
 const readyVariable = "TUNNELD_READY"
@@ -23,18 +23,35 @@ const readyVariable = "TUNNELD_READY"
 // readyDescriptor is the first behind standard error.
 const readyDescriptor = 3
 
-// Second returns the way to tell the first process that all is well; nil in the first process.
-func Second() *os.File {
+// maxWords is the most that the second process has the first one print, in bytes: what a pipe takes at once (PIPE_BUF).
+const maxWords = 4000
+
+// First is the process that the person started, as the second one sees it.
+type First struct{ pipe *os.File }
+
+// Second returns the process that waits for this one; nil in the first process.
+func Second() *First {
 	if os.Getenv(readyVariable) != strconv.Itoa(readyDescriptor) {
 		return nil
 	}
 	os.Unsetenv(readyVariable)
 	syscall.CloseOnExec(readyDescriptor)
-	return os.NewFile(readyDescriptor, "ready")
+	return &First{os.NewFile(readyDescriptor, "ready")}
 }
 
-// StartSecond begins the second process, with args as they were typed, and returns the exit code of the first.
-func StartSecond(args []string) (int, error) {
+// Release has the first process print words, which may be none, and exit with 0. It can be called once. An error means that the
+// first process has gone: it was killed.
+func (f *First) Release(words string) error {
+	defer f.pipe.Close()
+	_, err := f.pipe.Write(append([]byte{1}, words[:min(len(words), maxWords)]...))
+	return err
+}
+
+// StartSecond begins the second process, with args as they were typed, and returns the exit code of the first. What the second
+// one has to say in the end goes to words.
+func StartSecond(args []string, words io.Writer) (code int, err error) {
+	signals := notifyFirst()
+	defer signal.Stop(signals)
 	read, write, err := os.Pipe()
 	if err != nil {
 		return 0, err
@@ -52,19 +69,63 @@ func StartSecond(args []string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if n, _ := read.Read(make([]byte, 1)); n == 1 {
-		cmd.Process.Release()
-		return 0, nil
+	said := make(chan []byte, 1)
+	go func() {
+		text, _ := io.ReadAll(io.LimitReader(read, maxWords+1))
+		said <- text
+	}()
+	return await(cmd, said, signals, words), nil
+}
+
+// notifyFirst returns the signals of the first process: all that would end it, but for those that whoever started it has it ignore,
+// as nohup(1) does.
+func notifyFirst() chan os.Signal {
+	signals := make(chan os.Signal, 8)
+	for _, s := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2} {
+		if !signal.Ignored(s) {
+			signal.Notify(signals, s)
+		}
 	}
-	err = cmd.Wait()
+	return signals
+}
+
+// await returns when the second process is there, or has ended. What asks us to end asks it: it would be left behind else, with
+// nobody who knows of it.
+func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io.Writer) (code int) {
+	stopping := false
+	for {
+		select {
+		case text := <-said:
+			if len(text) == 0 {
+				return codeOf(cmd.Wait(), stopping, words)
+			}
+			cmd.Process.Release()
+			words.Write(text[1:])
+			return 0
+		case s := <-signals:
+			if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 { // there is no connection yet to be made anew
+				continue
+			}
+			stopping = true
+			cmd.Process.Signal(syscall.SIGTERM)
+		}
+	}
+}
+
+// codeOf returns the exit code for an end of the second process that came too early. One that ended in good order because it was
+// asked to is not in the background either.
+func codeOf(err error, stopping bool, words io.Writer) int {
 	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.ExitCode() > 0 {
-		return exit.ExitCode(), nil
+	switch {
+	case errors.As(err, &exit) && exit.ExitCode() > 0:
+		return exit.ExitCode()
+	case err != nil:
+		fmt.Fprintf(words, "tunneld: the process in the background: %v\n", err)
+		return 1
+	case stopping:
+		return 1
 	}
-	if err != nil {
-		return 1, nil
-	}
-	return 0, nil
+	return 0
 }
 
 // self is this very program, whatever has its name by now.
@@ -76,8 +137,9 @@ func self() (string, error) {
 	return os.Executable()
 }
 
-// LeaveTerminal makes the process one without a terminal: a session of its own, nothing on the standard descriptors.
-func LeaveTerminal() error {
+// LeaveTerminal makes the process one without a terminal: a session of its own, nothing on the standard descriptors; keepErrors
+// leaves standard error as it is.
+func LeaveTerminal(keepErrors bool) error {
 	if _, err := syscall.Setsid(); err != nil && !errors.Is(err, syscall.EPERM) { // EPERM: it leads one already
 		return err
 	}
@@ -87,11 +149,21 @@ func LeaveTerminal() error {
 	}
 	defer null.Close()
 	for fd := range 3 {
+		if fd == syscall.Stderr && keepErrors {
+			continue
+		}
 		if err := unix.Dup2(int(null.Fd()), fd); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// KeepsErrors reports whether standard error is a plain file, which stays that of the process: whoever named it wants what is
+// written there. A pipe is let go, since its reader waits for the end.
+func KeepsErrors() bool {
+	info, err := os.Stderr.Stat()
+	return err == nil && info.Mode().IsRegular()
 }
 
 // Rename gives the process the name under which ps, pgrep and killall find it: that of its first word.

@@ -13,9 +13,11 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
-// New returns whom this process can ask: the person at the terminal or behind SSH_ASKPASS; nil: nobody.
-func New() sshconn.Asker {
+// New returns whom this process can ask: the person at the terminal or behind SSH_ASKPASS; nil: nobody. What is written to
+// screen waits for the answers; it may be nil.
+func New(screen *Screen) sshconn.Asker {
 	if p := newPerson(os.LookupEnv, os.Environ()); p.reachable() {
+		p.screen = screen
 		return p
 	}
 	return nil
@@ -32,6 +34,7 @@ type prompter struct {
 	wanted  bool     // it is used even where there is a terminal
 	environ []string // of the program
 	tty     string   // path of the terminal
+	screen  *Screen  // whose lines wait for an answer; nil: none
 
 	turn chan struct{} // held by the question that is before the person
 }
@@ -79,21 +82,26 @@ func (p *prompter) Secret(ctx context.Context, prompt string) (string, error) {
 	return p.question(ctx, prompt, false)
 }
 
-// Confirm asks until the answer is yes or no.
-func (p *prompter) Confirm(ctx context.Context, prompt string) (bool, error) {
-	prompt += " (yes/no)? "
+// Confirm asks until the answer is yes or no; also, which is a fingerprint, stands for yes, as in confirm of OpenSSH's sshconnect.c.
+func (p *prompter) Confirm(ctx context.Context, prompt, also string) (bool, error) {
+	choice, again := " (yes/no)? ", "Please type 'yes' or 'no': "
+	if also != "" {
+		choice, again = " (yes/no/[fingerprint])? ", "Please type 'yes', 'no' or the fingerprint: "
+	}
+	prompt += choice
 	for {
 		answer, err := p.question(ctx, prompt, true)
 		if err != nil {
 			return false, err
 		}
-		switch strings.ToLower(strings.TrimSpace(answer)) {
-		case "yes":
+		answer = strings.TrimSpace(answer)
+		switch {
+		case strings.EqualFold(answer, "yes"), also != "" && answer == also:
 			return true, nil
-		case "no", "":
+		case strings.EqualFold(answer, "no"), answer == "":
 			return false, nil
 		}
-		prompt = "Please type 'yes' or 'no': "
+		prompt = again
 	}
 }
 
@@ -105,6 +113,7 @@ func (p *prompter) question(ctx context.Context, prompt string, echo bool) (stri
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+	defer p.screen.ask()()
 	if !p.wanted {
 		tty, err := openTerminal(p.tty)
 		if err == nil {

@@ -84,13 +84,30 @@ func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"yes": true, " YES ": true, "no": false, "": false} {
 		program := askpassProgram(t, "echo '"+answer+"'")
 		p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
-		if got, err := p.Confirm(t.Context(), "sure"); got != want || err != nil {
+		if got, err := p.Confirm(t.Context(), "sure", ""); got != want || err != nil {
 			t.Errorf("%q: %v, %v", answer, got, err)
 		}
 	}
 	program := askpassProgram(t, `case "$1" in Please*) echo yes;; "sure (yes/no)? ") echo perhaps;; *) echo no;; esac`)
 	p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
-	if got, err := p.Confirm(t.Context(), "sure"); !got || err != nil {
+	if got, err := p.Confirm(t.Context(), "sure", ""); !got || err != nil {
 		t.Errorf("asked again: %v, %v", got, err)
+	}
+}
+
+// A person who has the fingerprint from elsewhere pastes it, as ssh allows.
+func TestConfirmByFingerprint(t *testing.T) {
+	const fingerprint = "SHA256:Wy0qgyE9h8vUmW3Kc7o0oPyTgxkYwGqVr2rDqT7fVvM"
+	for answer, want := range map[string]bool{fingerprint: true, "  " + fingerprint + " ": true, "yes": true, "no": false, "": false} {
+		program := askpassProgram(t, `case "$1" in "sure (yes/no/[fingerprint])? ") echo '`+answer+`';; *) echo no;; esac`)
+		p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), nil)
+		if got, err := p.Confirm(t.Context(), "sure", fingerprint); got != want || err != nil {
+			t.Errorf("%q: %v, %v", answer, got, err)
+		}
+	}
+	again := askpassProgram(t, `case "$1" in "Please type 'yes', 'no' or the fingerprint: ") echo '`+fingerprint+`';; *) echo 'SHA256:another';; esac`)
+	p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": again}), nil)
+	if got, err := p.Confirm(t.Context(), "sure", fingerprint); !got || err != nil {
+		t.Errorf("another fingerprint, then the right one: %v, %v", got, err)
 	}
 }

@@ -57,6 +57,9 @@ func readLine(ctx context.Context, tty *os.File, prompt string, echo bool) (line
 	n, err := tty.Read(buffer)
 	switch {
 	case ctx.Err() != nil:
+		if echo {
+			io.WriteString(tty, "\n") // what comes next does not land on the question
+		}
 		return "", ctx.Err()
 	case errors.Is(err, io.EOF): // Ctrl-D
 		return "", nil

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -32,6 +33,10 @@ const (
 	serviceDirectory = "/run/tunneld"
 	// InstanceDirectories is what the directories of instances with a user of their own begin with (unit --run-as).
 	InstanceDirectories = serviceDirectory + "@"
+	// SessionDirectories is where systemd has a directory for each user, which XDG_RUNTIME_DIR names in that user's sessions.
+	SessionDirectories = "/run/user"
+	// TemporaryDirectory has directories of users who have no better place.
+	TemporaryDirectory = "/tmp"
 )
 
 // RuntimeDirectories returns the places for a process's control socket, the best first: it takes the first that it can
@@ -52,12 +57,12 @@ func RuntimeDirectories(getenv func(string) string) []Directory {
 		list = append(list, Directory{Path: serviceDirectory, foreign: true})
 	}
 	// For root it is the last resort, where /run cannot be written to: a container with --read-only and --tmpfs /tmp.
-	return append(list, Directory{Path: filepath.Join("/tmp", fmt.Sprintf("tunneld-%d", os.Getuid())), open: root})
+	return append(list, Directory{Path: filepath.Join(TemporaryDirectory, fmt.Sprintf("tunneld-%d", os.Getuid())), open: root})
 }
 
 // SearchedDirectories returns the places in which a process of ours may have its control socket: more than those that we
-// would take ourselves, because it may have been started by systemd and the question comes from a terminal. instances is
-// instanceDirectories.
+// would take ourselves, because it may have been started by systemd and the question comes from a terminal, or in a session and
+// the question comes from cron, su or sudo. instances is InstanceDirectories.
 func SearchedDirectories(getenv func(string) string, instances string) []Directory {
 	list := RuntimeDirectories(getenv)
 	if getenv("TUNNELD_RUNTIME_DIR") != "" {
@@ -70,6 +75,7 @@ func SearchedDirectories(getenv func(string) string, instances string) []Directo
 		return getenv(name)
 	}
 	list = append(list, RuntimeDirectories(without)...)
+	list = append(list, Directory{Path: filepath.Join(SessionDirectories, strconv.Itoa(os.Getuid()), "tunneld")})
 	list = append(list, Directory{Path: serviceDirectory, foreign: true})
 	own, _ := filepath.Glob(instances + "*")
 	for _, path := range own {
@@ -140,7 +146,28 @@ func OwnerOf(info os.FileInfo) int {
 }
 
 // Sockets returns the paths of all control sockets in the directory; none where it does not exist.
-func (d Directory) Sockets() ([]string, error) {
+func (d Directory) Sockets() ([]string, error) { return d.list(SocketSuffix, os.ModeSocket) }
+
+// Traces returns the paths of the files that tell why processes ended (TracePath), of those whose first tunnel had one of these
+// names; without names, of all.
+func Traces(getenv func(string) string, names []string) (paths []string) {
+	for _, place := range RuntimeDirectories(getenv) {
+		list, _ := place.list(traceSuffix, 0) // of a place that cannot be read, none
+		for _, path := range list {
+			of := func(name string) bool { return filepath.Base(TracePath(SocketName(name))) == filepath.Base(path) }
+			if len(names) == 0 || slices.ContainsFunc(names, of) {
+				paths = append(paths, path)
+			}
+		}
+	}
+	return paths
+}
+
+// TracePath returns the place beside a control socket for why its process ended, where nobody sees that.
+func TracePath(socket string) string { return strings.TrimSuffix(socket, SocketSuffix) + traceSuffix }
+
+// list returns the paths of the files of one type whose names end in suffix.
+func (d Directory) list(suffix string, kind os.FileMode) ([]string, error) {
 	if _, err := d.stat(); err != nil {
 		if errors.Is(err, os.ErrNotExist) || d.open && errors.Is(err, os.ErrPermission) {
 			return nil, nil
@@ -153,7 +180,7 @@ func (d Directory) Sockets() ([]string, error) {
 	}
 	var list []string
 	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), SocketSuffix) && entry.Type()&os.ModeSocket != 0 {
+		if strings.HasSuffix(entry.Name(), suffix) && entry.Type() == kind {
 			list = append(list, filepath.Join(d.Path, entry.Name()))
 		}
 	}
@@ -163,6 +190,7 @@ func (d Directory) Sockets() ([]string, error) {
 const (
 	// SocketSuffix ends the name of each control socket.
 	SocketSuffix = ".sock"
+	traceSuffix  = ".ended"
 	// SocketNameMax is how long the name in it may be, in bytes; the rest of a longer one is replaced by a number that stands for it.
 	SocketNameMax = 60
 )

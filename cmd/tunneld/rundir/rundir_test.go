@@ -23,7 +23,7 @@ func TestRuntimeDirectories(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	system := []string{"/run/tunneld", instances + "db", instances + "web"}
+	system := []string{fmt.Sprintf("/run/user/%d/tunneld", os.Getuid()), "/run/tunneld", instances + "db", instances + "web"}
 	for _, c := range []struct {
 		name string
 		env  map[string]string

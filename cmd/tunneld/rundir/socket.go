@@ -75,21 +75,25 @@ func DialSocket(ctx context.Context, path string) (conn net.Conn, err error) {
 	return conn, err
 }
 
-// InUse reports whether somebody listens on the socket. It may be frozen.
-func InUse(ctx context.Context, path string) (bool, error) {
+// InUse returns the number of the process that listens on the socket, -1 where that cannot be known; 0: nobody does. It may be
+// frozen.
+func InUse(ctx context.Context, path string) (pid int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, AskTime)
 	defer cancel()
 	conn, err := DialSocket(ctx, path)
 	switch {
 	case err == nil:
-		conn.Close()
-		return true, nil
+		defer conn.Close()
+		if pid, _, ok := peerOf(conn); ok && pid > 0 {
+			return pid, nil
+		}
+		return -1, nil
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
-		return false, nil
+		return 0, nil
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, context.DeadlineExceeded): // its queue is full: it does not accept
-		return true, nil
+		return -1, nil
 	}
-	return false, err
+	return 0, err
 }
 
 // lockTime is how long another process may take to start or to find out that it cannot.

@@ -44,7 +44,7 @@ func severity(s monitor.Status) int {
 
 // summary is the line of a tunnel; where something is wrong, that is its end.
 func (t *table) summary(s monitor.Status) []cell {
-	row := []cell{{s.Name, bold}, {t.state(s), inkOf(s.State)}, {text: fmt.Sprintf("%s@%s:%d", s.Server.User, s.Server.Host, s.Server.Port)}, {}, {text: fmt.Sprint(s.Open)}}
+	row := []cell{{s.Title(), bold}, {t.state(s), inkOf(s.State)}, {text: fmt.Sprintf("%s@%s:%d", s.Server.User, s.Server.Host, s.Server.Port)}, {}, {text: fmt.Sprint(s.Open)}}
 	if s.RTT > 0 {
 		row[3].text = monitor.Round(time.Duration(s.RTT)).String()
 	}

@@ -99,7 +99,7 @@ func ofOutage(e *monitor.Failure, o *monitor.Outage) bool {
 
 // head says what a tunnel does, and with whom.
 func (t *table) head(s monitor.Status) []cell {
-	cells := []cell{{s.Name, bold}, {t.state(s), inkOf(s.State)}}
+	cells := []cell{{s.Title(), bold}, {t.state(s), inkOf(s.State)}}
 	if s.State == monitor.Waiting && !s.RetryAt.IsZero() {
 		wait := max(0, s.RetryAt.Sub(t.now)).Round(100 * time.Millisecond)
 		cells = append(cells, cell{fmt.Sprintf("attempt %d in %s", s.Attempts+1, wait), yellow})
