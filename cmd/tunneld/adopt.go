@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 )
 
 // adoptCommand is for the unit's ExecStartPre=+, as root: what root has put into the service's directory since the last
@@ -25,7 +26,7 @@ func adoptCommand() *cobra.Command {
 			}
 			var failures []error
 			for _, one := range filepath.SplitList(path) { // systemd.exec(5): may be several
-				failures = append(failures, adopt(cmd.ErrOrStderr(), one))
+				failures = append(failures, systemd.Adopt(cmd.ErrOrStderr(), one))
 			}
 			return errors.Join(failures...)
 		},

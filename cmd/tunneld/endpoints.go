@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
+	"github.com/tunneld/tunneld/cmd/tunneld/web"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -15,7 +16,7 @@ type endpoints struct {
 	pidFile string // empty: none
 
 	socket *controlSocket  // nil: none
-	web    *httpServer     // nil: none
+	web    *web.Server     // nil: none
 	pid    *rundir.PIDFile // nil: none
 }
 
@@ -35,7 +36,7 @@ func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPl
 		return err
 	}
 	if d.listen != "" {
-		d.web, err = openWeb(ctx, log, d.listen)
+		d.web, err = web.Open(ctx, log, d.listen)
 	}
 	return err
 }
@@ -46,14 +47,14 @@ func (d *endpoints) serve(p *process, reload func() ([]outcome, error)) {
 		d.socket.serve(p.handler(reload))
 	}
 	if d.web != nil {
-		d.web.serve(monitor.Handler(p.monitors))
+		d.web.Serve(monitor.Handler(p.monitors))
 	}
 }
 
 // close closes those that are open.
 func (d *endpoints) close() {
 	if d.web != nil {
-		d.web.close()
+		d.web.Close()
 	}
 	if d.socket != nil {
 		d.socket.close()

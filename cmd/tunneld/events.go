@@ -19,6 +19,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -187,22 +188,22 @@ func (r *eventReader) print(l line) {
 	at := l.event.Time.Local()
 	if day := at.Format(time.DateOnly); day != r.day {
 		r.day = day
-		fmt.Fprintf(r.out, "%s\n", r.paint(dimColor, day))
+		fmt.Fprintf(r.out, "%s\n", r.paint(view.DimColor, day))
 	}
-	level, color := "INF", greenColor
+	level, color := "INF", view.GreenColor
 	switch l.event.Level {
 	case "warn":
-		level, color = "WRN", yellowColor
+		level, color = "WRN", view.YellowColor
 	case "error":
-		level, color = "ERR", redColor
+		level, color = "ERR", view.RedColor
 	}
 	name := ""
 	if r.named {
 		name = l.name + ": "
 	}
-	fmt.Fprintf(r.out, "%s %s %s%s\n", r.paint(dimColor, at.Format(time.TimeOnly)), r.paint(color, level), name, l.event)
+	fmt.Fprintf(r.out, "%s %s %s%s\n", r.paint(view.DimColor, at.Format(time.TimeOnly)), r.paint(color, level), name, l.event)
 }
 
 func (r *eventReader) paint(color, text string) string {
-	return (&terminal{color: r.color}).paint(color, text)
+	return view.Paint(r.color, color, text)
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/config"
 	"golang.org/x/term"
 )
@@ -81,7 +82,7 @@ func (f *logFlags) open(stderr io.Writer, ssh *sshFlags) (*processLog, error) {
 		l.Logger = slog.New(loglimit.New(systemd.NewJournalHandler(l.w, options, handler)))
 		l.w = systemd.PriorityWriter{W: l.w, Priority: systemd.PriorityError}
 	case isFile && f.format == "" && term.IsTerminal(int(file.Fd())):
-		l.Logger = slog.New(loglimit.New(newTerminalHandler(l.w, l.level, os.Getenv("NO_COLOR") == "")))
+		l.Logger = slog.New(loglimit.New(view.NewTerminalHandler(l.w, l.level, os.Getenv("NO_COLOR") == "")))
 	default:
 		l.Logger = slog.New(loglimit.New(handler(l.w, &options)))
 	}

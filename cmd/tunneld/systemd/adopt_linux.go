@@ -1,4 +1,4 @@
-package main
+package systemd
 
 import (
 	"errors"
@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopt hands the owner of a directory all files and directories in it that belong to root and root's group, and takes the
+// Adopt hands the owner of a directory all files and directories in it that belong to root and root's group, and takes the
 // rights of all others from them, because a private key that others could read is refused. What has another owner or group
 // was given to it on purpose and stays. What it did is written to notes.
 //
 // It runs as root in a directory whose owner is not trusted, and may change it meanwhile. So nothing is reached by a path:
 // each thing is looked at and changed through one descriptor, links are not followed, a file that has a second name is left
 // alone (it may be one of root's elsewhere), and other file systems are not entered.
-func adopt(notes io.Writer, path string) error {
+func Adopt(notes io.Writer, path string) error {
 	top, err := os.Open(path) // what leads here is root's; for DynamicUser= its last part is a link
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 func TestLogOfATerminalDoesNotUnquote(t *testing.T) {
 	for _, color := range []bool{false, true} {
 		var screen bytes.Buffer
-		log := slog.New(newTerminalHandler(&screen, slog.LevelInfo, color)).With("tunnel", "db")
+		log := slog.New(NewTerminalHandler(&screen, slog.LevelInfo, color)).With("tunnel", "db")
 		log.Warn("connection lost", "err", errors.New(`ssh: disconnect, reason 2: "a \x1b]0;owned\a b \u202e"`), "n", 3)
 		log.Debug("not shown")
 		raw := "a \x1b[2J b\nc \u009b \x9b"
@@ -33,7 +33,7 @@ func TestLogOfATerminalDoesNotUnquote(t *testing.T) {
 // net/http reports a panic with its stack as one message of many lines.
 func TestLogOfATerminalIsALineEach(t *testing.T) {
 	var screen bytes.Buffer
-	log := slog.NewLogLogger(newTerminalHandler(&screen, slog.LevelInfo, false), slog.LevelWarn)
+	log := slog.NewLogLogger(NewTerminalHandler(&screen, slog.LevelInfo, false), slog.LevelWarn)
 	log.Print("http: panic serving 127.0.0.1:1: oops\ngoroutine 1 [running]:\n\x1b[2Jmain.main()")
 	if shown := screen.String(); strings.Count(shown, "\n") != 1 || strings.Contains(shown, "\x1b") {
 		t.Errorf("%q", shown)

@@ -1,4 +1,5 @@
-package main
+// Package web is the HTTP server of --listen: limits on who asks over TCP, and by which name.
+package web
 
 import (
 	"context"
@@ -14,14 +15,15 @@ import (
 	"time"
 )
 
-// httpServer is the HTTP server of --listen. It only shows; steering is for the control socket.
-type httpServer struct {
+// Server is the HTTP server of --listen. It only shows; steering is for the control socket.
+type Server struct {
 	listener net.Listener
 	server   *http.Server // has no handler before serve
 	served   chan struct{}
 }
 
-func openWeb(ctx context.Context, log *slog.Logger, address string) (*httpServer, error) {
+// Open listens at the address of --listen. Nobody is answered before Serve.
+func Open(ctx context.Context, log *slog.Logger, address string) (*Server, error) {
 	network, bind := webAddress(address)
 	listener, err := new(net.ListenConfig).Listen(ctx, network, bind)
 	if err != nil {
@@ -33,7 +35,7 @@ func openWeb(ctx context.Context, log *slog.Logger, address string) (*httpServer
 			Hint: "give an address of this machine and a free port: --listen 127.0.0.1:9100"}
 	}
 	log.Info("status page", "listen", "http://"+listener.Addr().String()+"/")
-	return &httpServer{listener: listener, server: newWebServer(log), served: make(chan struct{})}, nil
+	return &Server{listener: listener, server: newWebServer(log), served: make(chan struct{})}, nil
 }
 
 // webAddress returns what to bind for the argument of --listen. An IPv4 address is IPv4 and nothing else: by Go's own rule
@@ -55,6 +57,7 @@ func webAddress(address string) (network, bind string) {
 // Limits on those who ask over TCP.
 const (
 	webHeaderTime  = 5 * time.Second
+	webHeader      = 16 << 10         // bytes
 	webReadTime    = 10 * time.Second // for a question with its body, which nobody reads
 	webTime        = 30 * time.Second // for an answer
 	webIdleTime    = 2 * time.Minute  // between questions
@@ -67,13 +70,14 @@ func newWebServer(log *slog.Logger) *http.Server {
 		ReadTimeout:       webReadTime,
 		WriteTimeout:      webTime,
 		IdleTimeout:       webIdleTime,
-		MaxHeaderBytes:    maxReportHeader,
+		MaxHeaderBytes:    webHeader,
 		ConnState:         (&waitingRoom{seats: webConnections}).note,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 }
 
-func (w *httpServer) serve(handler http.Handler) {
+// Serve answers from now on, until Close.
+func (w *Server) Serve(handler http.Handler) {
 	if isLoopback(w.listener.Addr()) {
 		handler = localNames(handler)
 	}
@@ -84,7 +88,8 @@ func (w *httpServer) serve(handler http.Handler) {
 	}()
 }
 
-func (w *httpServer) close() {
+// Close ends it.
+func (w *Server) Close() {
 	if w.server.Handler == nil {
 		w.listener.Close()
 		return

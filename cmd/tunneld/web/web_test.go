@@ -1,4 +1,4 @@
-package main
+package web
 
 import (
 	"bufio"
@@ -15,17 +15,17 @@ import (
 )
 
 // openTestWeb serves "fine" at address until the end of the test.
-func openTestWeb(t *testing.T, address string, change ...func(*http.Server)) *httpServer {
+func openTestWeb(t *testing.T, address string, change ...func(*http.Server)) *Server {
 	t.Helper()
-	door, err := openWeb(t.Context(), slog.New(slog.DiscardHandler), address)
+	door, err := Open(t.Context(), slog.New(slog.DiscardHandler), address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, change := range change {
 		change(door.server)
 	}
-	door.serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") }))
-	t.Cleanup(door.close)
+	door.Serve(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "fine") }))
+	t.Cleanup(door.Close)
 	return door
 }
 
@@ -43,7 +43,7 @@ func askRaw(t *testing.T, conn net.Conn, request string) string {
 	return strings.TrimSpace(line)
 }
 
-func dialDoor(t *testing.T, door *httpServer) net.Conn {
+func dialDoor(t *testing.T, door *Server) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", door.listener.Addr().String())
 	if err != nil {
@@ -100,7 +100,7 @@ func TestIPv4IsNotIPv6(t *testing.T) {
 			t.Errorf("%s: %s %s, want %s", address, network, bind, want)
 		}
 	}
-	if _, err := openWeb(t.Context(), slog.New(slog.DiscardHandler), "0.0.0.0"); err == nil || !strings.Contains(exit.HintOf(err), "127.0.0.1:9100") {
+	if _, err := Open(t.Context(), slog.New(slog.DiscardHandler), "0.0.0.0"); err == nil || !strings.Contains(exit.HintOf(err), "127.0.0.1:9100") {
 		t.Errorf("without a port: %v", err)
 	}
 }

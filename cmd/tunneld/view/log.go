@@ -1,4 +1,4 @@
-package main
+package view
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -30,7 +29,8 @@ type terminal struct {
 	rest bytes.Buffer
 }
 
-func newTerminalHandler(w io.Writer, level slog.Leveler, color bool) *terminalHandler {
+// NewTerminalHandler returns a log handler for a person at the terminal that w writes to.
+func NewTerminalHandler(w io.Writer, level slog.Leveler, color bool) slog.Handler {
 	t := &terminal{level: level, color: color, w: w}
 	return &terminalHandler{t, slog.NewTextHandler(&t.rest, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutHead})}
 }
@@ -57,7 +57,7 @@ func (h *terminalHandler) Handle(ctx context.Context, record slog.Record) error 
 		return err
 	}
 	name, color := levelName(record.Level)
-	line := h.paint(dimColor, record.Time.Format(time.TimeOnly)) + " " + h.paint(color, name) + " " + foreign.Own(record.Message).String() // net/http's may have lines
+	line := Paint(h.color, DimColor, record.Time.Format(time.TimeOnly)) + " " + Paint(h.color, color, name) + " " + foreign.Own(record.Message).String() // net/http's may have lines
 	if rest := bytes.TrimRight(h.rest.Bytes(), "\n"); len(rest) > 0 {
 		line += " " + string(rest)
 	}
@@ -77,14 +77,15 @@ func (h *terminalHandler) WithGroup(name string) slog.Handler {
 
 // Parameters of SGR (ECMA-48 §8.3.117); the empty one is no color.
 const (
-	dimColor    = "2"
-	redColor    = "91"
-	yellowColor = "93"
-	greenColor  = "92"
+	DimColor    = "2"
+	RedColor    = "91"
+	YellowColor = "93"
+	GreenColor  = "92"
 )
 
-func (t *terminal) paint(color, text string) string {
-	if !t.color || color == "" {
+// Paint returns text in a color, if on.
+func Paint(on bool, color, text string) string {
+	if !on || color == "" {
 		return text
 	}
 	return "\x1b[" + color + "m" + text + "\x1b[0m"
@@ -92,13 +93,13 @@ func (t *terminal) paint(color, text string) string {
 
 // levelName returns three letters and a color.
 func levelName(level slog.Level) (name, color string) {
-	switch systemd.PriorityOf(level) {
-	case systemd.PriorityError:
-		return "ERR", redColor
-	case systemd.PriorityWarning:
-		return "WRN", yellowColor
-	case systemd.PriorityInfo:
-		return "INF", greenColor
+	switch {
+	case level >= slog.LevelError:
+		return "ERR", RedColor
+	case level >= slog.LevelWarn:
+		return "WRN", YellowColor
+	case level >= slog.LevelInfo:
+		return "INF", GreenColor
 	}
 	return "DBG", ""
 }
