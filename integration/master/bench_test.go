@@ -123,19 +123,23 @@ func (r *race) beside(t *testing.T, name string, turns int, words []string) {
 	t.Logf("%s: %.1f ms, of which tunneld takes %.2f", name, 1000*lab.Median(all), lab.Median(r.time[0])/lab.Median(all))
 }
 
-// ratio is that of the medians, ours to theirs.
-func (r *race) ratio() float64 { return lab.Median(r.time[0]) / lab.Median(r.time[1]) }
+// ratio is the median of the turns', ours to theirs: what else the machine does falls on both of a turn.
+func (r *race) ratio() float64 { return lab.Median(ratios(r.time)) }
 
-// compare words two lists of seconds: medians, their ratio, and the quartiles of the ratios of each turn.
-func compare(list [2][]float64) string {
-	var ratios []float64
+// ratios returns that of each turn, the least first.
+func ratios(list [2][]float64) (all []float64) {
 	for i := range list[0] {
-		ratios = append(ratios, list[0][i]/max(list[1][i], 1e-9))
+		all = append(all, list[0][i]/max(list[1][i], 1e-9))
 	}
-	slices.Sort(ratios)
-	return fmt.Sprintf("tunneld %.1f ms, ssh's master %.1f ms, ratio %.3f (of the turns %.3f, a quarter below %.3f, a quarter above %.3f)",
-		1000*lab.Median(list[0]), 1000*lab.Median(list[1]), lab.Median(list[0])/max(lab.Median(list[1]), 1e-9),
-		lab.Median(ratios), ratios[len(ratios)/4], ratios[len(ratios)*3/4])
+	slices.Sort(all)
+	return all
+}
+
+// compare words two lists of seconds: the ratios of the turns with their quartiles, and the medians of both sides.
+func compare(list [2][]float64) string {
+	all := ratios(list)
+	return fmt.Sprintf("ratio %.3f (a quarter below %.3f, a quarter above %.3f); tunneld %.1f ms, ssh's master %.1f ms",
+		lab.Median(all), all[len(all)/4], all[len(all)*3/4], 1000*lab.Median(list[0]), 1000*lab.Median(list[1]))
 }
 
 // measure runs a client that has to do what it is for, and returns how long it took, and what it and the master have used, in s.
