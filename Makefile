@@ -9,6 +9,7 @@ CHAOS_TIME ?= 10m
 CHAOS_SEED ?=
 SOAK_TIME ?= 10m
 SOAK_DIR ?= $(CURDIR)/bin/soak
+SCREENSHOTS ?= $(CURDIR)/bin/screenshots
 
 # For example v1.2.3; without it the version is what Go knows of the checkout.
 VERSION ?=
@@ -16,7 +17,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install install-tunneld install-autossh deb test testbinaries ci cross tools lint vet bench bench-recovery bench-master chaos soak fuzz fuzz-ci clean
+.PHONY: all build install install-tunneld install-autossh deb test testbinaries ci cross tools lint vet bench bench-recovery bench-master chaos screenshots soak fuzz fuzz-ci clean
 all: build
 
 build:
@@ -119,6 +120,11 @@ bench-master: tools
 # Everything that happens to servers and networks, in random order, for CHAOS_TIME. CHAOS_SEED repeats a run.
 chaos: tools
 	CHAOS_TIME=$(CHAOS_TIME) CHAOS_SEED=$(CHAOS_SEED) go test -race -count=1 -timeout 0 -parallel 4 -v -run '^TestChaos' ./integration/chaos
+
+# The status page over made-up tunnels at three widths, in the light and in the dark: pictures in SCREENSHOTS, for people to look at.
+screenshots: tools
+	mkdir -p $(SCREENSHOTS)
+	TUNNELD_SCREENSHOTS=$(abspath $(SCREENSHOTS)) go test -count=1 -v -run '^TestPageFits$$' ./monitor
 
 # Several tunnels under steady load with a cut a minute, for SOAK_TIME: memory, goroutines and descriptors as a table and an
 # SVG in SOAK_DIR, and whether any of them grows.

@@ -23,7 +23,7 @@ func TestHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{}
 		w := start(t, options(), f)
-		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
+		h := Handler("v1.2.3", func() []*Monitor { return []*Monitor{w.Monitor} })
 		use(f, 2, 17)
 		w.pass(time.Minute)
 		for path, want := range map[string]string{
@@ -70,7 +70,7 @@ func TestLivezWhenStuck(t *testing.T) {
 		w := start(t, options(), &fakeTunnel{}, func(c *Config) {
 			c.OnChange = func() { <-release }
 		})
-		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
+		h := Handler("v1.2.3", func() []*Monitor { return []*Monitor{w.Monitor} })
 		w.pass(StuckAfter + time.Second)
 		if code, body, _ := fetch(t, h, "GET", "/livez"); code != 503 || !strings.Contains(body, "db:") {
 			t.Errorf("%d %s", code, body)
@@ -88,7 +88,7 @@ func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeTunnel{}
 		w := start(t, options(), f)
-		h := Handler(func() []*Monitor { return []*Monitor{w.Monitor} })
+		h := Handler("v1.2.3", func() []*Monitor { return []*Monitor{w.Monitor} })
 		use(f, 2, 17)
 		w.pass(time.Minute)
 		f.rule(refuse(refusedDial()))
@@ -147,7 +147,7 @@ func TestMetricsOfANameThatIsNotUTF8(t *testing.T) {
 			use(f, 2, 17)
 			w.pass(time.Minute)
 		}
-		code, body, _ := fetch(t, Handler(func() []*Monitor { return all }), "GET", "/metrics")
+		code, body, _ := fetch(t, Handler("v1.2.3", func() []*Monitor { return all }), "GET", "/metrics")
 		for _, line := range []string{
 			`tunneld_up{tunnel="d\\xffb"} 1`, `tunneld_up{tunnel="d\\xfeb"} 1`, `tunneld_up{tunnel="dä\\x80"} 1`,
 			`tunneld_forward_listening{forward="-D localhost:1080",tunnel="d\\xffb"} 1`,
@@ -163,16 +163,30 @@ func TestMetricsOfANameThatIsNotUTF8(t *testing.T) {
 	})
 }
 
-// The page loads nothing from anywhere, and no text of a server can become markup.
+// The page loads nothing from anywhere, no text of a server can become markup, and its policy allows no script but its own.
 func TestPageIsSelfContained(t *testing.T) {
-	_, body, header := fetch(t, Handler(func() []*Monitor { return nil }), "GET", "/")
-	rest := strings.ReplaceAll(body, "http://www.w3.org/2000/svg", "") // a name, not an address
-	for _, word := range []string{"http:", "https:", "//cdn", "@import", "url(", "<img", " src=", "innerHTML", "eval("} {
-		if strings.Contains(rest, word) {
-			t.Errorf("the page contains %q", word)
+	for path, kind := range map[string]string{"/": "text/html", "/page.css": "text/css", "/page.js": "text/javascript"} {
+		code, body, header := fetch(t, Handler("v1.2.3", func() []*Monitor { return nil }), "GET", path)
+		rest := body
+		for _, own := range []string{"http://www.w3.org/2000/svg" /* a name, not an address */, `<script src="page.js" defer>`} {
+			rest = strings.ReplaceAll(rest, own, "")
 		}
-	}
-	if !strings.Contains(header.Get("Content-Security-Policy"), "default-src 'none'") {
-		t.Error("no policy")
+		for _, word := range []string{"http:", "https:", "//cdn", "@import", "url(", "<img", " src=", "<style", " style=", " on", "innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function"} {
+			if word == " on" && kind != "text/html" {
+				continue
+			}
+			if strings.Contains(rest, word) {
+				t.Errorf("%s contains %q", path, word)
+			}
+		}
+		policy := header.Get("Content-Security-Policy")
+		for _, rule := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"} {
+			if !strings.Contains(policy, rule) {
+				t.Errorf("%s: the policy %q is without %s", path, policy, rule)
+			}
+		}
+		if code != 200 || strings.Contains(policy, "unsafe") || !strings.HasPrefix(header.Get("Content-Type"), kind) || header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d, %v", path, code, header)
+		}
 	}
 }

@@ -67,6 +67,7 @@ type Monitor struct {
 	retiring   []*retiring
 	counts     counters
 	rates      rates
+	history    history
 	echoSaid   bool // that the data path cannot be probed
 }
 

@@ -23,11 +23,18 @@ func (m *Monitor) outageLocked(now time.Time, lost bool) {
 	}
 }
 
-// recoveredLocked notes that an outage is over. The first connection of all is no outage where it was made at once.
+// isOutageLocked reports whether the time since downAt is an outage: the first connection of all is none where it is made at once.
+func (m *Monitor) isOutageLocked() bool { return m.lost || m.tries > 0 }
+
+// recoveredLocked notes that an outage is over.
 func (m *Monitor) recoveredLocked(state State, now time.Time) {
 	m.counts.outage += now.Sub(m.downAt)
-	if state.Carries() && (m.lost || m.tries > 0) {
+	if m.isOutageLocked() {
+		m.history.down(m.downAt, now)
+	}
+	if state.Carries() && m.isOutageLocked() {
 		m.lastOutage = &Outage{Began: m.downAt, Ended: now, Attempts: m.tries, Why: m.cause}
+		m.history.over(*m.lastOutage)
 	}
 	m.downAt = time.Time{}
 }

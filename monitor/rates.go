@@ -51,7 +51,9 @@ func (m *Monitor) measure(elapsed time.Duration) {
 	s, _ := m.snapshot()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was := m.rates
+	was, now := m.rates, time.Now()
+	m.history.measured(now, elapsed, s.BytesIn-min(s.BytesIn, was.wire.lastIn), s.BytesOut-min(s.BytesOut, was.wire.lastOut))
+	m.noteDownLocked(now)
 	m.rates = rates{wire: was.wire.next(s.BytesIn, s.BytesOut, elapsed)}
 	for i, f := range s.Forwards {
 		m.rates.forwards = append(m.rates.forwards, was.of(i).next(f.BytesIn, f.BytesOut, elapsed))

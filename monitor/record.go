@@ -147,6 +147,7 @@ func (m *Monitor) answered(l *slot, probe string, rtt time.Duration) {
 		l.rec.echoRTT = rtt
 		return
 	}
+	m.history.answered(time.Now(), rtt)
 	l.rec.rtt = rtt
 	l.rec.rtts = append(l.rec.rtts, rtt)
 	if extra := len(l.rec.rtts) - recentRTTs; extra > 0 {

@@ -57,6 +57,7 @@ func (m *Monitor) snapshot() (Status, counters) {
 	if m.cfg.Master != nil {
 		s.Master = m.cfg.Master()
 	}
+	s.Missing = s.Unready()
 	return s, counts
 }
 
@@ -87,10 +88,11 @@ func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 		rate := r.of(i)
 		s.Open += f.Open
 		s.Held += f.Held
+		s.HeldSince = sooner(s.HeldSince, f.HeldSince)
 		s.Forwards = append(s.Forwards, ForwardStatus{
 			Kind: string(rune(f.Kind)), Spec: fmt.Sprintf("-%c %s", f.Kind, f.Spec), State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
 			Carried: f.Carried, RateIn: rate.in, RateOut: rate.out,
-			LastError: f.LastError, FailedAt: f.FailedAt, Limit: f.Limit, Added: f.Added,
+			LastError: f.LastError, FailedAt: f.FailedAt, HeldSince: f.HeldSince, Limit: f.Limit, Added: f.Added,
 		})
 	}
 }

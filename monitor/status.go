@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"time"
 
@@ -21,14 +22,17 @@ const ReportVersion = 1
 // Times are RFC 3339. Fields whose name ends in _seconds are numbers with a fraction. A time that does not apply is left
 // out. "in" is from the server, "out" is to the server. Counters only grow, from the start of the process.
 type Report struct {
-	Version int       `json:"version"` // ReportVersion
-	Time    time.Time `json:"time"`    // when it was made
+	Version int       `json:"version"`           // ReportVersion
+	Time    time.Time `json:"time"`              // when it was made
+	Machine string    `json:"machine,omitempty"` // its host name
+	Program string    `json:"program,omitempty"` // the version of tunneld; empty where several processes were asked
 	Tunnels []Status  `json:"tunnels"`
 }
 
-// NewReport puts together what some monitors say now.
-func NewReport(monitors []*Monitor) Report {
-	r := Report{Version: ReportVersion, Time: time.Now(), Tunnels: []Status{}}
+// NewReport puts together what some monitors say now. program is the version of the program.
+func NewReport(program string, monitors []*Monitor) Report {
+	machine, _ := os.Hostname()
+	r := Report{Version: ReportVersion, Time: time.Now(), Machine: foreign.Line(machine).String(), Program: program, Tunnels: []Status{}}
 	for _, m := range monitors {
 		r.Tunnels = append(r.Tunnels, m.Status())
 	}
@@ -61,17 +65,19 @@ type Status struct {
 	LastOutage   *Outage   `json:"last_outage,omitempty"` // that is over
 	Events       []Event   `json:"events,omitempty"`      // the last three, oldest first
 	Drain        Seconds   `json:"drain_seconds"`         // how long open connections may go on when it is stopped
+	Missing      []string  `json:"missing,omitempty"`     // what Unready returns; none: it serves everything it was asked to
 
 	Sessions []SessionStatus `json:"sessions"`               // each of TunneldConnections, then those that are being retired
 	Forwards []ForwardStatus `json:"forwards"`               // in the order of the configuration
 	Master   *Master         `json:"control_path,omitempty"` // nil: nobody wants it
 
-	Open     int64   `json:"open"`      // connections open now
-	Held     int64   `json:"held"`      // local connections that wait for a session
-	BytesIn  uint64  `json:"bytes_in"`  // on the wire, with all that SSH adds
-	BytesOut uint64  `json:"bytes_out"` //
-	RateIn   float64 `json:"rate_in"`   // bytes a second on the wire, over the last two seconds
-	RateOut  float64 `json:"rate_out"`  //
+	Open      int64     `json:"open"`                // connections open now
+	Held      int64     `json:"held"`                // local connections that wait for a session
+	HeldSince time.Time `json:"held_since,omitzero"` // when the oldest of them came
+	BytesIn   uint64    `json:"bytes_in"`            // on the wire, with all that SSH adds
+	BytesOut  uint64    `json:"bytes_out"`           //
+	RateIn    float64   `json:"rate_in"`             // bytes a second on the wire, over the last two seconds
+	RateOut   float64   `json:"rate_out"`            //
 }
 
 // Server is who is at the other end of a session. What is not known is empty.
@@ -151,6 +157,7 @@ type ForwardStatus struct {
 	LastError string    `json:"last_error,omitempty"`
 	FailedAt  time.Time `json:"last_error_time,omitzero"` // of LastError
 	Added     bool      `json:"added,omitempty"`          // while the tunnel runs (`tunneld forward`, ssh -O forward); it is not in the configuration
+	HeldSince time.Time `json:"held_since,omitzero"`      // when the oldest of those that are held came
 	Limit     string    `json:"limit,omitempty"`          // which bound makes connections wait, or be refused, now or a moment ago
 }
 

@@ -74,10 +74,22 @@ func (p *pool) takeOrQueue(ctx context.Context, who caller, limit time.Duration)
 	case !p.places.take(who.forward):
 		return nil, waiter{}, errTooManyHeld
 	}
-	mine := waiter{who.number, make(chan *place, 1)}
+	mine := waiter{who.number, who.forward, time.Now(), make(chan *place, 1)}
 	i, _ := slices.BinarySearchFunc(p.queue, mine, waiter.compare)
 	p.queue = slices.Insert(p.queue, i, mine)
 	return nil, mine, nil
+}
+
+// heldSince returns when the wait began of the connection of a forward that came first; zero: none waits.
+func (p *pool) heldSince(forward string) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range p.queue {
+		if w.forward == forward {
+			return w.since
+		}
+	}
+	return time.Time{}
 }
 
 // giveUp takes a waiter out of the queue, and frees the place that it may have got meanwhile.

@@ -219,6 +219,9 @@ func (f *localForward) status() ForwardStatus {
 	forward := *f.forward.Load()
 	s := ForwardStatus{Kind: forward.Kind, Spec: argument(forward), State: ForwardListening, Bound: f.bound(), Target: targetText(forward), Limit: f.limited.text(), Added: f.tunnel.isAdded(forward)}
 	f.count.fill(&s)
+	if s.Held > 0 {
+		s.HeldSince = f.tunnel.pool.heldSince(f.name)
+	}
 	if err := f.failing(); err != nil {
 		s.State, s.LastError = ForwardFailed, bindTrouble(err)
 	}

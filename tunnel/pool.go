@@ -48,8 +48,10 @@ type pool struct {
 
 // waiter is the place of one connection in the queue.
 type waiter struct {
-	number uint64      // of the connection: who came first is served first
-	taken  chan *place // of one element; nil for a tunnel that is being stopped
+	number  uint64      // of the connection: who came first is served first
+	forward string      // where it came to
+	since   time.Time   // when the wait began
+	taken   chan *place // of one element; nil for a tunnel that is being stopped
 }
 
 func (t waiter) compare(other waiter) int { return cmp.Compare(t.number, other.number) }

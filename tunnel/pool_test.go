@@ -2,10 +2,13 @@ package tunnel
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -79,4 +82,32 @@ func TestPlaceSaysWhenItHasAsked(t *testing.T) {
 	if err := <-opened; err == nil {
 		t.Error("the channel was opened")
 	}
+}
+
+// Of those that are held, it is told when the first one came.
+func TestOldestHeldClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pool
+		var waiting sync.WaitGroup
+		began := time.Now()
+		ctx, end := context.WithCancel(t.Context())
+		for i, forward := range []string{"a", "b", "b"} {
+			<-time.After(time.Duration(i) * time.Second)
+			waiting.Go(func() {
+				p.hold(ctx, caller{number: p.arrive(), forward: forward, count: new(counter)}, time.Minute, func() {})
+			})
+			synctest.Wait()
+		}
+		if got := p.heldSince("b").Sub(began); got != time.Second {
+			t.Errorf("the first came after %v, want 1s", got)
+		}
+		if got := p.heldSince("c"); !got.IsZero() {
+			t.Errorf("somebody has come to c at %v", got)
+		}
+		end()
+		waiting.Wait()
+		if got := p.heldSince("b"); !got.IsZero() {
+			t.Errorf("somebody waits since %v after the end", got)
+		}
+	})
 }

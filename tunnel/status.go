@@ -27,6 +27,7 @@ type ForwardStatus struct {
 	Bound  []string     // addresses that listen; for Remote as the server reads them; of a local one that failed those that do all the same
 	Target string       // host:port or path; "SOCKS" where the client says it
 	Carried
+	HeldSince time.Time // when the oldest of those that are held came; zero: none is
 	LastError string    // of the last connection or request that failed; empty: none yet
 	FailedAt  time.Time // when that was
 	Added     bool      // while the tunnel runs; it is not in the configuration

@@ -58,9 +58,9 @@ type controlResult struct {
 // tunnel may stand there several times; without it, all are meant.
 func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /", monitor.Handler(p.monitors))
+	mux.Handle("GET /", monitor.Handler(versionText(), p.monitors))
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Report: monitor.NewReport(p.monitors())})
+		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Report: monitor.NewReport(versionText(), p.monitors())})
 	})
 	mux.HandleFunc("GET /log", p.serveLog)
 	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))

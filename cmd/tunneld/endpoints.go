@@ -47,7 +47,7 @@ func (d *endpoints) serve(p *process, reload func() ([]outcome, error)) {
 		d.socket.serve(p.handler(reload))
 	}
 	if d.web != nil {
-		d.web.Serve(monitor.Handler(p.monitors))
+		d.web.Serve(monitor.Handler(versionText(), p.monitors))
 	}
 }
 

@@ -76,7 +76,7 @@ func gatherAll(ctx context.Context, names []string) (monitor.Report, error) {
 }
 
 func reportOf(chosen []choice) monitor.Report {
-	report := monitor.NewReport(nil)
+	report := monitor.NewReport("", nil)
 	for _, c := range chosen {
 		for _, s := range c.instance.report.Tunnels {
 			for _, name := range c.names {

@@ -55,6 +55,9 @@ func Lines(words string, most int) []Text {
 	return lines
 }
 
+// Short returns a Text of at most so many bytes, which must be 3 or more; an ellipsis says where it was longer.
+func (t Text) Short(most int) Text { return Text{cutTo(t.safe, most)} }
+
 // String returns the words.
 func (t Text) String() string { return t.safe }
 
@@ -124,12 +127,15 @@ func single(text string) string {
 
 const ellipsis = "…"
 
-// cut shortens a text that is too long, between two characters.
-func cut(text string) string {
-	if len(text) <= MaxLine {
+// cut shortens a text that is too long.
+func cut(text string) string { return cutTo(text, MaxLine) }
+
+// cutTo shortens a text of more than most bytes, between two characters.
+func cutTo(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	end := MaxLine - len(ellipsis)
+	end := most - len(ellipsis)
 	for !utf8.RuneStart(text[end]) {
 		end--
 	}

@@ -45,6 +45,14 @@ func TestLineHasAnEnd(t *testing.T) {
 	}
 }
 
+func TestShort(t *testing.T) {
+	for words, want := range map[string]string{"abc": "abc", "abcdefgh": "abcdefgh", "abcdefghi": "abcde…", "漢漢漢": "漢…"} {
+		if got := Line(words).Short(8).String(); got != want {
+			t.Errorf("%s: %q, want %q", words, got, want)
+		}
+	}
+}
+
 func TestLinesStayLines(t *testing.T) {
 	words := "\r\n  +-----+\r\n  | hi\x1b[2J |\n\n  +-----+   \n\n\n"
 	if got := fmt.Sprintf("%q", Lines(words, 10)); got != `["  +-----+" "  | hi[2J |" "" "  +-----+"]` {

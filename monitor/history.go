@@ -1,0 +1,155 @@
+package monitor
+
+import (
+	"math"
+	"time"
+)
+
+// What is remembered of a tunnel: some 10 KiB.
+const (
+	hourStep    = 30 * time.Second
+	dayStep     = 5 * time.Minute
+	hourSteps   = int(time.Hour / hourStep)
+	daySteps    = int(24 * time.Hour / dayStep)
+	keptOutages = 20
+	maxWhy      = 160 // bytes of the cause of a remembered outage
+)
+
+// History is what GET /history gives of a tunnel: how it was in the last 24 hours, as far as its process is as old. It is kept
+// in memory alone.
+type History struct {
+	Name    string   `json:"name"`
+	Hour    Series   `json:"hour"`    // in steps of 30 s
+	Day     Series   `json:"day"`     // in steps of 5 min
+	Outages []Outage `json:"outages"` // the last 20 that are over, oldest first
+}
+
+// Series is what was measured in steps of equal length, up to now. Its lists have an element for each step.
+type Series struct {
+	Step    Seconds   `json:"step_seconds"`
+	First   time.Time `json:"first,omitzero"`   // when the first step began
+	Seen    []float64 `json:"seen_seconds"`     // of each step: less than Step at the start and now, and where the machine slept
+	Down    []float64 `json:"down_seconds"`     // in which the tunnel was wanted and down
+	RateIn  []float64 `json:"rate_in"`          // bytes a second on the wire
+	RateOut []float64 `json:"rate_out"`         //
+	RTTLow  []float64 `json:"rtt_low_seconds"`  // the shortest round trip of a keepalive; 0: none was answered
+	RTTHigh []float64 `json:"rtt_high_seconds"` // and the longest
+}
+
+// history is what a Monitor remembers. Monitor.mu guards it.
+type history struct {
+	hour, day ring
+	outages   []Outage
+	accounted time.Time // up to when the time that the tunnel is down is in the rings
+}
+
+// ring holds the last steps of equal length.
+type ring struct {
+	last  int64 // number of the last step: the Unix time at which it began, in steps
+	steps []step
+}
+
+// step is what was measured in one step. 32 bits are enough to draw it.
+type step struct{ seen, down, in, out, low, high float32 }
+
+// at returns the step of that time: the last one where the clock was set back a little. Steps in which nothing was measured are
+// made as well.
+func (r *ring) at(now time.Time, length time.Duration, most int) *step {
+	number := now.Unix() / int64(length/time.Second)
+	if r.steps == nil {
+		r.steps = make([]step, 0, most)
+	}
+	if ahead := number - r.last; len(r.steps) == 0 || ahead > int64(most) || ahead < -int64(most) {
+		r.steps, r.last = append(r.steps[:0], step{}), number
+	}
+	for ; r.last < number; r.last++ {
+		if len(r.steps) == most {
+			r.steps = append(r.steps[:0], r.steps[1:]...)
+		}
+		r.steps = append(r.steps, step{})
+	}
+	return &r.steps[len(r.steps)-1]
+}
+
+// note changes the step of now in both rings.
+func (h *history) note(now time.Time, change func(*step)) {
+	change(h.hour.at(now, hourStep, hourSteps))
+	change(h.day.at(now, dayStep, daySteps))
+}
+
+// measured notes the bytes of a time that has just gone by.
+func (h *history) measured(now time.Time, elapsed time.Duration, in, out uint64) {
+	h.note(now, func(s *step) {
+		s.seen += float32(elapsed.Seconds())
+		s.in += float32(in)
+		s.out += float32(out)
+	})
+}
+
+func (h *history) answered(now time.Time, rtt time.Duration) {
+	seconds := float32(rtt.Seconds())
+	h.note(now, func(s *step) {
+		if s.low == 0 || seconds < s.low {
+			s.low = seconds
+		}
+		s.high = max(s.high, seconds)
+	})
+}
+
+// down notes that the tunnel has been down since then.
+func (h *history) down(since, now time.Time) {
+	seconds := float32(now.Sub(later(since, h.accounted)).Seconds())
+	h.accounted = now
+	h.note(now, func(s *step) { s.down += max(0, seconds) })
+}
+
+// over remembers an outage.
+func (h *history) over(o Outage) {
+	o.Why = o.Why.Short(maxWhy)
+	h.outages = append(h.outages, o)
+	if extra := len(h.outages) - keptOutages; extra > 0 {
+		h.outages = append(h.outages[:0], h.outages[extra:]...)
+	}
+}
+
+// noteDownLocked accounts for the outage that goes on, if one does.
+func (m *Monitor) noteDownLocked(now time.Time) {
+	if !m.downAt.IsZero() && m.isOutageLocked() {
+		m.history.down(m.downAt, now)
+	}
+}
+
+// History returns how the tunnel was.
+func (m *Monitor) History() History {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return History{
+		Name:    m.cfg.Name,
+		Hour:    m.history.hour.series(hourStep),
+		Day:     m.history.day.series(dayStep),
+		Outages: append([]Outage{}, m.history.outages...),
+	}
+}
+
+func (r *ring) series(length time.Duration) Series {
+	n := len(r.steps)
+	s := Series{Step: Seconds(length), Seen: make([]float64, n), Down: make([]float64, n), RateIn: make([]float64, n),
+		RateOut: make([]float64, n), RTTLow: make([]float64, n), RTTHigh: make([]float64, n)}
+	if n > 0 {
+		s.First = time.Unix((r.last-int64(n)+1)*int64(length/time.Second), 0)
+	}
+	for i, one := range r.steps {
+		s.Seen[i], s.Down[i] = rounded(one.seen, 1), rounded(min(one.down, one.seen), 1)
+		if one.seen > 0 {
+			s.RateIn[i], s.RateOut[i] = rounded(one.in/one.seen, 0), rounded(one.out/one.seen, 0)
+		}
+		s.RTTLow[i], s.RTTHigh[i] = rounded(one.low, 6), rounded(one.high, 6)
+	}
+	return s
+}
+
+// rounded returns x with so many digits behind the point.
+func rounded(x float32, digits int) float64 {
+	scale := math.Pow10(digits)
+	return math.Round(float64(x)*scale) / scale
+}
