@@ -17,6 +17,7 @@ import (
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/view"
+	"github.com/tunneld/tunneld/cmd/tunneld/watch"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -57,7 +58,7 @@ Exit code 0, also where nothing runs; 1 where a NAME does not run.`,
 		ValidArgsFunction: completeRunning,
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; its \"version\" says when a field changes its meaning")
-	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew each second, until q or Ctrl-C")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it anew each second, until q or Ctrl-C; on a terminal keys choose, sort and open details")
 	return cmd
 }
 
@@ -114,7 +115,7 @@ func drawTable(w io.Writer, report monitor.Report, named bool, width int, color 
 // terminalOf returns the width of the terminal behind w, and whether it is one that shows colors; 0 and false: it is none.
 func terminalOf(w io.Writer) (width int, color bool) {
 	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	if !ok || file == nil || !term.IsTerminal(int(file.Fd())) {
 		return 0, false
 	}
 	width, _, err := term.GetSize(int(file.Fd()))
@@ -124,31 +125,22 @@ func terminalOf(w io.Writer) (width int, color bool) {
 	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// Control sequences of ECMA-48 and xterm.
-const (
-	home          = "\x1b[H"
-	clearLine     = "\x1b[K"
-	clearDown     = "\x1b[J"
-	otherScreen   = "\x1b[?1049h\x1b[?25l" // the alternate screen without a cursor
-	formerScreen  = "\x1b[?25h\x1b[?1049l"
-	secondsFormat = "15:04:05"
-)
-
 // watchStatus shows the status again and again: in place on a terminal, one below the other elsewhere.
 func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
+	in, _ := cmd.InOrStdin().(*os.File)
+	out, _ := cmd.OutOrStdout().(*os.File)
+	if width, color := terminalOf(out); width > 0 && in != nil && !asJSON && os.Getenv("TERM") != "dumb" {
+		return watch.Run(cmd.Context(), in, out, color, func(ctx context.Context) (monitor.Report, string) {
+			report, err := gatherAll(ctx, names)
+			return report, problemText(err)
+		})
+	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	out := cmd.OutOrStdout()
-	width, _ := terminalOf(out)
-	if width > 0 && !asJSON {
-		fmt.Fprint(out, otherScreen)
-		defer fmt.Fprint(out, formerScreen)
-		defer watchKeys(cmd.InOrStdin(), stop)()
-	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
-		if err := showOnce(ctx, out, names, asJSON, width > 0); err != nil {
+		if err := showOnce(ctx, cmd.OutOrStdout(), names, asJSON); err != nil {
 			return err
 		}
 		select {
@@ -160,71 +152,29 @@ func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
 }
 
 // showOnce shows the status of now. That nothing runs is part of it: it may run again the next second.
-func showOnce(ctx context.Context, out io.Writer, names []string, asJSON, inPlace bool) error {
+func showOnce(ctx context.Context, out io.Writer, names []string, asJSON bool) error {
 	report, err := gatherAll(ctx, names)
 	if asJSON {
 		return json.NewEncoder(out).Encode(report) // a line each
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n\n", report.Time.Format(secondsFormat))
+	fmt.Fprintf(&text, "%s\n\n", report.Time.Format(time.TimeOnly))
 	if err != nil {
-		exit.Print(&text, err)
-		text.WriteByte('\n')
+		fmt.Fprintln(&text, problemText(err))
 	}
 	width, color := terminalOf(out)
 	if err := drawTable(&text, report, len(names) > 0, width, color); err != nil {
 		return err
 	}
-	shown := text.String()
-	if inPlace {
-		shown = head(shown, heightOf(out))
-		shown = home + strings.ReplaceAll(shown, "\n", clearLine+"\r\n") + clearDown
-	}
-	_, err = io.WriteString(out, shown)
+	_, err = io.WriteString(out, text.String())
 	return err
 }
 
-// heightOf returns how many lines the terminal behind w has; 0: nobody knows.
-func heightOf(w io.Writer) int {
-	if file, ok := w.(*os.File); ok {
-		if _, height, err := term.GetSize(int(file.Fd())); err == nil {
-			return height
-		}
-	}
-	return 0
-}
-
-// head returns the first lines of text, as many as a screen has, so that it does not scroll; 0: all. What is left out is told.
-func head(text string, height int) string {
-	lines := strings.SplitAfter(strings.TrimSuffix(text, "\n"), "\n")
-	if height <= 1 || len(lines) < height {
-		return text
-	}
-	kept := max(0, height-2) // one for the note, and one that the cursor is on
-	return strings.Join(lines[:kept], "") + fmt.Sprintf("… %d more\n", len(lines)-kept)
-}
-
-// watchKeys calls quit when q or Ctrl-C is typed, where in is a terminal, until the function that it returns is called.
-func watchKeys(in io.Reader, quit func()) (restore func()) {
-	file, ok := in.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
-		return func() {}
-	}
-	before, err := term.MakeRaw(int(file.Fd()))
+// problemText returns what a command would say at its end; empty for nil.
+func problemText(err error) string {
+	var text strings.Builder
 	if err != nil {
-		return func() {}
+		exit.Print(&text, err)
 	}
-	go readKeys(file, quit) // it ends with the process: a read of a terminal cannot be ended
-	return func() { term.Restore(int(file.Fd()), before) }
-}
-
-// readKeys calls quit at the first q, Ctrl-C or Ctrl-D, or at the end.
-func readKeys(in io.Reader, quit func()) {
-	key := make([]byte, 1)
-	for {
-		if n, err := in.Read(key); err != nil || n == 1 && strings.ContainsRune("qQ\x03\x04", rune(key[0])) {
-			quit()
-			return
-		}
-	}
+	return text.String()
 }

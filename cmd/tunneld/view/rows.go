@@ -15,17 +15,25 @@ import (
 
 // Summary writes a line for each tunnel, those in trouble first. No line is wider than width columns; 0: as wide as it gets.
 func Summary(w io.Writer, r monitor.Report, width int, color bool) error {
-	t := table{width: width, color: color, now: r.Time}
 	tunnels := slices.Clone(r.Tunnels)
-	slices.SortStableFunc(tunnels, func(a, b monitor.Status) int { return cmp.Compare(severity(b), severity(a)) })
+	slices.SortStableFunc(tunnels, ByTrouble)
+	_, err := io.WriteString(w, strings.Join(Rows(tunnels, r.Time, width, color), "\n")+"\n")
+	return err
+}
+
+// Rows returns a line of headings and a line for each tunnel, as Summary does, in the order in which they are.
+func Rows(tunnels []monitor.Status, now time.Time, width int, color bool) []string {
+	t := table{width: width, color: color, now: now}
 	rows := [][]cell{{{"NAME", dim}, {"STATE", dim}, {"SERVER", dim}, {"RTT", dim}, {"OPEN", dim}, {"FORWARDS", dim}}}
 	for _, s := range tunnels {
 		rows = append(rows, t.summary(s))
 	}
 	t.rows(rows)
-	_, err := io.WriteString(w, t.out.String())
-	return err
+	return strings.Split(strings.TrimSuffix(t.out.String(), "\n"), "\n")
 }
+
+// ByTrouble compares two tunnels for sorting: the one that wants a look more is the first.
+func ByTrouble(a, b monitor.Status) int { return cmp.Compare(severity(b), severity(a)) }
 
 // severity orders tunnels by how much they want a look.
 func severity(s monitor.Status) int {
