@@ -54,6 +54,7 @@ type Attempt struct {
 	offers   []*offer         // what x/crypto put before the server, in order
 	current  *offer           // the key that was offered last; nil after other methods
 	again    *offer           // is to be offered once more; nil: none
+	asked    bool             // a person has answered the question for a passphrase
 
 	response  *response // to the last try; nil: it was none whose reply can be told
 	broke     bool      // the server has answered a try with something that makes no sense
@@ -202,6 +203,12 @@ func (a *Attempt) Detail() string {
 		return a.used[len(a.used)-1]
 	}
 	return ""
+}
+
+// Method returns the name of the method that was tried last, which after a login is what succeeded.
+func (a *Attempt) Method() string {
+	method, _, _ := strings.Cut(a.Detail(), " ")
+	return method
 }
 
 // CertExpiry returns the time when the first of the certificates that logged in expires; the zero time where none was used or none

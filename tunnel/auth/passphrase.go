@@ -103,6 +103,7 @@ func (a *Attempt) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh
 		if askErr != nil {
 			return nil, askErr
 		}
+		a.asked = true
 		if passphrase == "" {
 			return nil, errNoPassphrase
 		}
