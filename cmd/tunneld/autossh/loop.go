@@ -36,13 +36,20 @@ type Loop struct {
 	settings spec.Settings
 	write    *net.TCPListener
 	write6   *net.TCPListener // the same port of ::1, as ssh has it; nil: there is none
-	read     *net.TCPListener // nil with an echo service
+	read     listener         // nil with an echo service
+	enter    func(context.Context) (net.Conn, error)
 	carrying sync.WaitGroup
 	stop     context.CancelFunc
 
 	mu   sync.Mutex // guards all following fields
 	path Path       // nil: there is none
 	port int        // at the server
+}
+
+// listener is a net.Listener that does not wait for ever.
+type listener interface {
+	net.Listener
+	SetDeadline(time.Time) error
 }
 
 // OpenLoop listens on the monitor ports. One that is taken is replaced by a free one, with a warning. The caller closes the
@@ -52,11 +59,18 @@ func OpenLoop(ctx context.Context, c *spec.Command, log *Log) (*Loop, error) {
 	l := &Loop{log: log, name: c.Name, monitor: c.Monitor, settings: c.Settings, stop: stop}
 	var err error
 	if l.write, err = l.listen(c.Monitor.Port); err == nil && c.Monitor.EchoPort == 0 {
-		l.read, err = l.listen(c.Monitor.ReadPort())
+		var read *net.TCPListener
+		if read, err = l.listen(c.Monitor.ReadPort()); err == nil {
+			l.read = read
+		}
 	}
 	if err != nil {
 		l.Close()
 		return nil, err
+	}
+	l.enter = func(ctx context.Context) (net.Conn, error) {
+		dialer := net.Dialer{Timeout: l.settings.NetTimeout}
+		return dialer.DialContext(ctx, "tcp4", l.write.Addr().String())
 	}
 	l.carrying.Go(func() { l.serve(ctx, l.write) })
 	// Without it, a server that is this machine would listen there and take its own connections for ours.
@@ -90,10 +104,13 @@ func (l *Loop) warn(format string, args ...any) {
 // Close ends the listeners and all connections through them.
 func (l *Loop) Close() {
 	l.stop()
-	for _, listener := range []*net.TCPListener{l.write, l.write6, l.read} {
+	for _, listener := range []*net.TCPListener{l.write, l.write6} {
 		if listener != nil {
 			listener.Close()
 		}
+	}
+	if l.read != nil {
+		l.read.Close()
 	}
 	l.carrying.Wait()
 }
@@ -256,8 +273,7 @@ func (e *differsError) Error() string { return e.got }
 // try sends line through a connection of its own.
 func (l *Loop) try(ctx context.Context, line string) error {
 	l.dropCallers()
-	dialer := net.Dialer{Timeout: l.settings.NetTimeout}
-	out, err := dialer.DialContext(ctx, "tcp4", l.write.Addr().String())
+	out, err := l.enter(ctx)
 	if err != nil {
 		return err
 	}
