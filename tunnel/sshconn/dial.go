@@ -168,20 +168,20 @@ func (a *attempt) login(ctx context.Context, settings ssh.Config) error {
 	l.Wire.most.Store(0)
 	l.Conn, l.Chans, l.Reqs, l.HostKeys = conn, chans, reqs, hostKeys
 	l.Info.CertExpiry = auth.CertExpiry()
-	l.describe(a.log)
+	l.describe(a.log, a.options.HostName, auth.Method())
 	l.Guard()
 	return nil
 }
 
-// describe notes what was agreed upon.
-func (l *Conn) describe(log *slog.Logger) {
+// describe notes what was agreed upon with host, which took the login by this method.
+func (l *Conn) describe(log *slog.Logger, host, method string) {
 	l.Info.Version = foreign.Line(string(l.Conn.ServerVersion()))
 	if c, ok := l.Conn.(ssh.AlgorithmsConnMetadata); ok {
 		a := c.Algorithms()
 		l.Info.Kex, l.Info.HostKey = a.KeyExchange, a.HostKey
 		l.Info.Cipher, l.Info.MAC = a.Write.Cipher, a.Write.MAC
 	}
-	log.Debug("authenticated", "address", l.Info.Address, "version", l.Info.Version, "kex", l.Info.Kex,
+	log.Debug("authenticated", "host", host, "address", l.Info.Address, "method", method, "version", l.Info.Version, "kex", l.Info.Kex,
 		"cipher", l.Info.Cipher, "mac", l.Info.MAC, "host_key", l.Info.HostKey, "fingerprint", l.Info.Fingerprint)
 }
 

@@ -68,7 +68,7 @@ func (d *Dialer) lookUp(ctx context.Context, network, host string) ([]netip.Addr
 // tcpAttempts tries all addresses ConnectionAttempts times, a second apart.
 func tcpAttempts(ctx context.Context, o *config.Options, addresses []netip.AddrPort, log *slog.Logger) (net.Conn, error) {
 	connect := func(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-		log.Debug("connecting", "address", to)
+		log.Debug("connecting", "host", o.HostName, "address", to)
 		conn, err := connectTCP(ctx, o, to, log)
 		if err != nil && ctx.Err() == nil {
 			log.Debug("connecting did not work", "address", to, "err", err)

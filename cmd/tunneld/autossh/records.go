@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net"
 	"sync"
 
 	"github.com/tunneld/tunneld/config/foreign"
@@ -22,6 +21,7 @@ func (l *Log) NewHandler(demoted bool) slog.Handler {
 type handler struct {
 	log     *Log
 	demoted bool
+	forward string       // that the records are about, as its option; empty: none
 	attrs   slog.Handler // writes to text
 
 	turn *sync.Mutex // guards text; shared by all that With makes
@@ -48,16 +48,22 @@ func (h *handler) grade(level slog.Level) Grade {
 	return Info
 }
 
-// Enabled implements slog.Handler.
+// Enabled implements slog.Handler. Some of what we tell, ssh says one grade earlier.
 func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
-	return h.log.Shows(h.grade(level))
+	return h.log.Shows(h.grade(level) - 1)
 }
 
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	grade := h.grade(r.Level)
-	if words := known(r); words != nil {
-		h.log.SSH(grade, words...)
+	lines, all := inWordsOfSSH(r, h.forward)
+	for _, l := range lines {
+		if h.demoted {
+			l.grade = max(l.grade, grade)
+		}
+		h.log.SSH(l.grade, l.text)
+	}
+	if all || !h.log.Shows(grade) {
 		return nil
 	}
 	h.turn.Lock()
@@ -78,38 +84,14 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return nil
 }
 
-// known returns ssh's words where it has some: for forwards that are not there, here or at the server.
-func known(r slog.Record) (words []string) {
-	if r.Level != slog.LevelWarn {
-		return nil
-	}
-	var err error
-	listen := ""
-	r.Attrs(func(a slog.Attr) bool {
-		switch a.Key {
-		case "err":
-			err, _ = a.Value.Any().(error)
-		case "listen":
-			listen = a.Value.String()
-		}
-		return true
-	})
-	if words := ListenWords(err); err != nil && words != nil {
-		return words
-	}
-	if err != nil && listen != "" {
-		_, port, splitErr := net.SplitHostPort(listen)
-		if splitErr != nil {
-			port = listen
-		}
-		return []string{"Warning: remote port forwarding failed for listen port " + port, "tunneld: " + listen + ": " + err.Error()}
-	}
-	return nil
-}
-
 // WithAttrs implements slog.Handler.
 func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	other := *h
+	for _, a := range attrs {
+		if a.Key == "forward" {
+			other.forward = a.Value.String()
+		}
+	}
 	other.attrs = h.attrs.WithAttrs(attrs)
 	return &other
 }
