@@ -43,6 +43,17 @@ const (
 	Debug
 )
 
+// priority is the one that ssh -y gives a line.
+func (g Grade) priority() spec.Level {
+	switch {
+	case g <= Error:
+		return spec.LevelError
+	case g < Debug:
+		return spec.LevelInfo
+	}
+	return spec.LevelDebug
+}
+
 // GradeOf reads LogLevel.
 func GradeOf(level string) Grade {
 	for grade, name := range []string{"QUIET", "FATAL", "ERROR", "INFO", "VERBOSE"} {
@@ -156,7 +167,7 @@ func (l *Log) SSH(g Grade, lines ...string) {
 		text = foreign.Own(strings.TrimRight(text, "\r\n")).String()
 		out := cmp.Or(l.ssh, l.stderr)
 		if l.system {
-			l.syslog.send(spec.SyslogLine(time.Now(), "ssh", os.Getpid(), spec.Entry{Level: spec.LevelInfo, Text: text}))
+			l.syslog.send(spec.SyslogLine(time.Now(), "ssh", os.Getpid(), spec.Entry{Level: g.priority(), Text: text}))
 		} else if out != nil {
 			io.WriteString(out, text+"\r\n") // as ssh: the terminal may be raw
 		}

@@ -16,6 +16,7 @@ import (
 // is none, and at boot it comes later than we do. The zero value is ready.
 type syslog struct {
 	conn net.Conn
+	late bool // it did not take the last message in time, and is not waited for again until it takes one
 }
 
 // syslogPaths are where Linux and the BSDs have the socket.
@@ -30,9 +31,14 @@ func (s *syslog) send(line string) bool {
 		if !s.there() {
 			return false
 		}
-		s.conn.SetWriteDeadline(time.Now().Add(syslogTime))
-		if _, err := s.conn.Write([]byte(line)); err == nil {
-			return true
+		limit := syslogTime
+		if s.late {
+			limit = time.Millisecond
+		}
+		s.conn.SetWriteDeadline(time.Now().Add(limit))
+		_, err := s.conn.Write([]byte(line))
+		if s.late = errors.Is(err, os.ErrDeadlineExceeded); err == nil || s.late {
+			return err == nil
 		}
 		s.close()
 	}

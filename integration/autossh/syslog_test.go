@@ -1,0 +1,185 @@
+package autossh
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/tunneld/tunneld/integration/lab"
+)
+
+// ownDev makes a /dev that only what is started in this mount namespace sees, so that a syslog daemon can have /dev/log.
+const ownDev = `set -e
+mkdir dev
+mount -t tmpfs -o mode=755 tmpfs dev
+for device in null zero full random urandom tty; do touch dev/$device; mount --bind /dev/$device dev/$device; done
+mkdir dev/pts dev/shm
+mount --rbind /dev/pts dev/pts
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+mount --rbind dev /dev
+echo ready
+exec sleep infinity`
+
+// logHost is a mount namespace with a syslog daemon of its own, busybox's.
+type logHost struct {
+	t      *testing.T
+	dir    string
+	inside []string // words that begin a command in the namespace
+	daemon *lab.Child
+}
+
+func newLogHost(t *testing.T) *logHost {
+	t.Helper()
+	lab.NeedRoot(t, "a /dev/log of its own")
+	lab.Need(t, "busybox", "unshare", "nsenter")
+	h := &logHost{t: t, dir: t.TempDir()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("syslog has\n%s", lab.Tail(h.messages(), 60))
+		}
+	})
+	cmd := exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", ownDev)
+	cmd.Dir = h.dir
+	holder := lab.StartChild(t, "mounts", cmd)
+	lab.Eventually(t, lab.Patience, "a /dev of its own", func() bool { return !holder.Running() || strings.Contains(holder.Text(), "ready") })
+	if !holder.Running() {
+		t.Skipf("mounts cannot be made here: %s", holder.Output())
+	}
+	h.inside = []string{"nsenter", "--mount", "--target", fmt.Sprint(holder.Pid()), "--"}
+	return h
+}
+
+// start runs the daemon until it takes messages.
+func (h *logHost) start() {
+	h.t.Helper()
+	words := append(slices.Clone(h.inside), "busybox", "syslogd", "-n", "-O", filepath.Join(h.dir, "messages"))
+	h.daemon = lab.StartChild(h.t, "syslogd", exec.Command(words[0], words[1:]...))
+	said := len(h.messages())
+	words = append(slices.Clone(h.inside), "busybox", "logger", "-t", "test", "hello")
+	lab.Eventually(h.t, lab.Patience, "syslogd takes messages", func() bool {
+		exec.Command(words[0], words[1:]...).Run() // until it listens
+		return strings.Contains(h.messages()[said:], "hello")
+	})
+}
+
+func (h *logHost) messages() string { return string(readFile(filepath.Join(h.dir, "messages"))) }
+
+// run prepares a run that logs to the daemon.
+func (h *logHost) run(s *stage, line, whose string) *run {
+	h.t.Helper()
+	r := s.run(h.t, scene{line: line}, whose)
+	r.words = append(slices.Clone(h.inside), r.words...)
+	r.environ = slices.DeleteFunc(r.environ, func(v string) bool { return strings.HasPrefix(v, "AUTOSSH_LOGFILE=") })
+	return r
+}
+
+// settle waits until all that was sent before has been written.
+func (h *logHost) settle() {
+	h.t.Helper()
+	mark := fmt.Sprintf("mark %d", len(h.messages()))
+	words := append(slices.Clone(h.inside), "busybox", "logger", "-t", "test", mark)
+	lab.Check(h.t, exec.Command(words[0], words[1:]...).Run())
+	lab.Eventually(h.t, lab.Patience, "syslogd has written all", func() bool { return strings.Contains(h.messages(), mark) })
+}
+
+// entry is a line of busybox's syslogd: time, host, facility and priority, ident and process, text.
+var entry = regexp.MustCompile(`(?m)^... .. ..:..:.. \S+ (\S+) (\S+)\[(\d+)\]: (.*)$`)
+
+// say are the messages of a process, each with its facility and priority, and without its own number and the times.
+func (h *logHost) say(pid int) (list []string) {
+	number := regexp.MustCompile(`\d+`)
+	for _, m := range entry.FindAllStringSubmatch(h.messages(), -1) {
+		if m[2] == "autossh" && m[3] == fmt.Sprint(pid) {
+			text := m[4]
+			if !strings.Contains(text, "status") && !strings.Contains(text, "count") {
+				text = number.ReplaceAllString(text, "N")
+			}
+			list = append(list, m[1]+" "+text)
+		}
+	}
+	return list
+}
+
+// ofChildren are messages of an autossh that has a child and one alarm for all, and that tests a child which is not ready yet.
+var ofChildren = regexp.MustCompile(`^user\.(debug (expired child|clear alarm|set alarm)|info [N.]+:N: Connection refused)`)
+
+// A real syslog daemon gets from us what it gets from autossh: ident, process, facility, priority and words.
+func TestSyslogHasTheSameLines(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd", "ssh", "autossh")
+	s, h := newStage(t), newLogHost(t)
+	h.start()
+	for _, c := range []struct{ line, do, want string }{
+		{"AUTOSSH_LOGLEVEL=7 AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=7 AUTOSSH_POLL=1000 -M 0 -N dead", "end", "user.debug sleeping for grace time N secs"},
+		{"-M 0 -N dead", "end", "user.err ssh exited prematurely with status 255; autossh exiting"},
+		{"-M 0 -N " + forward + " server", "up USR1 again TERM end", "user.info received signal to exit (N)"},
+		{"AUTOSSH_POLL=20 AUTOSSH_MAXSTART=2 AUTOSSH_FIRST_POLL=2 -M {P}:{DEAD} -N " + forward + " server", "up end", "user.info port down, restarting ssh"},
+		{"AUTOSSH_GATETIME=0 -M 0 -N dead", "settle TERM end", "user.info ssh exited with error status 255; restarting ssh"},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			said := map[string][]string{}
+			for _, whose := range []string{"theirs", "ours"} {
+				r := h.run(s, c.line, whose)
+				lab.Check(t, r.start())
+				t.Cleanup(r.clean)
+				r.do(t, c.do)
+				h.settle()
+				said[whose] = h.say(r.cmd.Process.Pid) // nsenter became it, and so did the wrapper
+			}
+			if !slices.Contains(said["theirs"], c.want) {
+				t.Errorf("autossh did not say %q: %q", c.want, said["theirs"])
+			}
+			for _, text := range said["theirs"] {
+				if !slices.Contains(said["ours"], text) && !ofChildren.MatchString(text) {
+					t.Errorf("autossh says %q, and we do not:\n%s", text, strings.Join(said["ours"], "\n"))
+				}
+			}
+		})
+	}
+}
+
+// The daemon that is frozen, dies and comes back costs messages and nothing else.
+func TestSyslogThatComesAndGoes(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd")
+	s, h := newStage(t), newLogHost(t)
+	r := h.run(s, "AUTOSSH_LOGLEVEL=7 AUTOSSH_POLL=10 AUTOSSH_GATETIME=0 -f -M 0 -N "+forward+" server", "ours")
+	lab.Check(t, r.start()) // before there is any
+	t.Cleanup(r.clean)
+	r.do(t, "end up")
+	if text := r.file("err"); !strings.Contains(text, "monitoring disabled") {
+		t.Errorf("without a daemon standard error has %q", text)
+	}
+	again := "signalled to kill and restart ssh"
+	told := func(what string, more int) {
+		t.Helper()
+		before := strings.Count(h.messages(), again)
+		for range more {
+			r.do(t, "USR1 again")
+		}
+		lab.Eventually(t, lab.Patience, what, func() bool { return strings.Count(h.messages(), again) > before })
+	}
+	h.start()
+	told("the daemon that came later has its lines", 1)
+	h.daemon.Kill()
+	r.do(t, "USR1 again cut again")
+	h.start()
+	told("the daemon that came back has them", 1)
+	h.daemon.Signal(syscall.SIGSTOP)
+	for range 4 {
+		r.do(t, "USR1 again") // more than the socket holds; nobody waits for each of its messages
+	}
+	h.daemon.Signal(syscall.SIGCONT)
+	told("the daemon that was frozen has them", 1)
+	h.daemon.Kill()
+	lab.Check(t, os.Remove(filepath.Join(h.dir, "messages")))
+	r.do(t, "cut again TERM gone")
+}
