@@ -44,12 +44,19 @@ install-tunneld: build
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
 	cp -R deploy/grafana deploy/kubernetes deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
 
-# autossh's name and its manual page.
+# autossh's name, the commands that Debian ships around it, and their manual pages.
+install-autossh: bin = $(DESTDIR)$(PREFIX)/bin
+install-autossh: man = $(DESTDIR)$(PREFIX)/share/man/man1
 install-autossh:
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
-	ln -sf tunneld $(DESTDIR)$(PREFIX)/bin/autossh
-	install -m 644 deploy/man/autossh.1 $(DESTDIR)$(PREFIX)/share/man/man1/autossh.1
-	gzip -9nf $(DESTDIR)$(PREFIX)/share/man/man1/autossh.1
+	install -d $(bin) $(man) $(DESTDIR)$(PREFIX)/lib/autossh
+	ln -sf tunneld $(bin)/autossh
+	ln -sf ../../bin/tunneld $(DESTDIR)$(PREFIX)/lib/autossh/autossh
+	install -m 755 deploy/autossh/autossh-argv0 deploy/autossh/rscreen $(bin)/
+	install -m 644 deploy/man/autossh.1 deploy/man/autossh-argv0.1 deploy/man/rscreen.1 $(man)/
+	gzip -9nf $(man)/autossh.1 $(man)/autossh-argv0.1 $(man)/rscreen.1
+	for name in rtmux ruscreen; do \
+	  ln -sf rscreen $(bin)/$$name && ln -sf rscreen.1.gz $(man)/$$name.1.gz || exit 1; \
+	done
 
 # dist/tunneld_VERSION_ARCH.deb, and dist/tunneld-autossh_VERSION_all.deb, which takes autossh's place, with dpkg-deb alone. Its version is VERSION, or the last commit's.
 deb: debversion = $(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0))

@@ -58,10 +58,22 @@ func TestDebianPackage(t *testing.T) {
 	if out := shell(t, source, root+"/usr/bin/autossh", "-V"); !strings.HasPrefix(out, "autossh 1.4g (tunneld v1.2.3)") {
 		t.Errorf("version of autossh: %s", out)
 	}
-	if out := shell(t, source, "gzip", "-dc", root+"/usr/share/man/man1/autossh.1.gz"); !strings.Contains(out, ".TH AUTOSSH 1") {
-		t.Errorf("the manual page of autossh begins with %.60q", out)
+	for name, title := range map[string]string{"autossh": "AUTOSSH", "autossh-argv0": `AUTOSSH\-ARGV0`, "rscreen": "RSCREEN", "rtmux": "RSCREEN", "ruscreen": "RSCREEN"} {
+		if out := shell(t, source, "gzip", "-dc", root+"/usr/share/man/man1/"+name+".1.gz"); !strings.HasPrefix(out, ".TH "+title+" 1 ") {
+			t.Errorf("the manual page of %s begins with %.60q", name, out)
+		}
+		if info, err := os.Stat(filepath.Join(root, "usr/bin", name)); err != nil || info.Mode().Perm() != 0o755 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+	}
+	if out := shell(t, source, root+"/usr/lib/autossh/autossh", "-V"); !strings.HasPrefix(out, "autossh 1.4g (tunneld v1.2.3)") {
+		t.Errorf("version of the autossh behind Debian's wrapper: %s", out)
 	}
 	dpkg("--purge", "tunneld-autossh")
+	if left, _ := filepath.Glob(root + "/usr/bin/*r*screen"); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+	noLint(t, source, front[0])
 
 	stays, goes := usedUnits(t, root)
 	dpkg("--remove", "tunneld")
@@ -77,6 +89,16 @@ func TestDebianPackage(t *testing.T) {
 	}
 	if missing := absent(root, goes); len(missing) != len(goes) {
 		t.Errorf("the purge left some of %q, only these are gone: %q", goes, missing)
+	}
+}
+
+// noLint checks a package with Debian's lintian, where that is installed.
+func noLint(t *testing.T, dir, path string) {
+	t.Helper()
+	if _, err := lab.FindProgram("lintian"); err == nil {
+		if out := shell(t, dir, "lintian", "--fail-on", "none", "--tag-display-limit", "0", "--allow-root", path); out != "" {
+			t.Errorf("lintian says\n%s", out)
+		}
 	}
 }
 
@@ -172,8 +194,10 @@ func TestMakeInstall(t *testing.T) {
 	if err != nil || !strings.Contains(string(unit), "ExecStart=/opt/tunneld/bin/tunneld up %i") {
 		t.Errorf("the unit: %v\n%s", err, unit)
 	}
-	if _, err := os.Stat(root + "/opt/tunneld/share/man/man1/tunneld.1.gz"); err != nil {
-		t.Error(err)
+	for _, file := range []string{"share/man/man1/tunneld.1.gz", "bin/autossh", "bin/autossh-argv0", "bin/rscreen", "bin/rtmux", "bin/ruscreen", "share/man/man1/rtmux.1.gz", "lib/autossh/autossh"} {
+		if _, err := os.Stat(root + "/opt/tunneld/" + file); err != nil {
+			t.Error(err)
+		}
 	}
 	if entries, _ := os.ReadDir(root); len(entries) != 1 {
 		t.Errorf("installed outside of the prefix: %v", entries)
