@@ -26,7 +26,7 @@ func RunningDifferences() []Difference {
 		{
 			"refused before the background", "autossh -f -M 0 -N -o NoSuchOption=1 host",
 			"goes to the background with 0, and then restarts ssh for ever",
-			"what is wrong with arguments, environment and ssh_config is said, and the exit code is 1; -f gives 0 only when the local ports have been asked for and the pid file is written; one that is taken is asked for on and on",
+			"what is wrong with arguments, environment and ssh_config is said, and a passphrase asked for, and if that is of no use the exit code is 1; -f gives 0 only when the local ports have been asked for and the pid file is written; one that is taken is asked for on and on",
 		},
 		{
 			"refusals", "AUTOSSH_POLL=0 autossh -M 0 host",
@@ -47,6 +47,16 @@ func RunningDifferences() []Difference {
 			"words of ssh", "AUTOSSH_LOGFILE=log autossh -f -M 0 -N host",
 			"what ssh says goes to /dev/null with -f",
 			"it stands in autossh's log as well, and is followed by what to do",
+		},
+		{
+			"ssh -v", "autossh -M 0 -v -N host",
+			"has all that ssh says of its steps",
+			"has the lines that people look for, such as `Authenticated to`, `remote forward success for` and `Allocated port`, among tunneld's own",
+		},
+		{
+			"agent of rscreen", "rscreen host without SSH_AUTH_SOCK",
+			"Debian's rscreen, ruscreen and rtmux start an agent that stays, and ask for the passphrases of all default keys",
+			"no agent: the passphrase of the key that is needed is asked for once",
 		},
 		{
 			"local ports", "psql -p 5432 while the connection is down",

@@ -30,7 +30,7 @@ func TestMigrationInReadme(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for line := range strings.Lines(Usage("autossh")) {
+	for line := range strings.Lines(Usage("autossh") + "AUTOSSH_NTSERVICE\n") {
 		word := strings.Fields(line + " .")[0]
 		if (strings.HasPrefix(word, "AUTOSSH_") || strings.HasPrefix(word, "-")) && !strings.Contains(string(text), "| `"+word) {
 			t.Errorf("README.md does not say what replaces %s", word)

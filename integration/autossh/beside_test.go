@@ -115,14 +115,16 @@ func TestSideBySide(t *testing.T) {
 
 // elsewhere are differences that no scene can show, and where they are shown.
 var elsewhere = map[string]string{
-	"refusals":      "TestSetUps, refusal",
-	"child":         "TestSetUps, background with an identity",
-	"words of ssh":  "TestSetUps, what ssh would have said",
-	"no syslog":     "TestSetUps, refusal",
-	"local ports":   "TestSetUps, clients are held",
-	"dead link":     "integration/recovery",
-	"attempts":      "cmd/tunneld/autossh: only a connection is watched",
-	"gateway ports": "TestSetUps, monitor ports",
+	"refusals":         "TestSetUps, refusal",
+	"child":            "TestSetUps, background with an identity",
+	"words of ssh":     "TestSetUps, what ssh would have said",
+	"ssh -v":           "TestWhatPeopleLookForInSSHsWords",
+	"agent of rscreen": "TestCompanionsStartNoAgent",
+	"no syslog":        "TestSyslogThatComesAndGoes",
+	"local ports":      "TestSetUps, clients are held",
+	"dead link":        "integration/recovery",
+	"attempts":         "cmd/tunneld/autossh: only a connection is watched",
+	"gateway ports":    "TestSetUps, monitor ports",
 }
 
 func names(list []autossh.Difference) map[string]bool {
@@ -163,7 +165,8 @@ type stage struct {
 	mute    int
 	taken   int
 	dead    int
-	program string // a link to tunneld
+	program string   // a link to tunneld
+	screens []string // variables of what runs at a newScreenHost
 }
 
 func newStage(t *testing.T) *stage {
@@ -216,7 +219,7 @@ func (s *stage) run(t *testing.T, scene scene, whose string) *run {
 	}
 	known := fmt.Sprintf("[127.0.0.1]:%d %s %s", r.relay.Port, s.server.HostKey.Type(), strings.Fields(string(readFile(s.server.Path("host_key.pub"))))[1])
 	lab.WriteFile(t, filepath.Join(r.dir, "known_hosts"), known+"\n")
-	lab.WriteFile(t, filepath.Join(r.dir, "config"), fmt.Sprintf(`Host server
+	lab.WriteFile(t, filepath.Join(r.dir, "config"), fmt.Sprintf(`Host server sshproxy
   HostName 127.0.0.1
   Port %d
   User %s
@@ -241,7 +244,7 @@ Host nowhere
 	if whose == "theirs" {
 		r.words = []string{"autossh"}
 	}
-	hosts := regexp.MustCompile(`(^| )(server|dead|nowhere)( |$)`)
+	hosts := regexp.MustCompile(`(^| )(server|sshproxy|dead|nowhere)( |$)`)
 	if hosts.MatchString(scene.line) {
 		r.words = append(r.words, "-F", filepath.Join(r.dir, "config"))
 	}

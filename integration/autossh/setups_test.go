@@ -5,8 +5,10 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,7 +67,7 @@ func TestSetUps(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, *stage){
 		"SOCKS proxy": testSOCKS, "background with an identity": testBackground, "a shell with AUTOSSH_PORT": testShell, "gate 0": testGate,
 		"echo service": testEchoService, "terminal": testTerminal, "agent wrapper": testAgentWrapper, "start without HOME": testWithoutHome,
-		"cron": testCron, "su": testSu, "end of the terminal": testHangUp, "passphrase before the background": testPassphrase,
+		"Upstart": testUpstart, "cron": testCron, "rc.local": testRCLocal, "su": testSu, "tunneld autossh": testSubcommand, "agent at the server": testAgentForwarded, "end of the terminal": testHangUp, "passphrase before the background": testPassphrase,
 		"side by side without a control directory": testTwins, "clients are held": testHeld, "signals while it waits": testProd,
 		"monitor ports": testMonitorPorts, "stale pid file": testStalePIDFile,
 		"refusal": testRefusal, "what ssh would have said": testWordsOfSSH,
@@ -78,7 +80,7 @@ func TestSetUps(t *testing.T) {
 }
 
 func testSOCKS(t *testing.T, s *stage) {
-	r := s.begin(t, "-M64000 -q -N -D localhost:{D} server")
+	r := s.begin(t, "-M64000 -q -N -D localhost:{D} sshproxy")
 	way := lab.Route{Name: "D", Network: "tcp", Address: lab.Loopback(r.ports["D"]), Agree: lab.Socks5(lab.Loopback(s.echo))}
 	lab.Eventually(t, lab.Patience, "the proxy carries", func() bool { return way.Works(time.Second) == nil })
 	if text := r.file("err"); strings.Contains(text, "ssh") {
@@ -95,6 +97,12 @@ func testBackground(t *testing.T, s *stage) {
 	}
 	if name := string(readFile(fmt.Sprintf("/proc/%d/comm", r.pid()))); strings.TrimSpace(name) != "autossh" {
 		t.Errorf("ps calls it %q", name)
+	}
+	for _, words := range [][]string{{"pgrep", "-x", "autossh"}, {"ps", "-C", "autossh", "-o", "pid="}, {"pidof", "autossh"}} {
+		out, err := exec.Command(words[0], words[1:]...).Output()
+		if err == nil && !slices.Contains(strings.Fields(string(out)), strconv.Itoa(r.pid())) {
+			t.Errorf("%q finds %q, and not process %d", words, out, r.pid())
+		}
 	}
 	words := strings.Split(string(readFile(fmt.Sprintf("/proc/%d/cmdline", r.pid()))), "\x00")
 	if filepath.Base(words[0]) != "autossh" || words[1] != "-f" {
@@ -162,7 +170,16 @@ func testTerminal(t *testing.T, s *stage) {
 func testAgentWrapper(t *testing.T, s *stage) {
 	lab.Need(t, "ssh-agent", "ssh-add")
 	r := s.begin(t, "-2 -fN -M {P} -o IdentitiesOnly=no -o IdentityFile=none -L {L}:127.0.0.1:{ECHO} -R {R}:127.0.0.1:{ECHO} server", func(r *run) {
-		script := fmt.Sprintf("eval `ssh-agent -s` && ssh-add -q %s; echo $SSH_AGENT_PID >agent; exec '%s'\n", s.account.Path("id_ed25519"), strings.Join(r.words, "' '"))
+		script := `#!/bin/sh
+if [ "X$SSH_AUTH_SOCK" = "X" ]; then
+	eval "$(ssh-agent -s)"
+	ssh-add -q ` + s.account.Path("id_ed25519") + `
+fi
+AUTOSSH_GATETIME=30
+AUTOSSH_DEBUG=yes
+export AUTOSSH_GATETIME AUTOSSH_DEBUG
+echo $SSH_AGENT_PID >agent
+` + r.quoted() + "\n"
 		lab.WriteFile(t, filepath.Join(r.dir, "wrapper"), script)
 		r.words = []string{"sh", filepath.Join(r.dir, "wrapper")}
 	})
@@ -175,24 +192,90 @@ func testAgentWrapper(t *testing.T, s *stage) {
 	lab.Eventually(t, lab.Patience, "the reverse forward listens", func() bool { return lab.Accepts(lab.Loopback(r.ports["R"])) })
 }
 
-// A unit or job at boot has hardly an environment.
-func testWithoutHome(t *testing.T, s *stage) {
-	s.begin(t, "-M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
-		r.environ = []string{"AUTOSSH_PIDFILE=" + filepath.Join(r.dir, "pid"), "AUTOSSH_LOGFILE=" + filepath.Join(r.dir, "log")}
-	}).do(t, "up")
+// boot is the environment of a job that the machine starts, beside what tells us where files belong.
+func (r *run) boot(variables ...string) {
+	r.environ = append(variables, "AUTOSSH_PIDFILE="+filepath.Join(r.dir, "pid"), "AUTOSSH_LOGFILE="+filepath.Join(r.dir, "log"), "GORACE=atexit_sleep_ms=0")
 }
 
+// quoted returns the words for a shell.
+func (r *run) quoted() string { return "'" + strings.Join(r.words, "' '") + "'" }
+
+// A unit or job at boot has hardly an environment.
+func testWithoutHome(t *testing.T, s *stage) {
+	s.begin(t, "-M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) { r.boot() }).do(t, "up")
+}
+
+// Upstart's `env AUTOSSH_GATETIME=0`, `expect fork` and `exec autossh -f ...`: from /, without HOME, USER or a terminal.
+func testUpstart(t *testing.T, s *stage) {
+	r := s.begin(t, "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
+		r.boot("AUTOSSH_GATETIME=0", "UPSTART_JOB=autossh", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/bin:/usr/sbin:/sbin:/bin")
+		r.words = []string{"sh", "-c", "cd / && exec " + r.quoted() + " </dev/null >/dev/null 2>&1"}
+	})
+	r.exits(t, 0)
+	r.do(t, "up cut again TERM gone")
+}
+
+// cron's `@reboot autossh -f ...`: it runs the line with a pipe, and waits until nobody has that any more.
 func testCron(t *testing.T, s *stage) {
-	s.begin(t, "AUTOSSH_GATETIME=0 -f -M {P} -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
-		r.words = []string{"sh", "-c", "'" + strings.Join(r.words, "' '") + "' >/dev/null 2>&1"}
-	}).do(t, "end up")
+	r := s.begin(t, "-f -M {P} -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
+		r.boot("HOME="+r.dir, "LOGNAME="+s.account.User, "PATH=/usr/bin:/bin", "SHELL=/bin/sh", "AUTOSSH_GATETIME=0")
+		r.words = []string{"sh", "-c", "sh -c \"" + r.quoted() + "\" 2>&1 | cat >mail"}
+	})
+	r.do(t, "end up cut again")
+	if text := r.file("mail"); strings.Contains(text, "autossh") {
+		t.Errorf("cron sends mail: %s", text)
+	}
+}
+
+// rc.local is a shell with -e that goes on with the next line, and whose output nobody reads.
+func testRCLocal(t *testing.T, s *stage) {
+	r := s.begin(t, "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
+		r.boot("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+		lab.WriteFile(t, filepath.Join(r.dir, "rc.local"), "#!/bin/sh -e\n"+r.quoted()+"\necho done >done\nexit 0\n")
+		r.words = []string{"sh", "-e", filepath.Join(r.dir, "rc.local")}
+	})
+	r.exits(t, 0)
+	if r.file("done") != "done\n" {
+		t.Error("the rest of rc.local was not run")
+	}
+	r.do(t, "up cut again")
 }
 
 func testSu(t *testing.T, s *stage) {
 	lab.NeedRoot(t, "su")
-	s.begin(t, "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
-		r.words = []string{"su", "-m", s.account.User, "-c", "'" + strings.Join(r.words, "' '") + "'"}
-	}).do(t, "end up")
+	for _, option := range []string{"", "-m ", "- "} {
+		s.begin(t, "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
+			variables := fmt.Sprintf("AUTOSSH_PIDFILE=%s/pid AUTOSSH_LOGFILE=%s/log ", r.dir, r.dir)
+			r.words = append(strings.Fields("su "+option+s.account.User+" -c"), variables+r.quoted())
+		}).do(t, "end up")
+	}
+}
+
+// Where the program has no link of autossh's name.
+func testSubcommand(t *testing.T, s *stage) {
+	for _, flag := range []string{"", "-f "} {
+		r := s.begin(t, "AUTOSSH_GATETIME=0 "+flag+"-M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
+			r.words = append([]string{s.account.Binary(), "autossh"}, r.words[1:]...)
+		}).do(t, "up cut again")
+		if want := fmt.Sprintf(" autossh[%d]: starting ssh (count 2)\n", r.pid()); !strings.Contains(r.log(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, r.log())
+		}
+		r.do(t, "TERM gone")
+	}
+}
+
+func testAgentForwarded(t *testing.T, s *stage) {
+	lab.Need(t, "ssh-agent", "ssh-add")
+	for flag, want := range map[string]bool{"-A": true, "-a": false} {
+		r := s.begin(t, "-M 0 "+flag+" -o IdentitiesOnly=no server ssh-add -L", func(r *run) {
+			r.words = []string{"ssh-agent", "sh", "-c", "ssh-add -q " + s.account.Path("id_ed25519") + " && exec " + r.quoted()}
+		})
+		r.do(t, "end")
+		key := strings.Fields(string(readFile(s.account.Path("id_ed25519.pub"))))[1]
+		if got := strings.Contains(r.file("out"), key); got != want {
+			t.Errorf("%s: the key is at the server: %v", flag, got)
+		}
+	}
 }
 
 func testHangUp(t *testing.T, s *stage) {

@@ -1,0 +1,149 @@
+package autossh
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tunneld/tunneld/integration/lab"
+)
+
+const question = "Enter passphrase for key '"
+
+// locked prepares -f with a key that needs a passphrase, and with a person who can be asked for it.
+func (s *stage) locked(t *testing.T) *run {
+	t.Helper()
+	lab.Need(t, "ssh-keygen")
+	own := *s
+	own.account = lab.NewAccount(t)
+	s.server.Authorize(own.account.Key)
+	own.account.Encrypt()
+	r := own.run(t, scene{line: "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server"}, "ours")
+	config := filepath.Join(r.dir, "config")
+	lab.WriteFile(t, config, strings.Replace(string(readFile(config)), "  BatchMode yes\n", "", 1))
+	return r
+}
+
+// What a person sees and types at the terminal where -f meets a key with a passphrase.
+func TestPassphraseAtTheTerminal(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd")
+	s := newStage(t)
+	for name, test := range map[string]func(*testing.T, *run){
+		"typed": testTyped, "typed at the third try": testThirdTry, "three wrong ones": testThreeWrong, "none": testNone, "Ctrl-C": testInterrupted,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := s.locked(t)
+			test(t, r)
+			if strings.Contains(r.log(), lab.Secret) {
+				t.Error("the passphrase is in the log")
+			}
+		})
+	}
+}
+
+// answer types one answer after the other, each when it is asked for.
+func answer(t *testing.T, m *lab.Terminal, answers ...string) {
+	t.Helper()
+	for i, text := range answers {
+		lab.Eventually(t, lab.Patience, "it asks", func() bool { return strings.Count(m.Shown(), question) > i })
+		m.Type(text + "\r")
+	}
+}
+
+func testTyped(t *testing.T, r *run) {
+	m := r.onTerminal(t)
+	answer(t, m, lab.Secret)
+	if code := m.End(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	r.do(t, "up cut again USR1 again")
+	if shown := m.Shown(); strings.Count(shown, question) != 1 || strings.Contains(shown, lab.Secret) {
+		t.Errorf("the screen shows %q", shown)
+	}
+	if r.pid() == r.cmd.Process.Pid {
+		t.Error("it is still the process that the person has started")
+	}
+	if fields := strings.Fields(string(readFile(filepath.Join("/proc", strings.TrimSpace(r.file("pid")), "stat")))); fields[6] != "0" {
+		t.Errorf("it has a terminal: %q", fields)
+	}
+}
+
+func testThirdTry(t *testing.T, r *run) {
+	m := r.onTerminal(t)
+	answer(t, m, "a mistake", "another", lab.Secret)
+	if code := m.End(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	r.do(t, "up")
+	if shown := m.Shown(); strings.Contains(shown, "mistake") || !strings.Contains(shown, "wrong passphrase") {
+		t.Errorf("the screen shows %q", shown)
+	}
+}
+
+// Behind -f nobody could be asked any more, and there is no other key.
+func testThreeWrong(t *testing.T, r *run) {
+	m := r.onTerminal(t)
+	answer(t, m, "one", "two", "three")
+	r.refused(t, m, "wrong passphrase")
+	if n := strings.Count(m.Shown(), question); n != 3 {
+		t.Errorf("asked %d times", n)
+	}
+}
+
+func testNone(t *testing.T, r *run) {
+	m := r.onTerminal(t)
+	answer(t, m, "")
+	r.refused(t, m, "no passphrase")
+}
+
+// refused checks that nothing goes to the background, and that the person is told why.
+func (r *run) refused(t *testing.T, m *lab.Terminal, why string) {
+	t.Helper()
+	if code := m.End(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	if shown := m.Shown(); !strings.Contains(shown, why) || !strings.Contains(shown, "hint: ") {
+		t.Errorf("the screen shows %q", shown)
+	}
+	r.leavesNothing(t)
+}
+
+// leavesNothing checks that no process and no pid file is there.
+func (r *run) leavesNothing(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(r.dir, "pid")); err == nil {
+		t.Error("there is a pid file")
+	}
+	if lab.Accepts(lab.Loopback(r.ports["L"])) {
+		t.Error("somebody listens")
+	}
+	if r.starts() != 0 {
+		t.Errorf("%d starts", r.starts())
+	}
+}
+
+func testInterrupted(t *testing.T, r *run) {
+	m := r.onTerminal(t)
+	lab.Eventually(t, lab.Patience, "it asks", func() bool { return strings.Contains(m.Shown(), question) })
+	m.Type("\x03")
+	if code := m.End(); code == 0 {
+		t.Error("exit code 0")
+	}
+	r.leavesNothing(t)
+}
+
+// At boot nobody is there: -f asks nobody and waits for nobody, and the log says what is missing.
+func TestPassphraseWithoutATerminal(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd")
+	r := newStage(t).locked(t)
+	lab.Check(t, r.start())
+	t.Cleanup(r.clean)
+	r.exits(t, 0)
+	lab.Eventually(t, lab.Patience, "the log says what is missing", func() bool {
+		return strings.Contains(r.log(), "Permission denied (publickey") && strings.Contains(r.log(), "no passphrase") && strings.Contains(r.log(), "TunneldPassphraseFile")
+	})
+}
