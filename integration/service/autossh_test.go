@@ -133,7 +133,7 @@ func (s *service) saysToTheJournal(t *testing.T, pid string) {
 
 // rcLocal is a line in /etc/rc.local, which systemd runs as a service.
 func (s *service) rcLocal(t *testing.T) {
-	s.Do("sh", "-c", "cp /root/.ssh/config ~bob/.ssh/ && chown -R bob: ~bob/.ssh")
+	s.Do("sh", "-c", "cat /root/.ssh/config >>~bob/.ssh/config")
 	s.Write("/etc/rc.local", "#!/bin/sh -e\nsu bob -c 'AUTOSSH_PIDFILE=/tmp/rc.pid autossh -f -M 0 -N sshproxy-rc'\nexit 0\n")
 	s.Do("chmod", "+x", "/etc/rc.local")
 	s.Do("systemctl", "daemon-reload")
