@@ -44,7 +44,7 @@ func (a *aliases) read(path string, user bool, depth int) error {
 		return nil
 	}
 	if err != nil {
-		return unreadable(path, err, a.env.UID)
+		return unreadable(path, err, a.env.account())
 	}
 	for line := range strings.Lines(string(text)) {
 		a.line(strings.TrimSuffix(line, "\n"), user, depth)

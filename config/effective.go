@@ -11,6 +11,7 @@ import (
 // options makes plain data of the finished document.
 func (r *resolver) options() *Options {
 	o := &Options{
+		Account:                r.env.account(),
 		Alias:                  r.alias,
 		Matched:                r.doc.trace.named,
 		Unread:                 r.unreadFiles,

@@ -25,6 +25,7 @@ func CurrentEnvironment() (Environment, error) {
 		Home:       home,
 		LocalUser:  name,
 		UID:        uid,
+		Service:    uid != 0 && os.Getenv("INVOCATION_ID") != "" && os.Getenv("STATE_DIRECTORY") != "", // systemd.exec(5)
 		HostName:   host,
 		Getenv:     os.LookupEnv,
 		UserFile:   filepath.Join(home, ".ssh", "config"),

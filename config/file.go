@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/tunneld/tunneld/config/account"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/config/sshpattern"
 )
@@ -42,9 +43,9 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	if err != nil {
 		return err
 	}
-	f.checked = securePermissions(info, r.env.UID)
+	f.checked = account.Secure(info, r.env.UID)
 	if checkPermission && !f.checked {
-		r.problem(permissionError(f.path, info))
+		r.problem(insecure(f.path, info, r.env.account()))
 		return nil
 	}
 	text, err := readAll(handle, info)
@@ -90,7 +91,7 @@ func (r *resolver) readFiles(final bool) {
 		}
 		active := true
 		if err := r.readFile(&file{path: r.configFile, user: true, final: final}, false, &active); err != nil {
-			e := unreadable(r.configFile, err, r.env.UID)
+			e := unreadable(r.configFile, err, r.env.account())
 			r.problem(&Error{Text: fmt.Sprintf("cannot open configuration file %s: %s", r.configFile, strings.TrimPrefix(e.Text, "cannot be read: ")), Hint: e.Hint})
 		}
 		return

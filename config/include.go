@@ -39,7 +39,7 @@ func (l *line) include(active *bool) *Error {
 				return nil
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				e := unreadable(path, err, l.r.env.UID)
+				e := unreadable(path, err, l.r.env.account())
 				problem := l.fail("cannot open %s: %s", path, strings.TrimPrefix(e.Text, "cannot be read: "))
 				problem.Hint = e.Hint
 				return problem

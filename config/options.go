@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tunneld/tunneld/config/account"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -46,6 +47,8 @@ type Warning struct {
 // Algorithm lists are complete: +, - and ^ have been applied to OpenSSH's defaults. They may hold names that the SSH library does
 // not have.
 type Options struct {
+	Account account.Account // whom this process runs as: hints depend on it
+
 	// Destination.
 	Alias        string   // host as typed, without user and port; %n
 	Matched      bool     // a Host block other than "*", or a Match with a host criterion, matched the alias

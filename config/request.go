@@ -32,6 +32,7 @@ type Environment struct {
 	Home       string                      // home directory of the password database, as ssh takes it (not $HOME); "~" and ~/.ssh
 	LocalUser  string                      // login name; %u
 	UID        int                         // %i, and whom files must belong to
+	Service    bool                        // of the service manager: hints are for root (Account)
 	HostName   string                      // this machine's; %l and %L
 	Getenv     func(string) (string, bool) // for ${VAR}; as os.LookupEnv
 	UserFile   string                      // ~/.ssh/config

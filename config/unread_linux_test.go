@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tunneld/tunneld/config/account"
 )
 
 // asNobody runs f as a user who may read nobody else's files, also where root runs the test.
@@ -28,7 +30,7 @@ func asNobody(t *testing.T, f func()) {
 
 // Whose file it is, and what to type, is said; for a directory above it as well.
 func TestForbiddenFileIsToldWithItsOwner(t *testing.T) {
-	us := accountName(os.Getuid())
+	us := account.Account{}.OwnerName(os.Getuid())
 	for name, test := range map[string]struct {
 		forbid func(p *person) string
 		want   string
@@ -55,7 +57,7 @@ func TestForbiddenFileIsToldWithItsOwner(t *testing.T) {
 			asNobody(t, func() {
 				p.environment.UID = 4242
 				o := p.mustResolve("db")
-				if hint := o.Unread[0].Hint; !strings.HasPrefix(hint, "as "+us+": chown 4242 "+path) {
+				if hint := o.Unread[0].Hint; !strings.HasPrefix(hint, "as root: chown 4242 "+path) {
 					t.Errorf("hint %s", hint)
 				}
 				if _, err := p.resolve("db", Flag{Letter: 'F', Value: p.environment.UserFile}); err == nil || !strings.Contains(err.Error(), "permission denied; ") {

@@ -263,6 +263,9 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 		Text: fmt.Sprintf("%s: nothing to forward: no Host block matches the alias, and no -L, -R or -D was given", o.Alias),
 		Hint: fmt.Sprintf("type a forward: `tunneld up %s -D 1080`, or add a Host block with one to %s", o.Alias, cmp.Or(ssh.file(), environment.UserFile)),
 	}
+	if o.Account.Service {
+		e.Hint = fmt.Sprintf("add a Host block with one to %s: the service runs as %s, and reads no other user's", environment.UserFile, o.Account)
+	}
 	if known, err := config.Aliases(environment, ssh.file()); err == nil {
 		if near := config.Nearest(o.Alias, known); near != "" {
 			e.Hint = fmt.Sprintf("did you mean %s?", near)

@@ -162,6 +162,7 @@ func TestUnderSystemd(t *testing.T) {
 		{"reload changes what differs", (*service).reloads},
 		{"a reload that cannot be is told", (*service).reloadFails},
 		{"an alias that is missing is told with the file that was read", (*service).missingAlias},
+		{"hints are for root, and name the user and the real files", (*service).hints},
 		{"a frozen daemon is caught by the watchdog", (*service).watchdogRestarts},
 		{"a killed daemon is started again", (*service).crashRestarts},
 		{"a refused one is not", (*service).refusedStaysDown},

@@ -4,9 +4,13 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // tooManyHint is for servers that end the connection after a number of tries (sshd_config(5), MaxAuthTries).
@@ -21,7 +25,7 @@ func (a *Attempt) hint() string {
 		return a.agentHint()
 	}
 	for _, failure := range a.reasons() {
-		if text := failure.hint(); text != "" {
+		if text := a.keyHint(failure); text != "" {
 			return text
 		}
 	}
@@ -37,6 +41,9 @@ func (a *Attempt) hint() string {
 		return "keys are switched off: PubkeyAuthentication yes allows them"
 	case len(a.offers) == 0 && len(a.skipped) == 0 && a.takesAnswers() && a.secretHint() != "":
 		return a.secretHint()
+	case len(a.offers) == 0 && a.options.Account.Service:
+		return a.options.Account.Type(fmt.Sprintf("ssh-keygen -t ed25519 -N '' -f %s/.ssh/id_ed25519", a.options.Account.Home)) +
+			"; or put a key there: the next start gives it to the service"
 	case len(a.offers) == 0:
 		return "name a key with IdentityFile (or -i FILE), or load one with ssh-add; ssh-keygen makes one"
 	}
@@ -47,8 +54,12 @@ func (a *Attempt) hint() string {
 // passwordHint is for servers that take no keys.
 func (a *Attempt) passwordHint() string {
 	if a.takesAnswers() {
-		return cmp.Or(a.secretHint(), "the server wants a password: run tunneld at a terminal, set SSH_ASKPASS, "+
-			"or put it into a file and name that with TunneldPasswordFile in the Host block of this host")
+		hint := "the server wants a password: run tunneld at a terminal, set SSH_ASKPASS, " +
+			"or put it into a file and name that with TunneldPasswordFile in the Host block of this host"
+		if a.options.Account.Service {
+			hint = "the server wants a password: put it into " + a.credential("tunneld-password.", "TunneldPasswordFile")
+		}
+		return cmp.Or(a.secretHint(), hint)
 	}
 	return "tunneld can log in with publickey, keyboard-interactive and password; ask the server's administrator for one of them"
 }
@@ -75,20 +86,66 @@ func (a *Attempt) reasons() []keyFailure {
 	return reasons
 }
 
-// hint is the advice for one key.
-func (f keyFailure) hint() string {
+// keyHint is the advice for one key.
+func (a *Attempt) keyHint(f keyFailure) string {
+	if passphrase := a.passphraseFile(); passphrase != "" && errors.Is(f.err, errNoPassphrase) {
+		if text := a.fileHint(passphrase, f.err); text != "" {
+			return text
+		}
+	}
+	key := fault.ShellQuote(f.path)
 	switch {
 	case errors.Is(f.err, errUnprotected) && strings.HasSuffix(f.path, ".pub"):
 		return "this is a public key, and the agent does not hold its other half: ssh-add it, or name the file without .pub"
-	case errors.Is(f.err, errUnprotected):
-		return "make it readable by you only: chmod 600 " + f.path
+	case errors.Is(f.err, errUnprotected), errors.Is(f.err, fs.ErrPermission):
+		return a.fileHint(f.path, f.err)
 	case errors.Is(f.err, errWrongPassphrase):
-		return "check the passphrase: ssh-keygen -y -f " + f.path + " asks for it"
+		return "check the passphrase: ssh-keygen -y -f " + key + " asks for it"
+	case errors.Is(f.err, errNoPassphrase) && a.options.Account.Service:
+		return "put the passphrase into " + a.credential("tunneld.", "TunneldPassphraseFile")
 	case errors.Is(f.err, errNoPassphrase):
-		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add " + f.path +
+		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add " + key +
 			", or run tunneld at a terminal"
 	}
 	return ""
+}
+
+// credential names the places for a secret of a service: that of the unit's credential, which is for the destination, and the
+// file of a keyword.
+func (a *Attempt) credential(name, keyword string) string {
+	alias := foreign.Own(a.options.Alias).String()
+	named := fmt.Sprintf("a file that %s names in the Host block of %s", keyword, alias)
+	if a.Destination {
+		return fmt.Sprintf("/etc/credstore/%s%s (root's, mode 0600), or into %s", name, alias, named)
+	}
+	return named
+}
+
+// fileHint is the advice where the rights of a file with a key or another secret are wrong; empty: they are not why.
+func (a *Attempt) fileHint(path string, err error) string {
+	exposed := new(exposedSecretError)
+	switch command := "chmod 600 " + fault.ShellQuote(path); {
+	case (errors.Is(err, errUnprotected) || errors.As(err, &exposed)) && a.options.Account.Service:
+		return a.options.Account.Type(command)
+	case errors.Is(err, errUnprotected), errors.As(err, &exposed):
+		return "make it readable by you only: " + command
+	case errors.Is(err, fs.ErrPermission):
+		text, mend := a.options.Account.Forbidden(path)
+		if text == "" {
+			return ""
+		}
+		return mend + "; " + text
+	}
+	return ""
+}
+
+// warnSecret warns of a file with a secret that is of no use, and says what to do.
+func (a *Attempt) warnSecret(what, path string, err error) {
+	attrs := []any{"err", err}
+	if hint := a.fileHint(path, err); hint != "" {
+		attrs = append(attrs, "hint", hint)
+	}
+	a.log.Warn(what, attrs...)
 }
 
 func (a *Attempt) agentHint() string {

@@ -68,7 +68,7 @@ func (a *Attempt) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer
 	}
 	result := fmt.Errorf("encrypted, and there is %w", errNoPassphrase)
 	if file, passphrase, err := a.storedPassphrase(); err != nil {
-		a.log.Warn("passphrase file not read", "err", err)
+		a.warnSecret("passphrase file not read", file, err)
 		result = fmt.Errorf("encrypted, and there is %w: %w", errNoPassphrase, err)
 	} else if file != "" {
 		signer, err := decrypt(data, passphrase)
@@ -138,7 +138,6 @@ func (a *Attempt) storedPassphrase() (file, passphrase string, err error) {
 	if file == "" {
 		return "", "", nil
 	}
-	a.warnReadable(file)
 	passphrase, err = readSecretFile(a.ctx, file)
 	return file, passphrase, err
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"github.com/tunneld/tunneld/tunnel/fault"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -15,7 +15,18 @@ const (
 	secretPatience = 5 * time.Second // how long the writer of a pipe may take
 )
 
-// readSecretFile returns the first line of a file without its end. The file may be a pipe that somebody has open.
+// exposedSecretError is the refusal of a file of ours with a secret that others may read: the rule of private keys.
+type exposedSecretError struct {
+	path string
+	mode fs.FileMode
+}
+
+func (e *exposedSecretError) Error() string {
+	return fmt.Sprintf("%s: others may read it: mode %04o is too open", e.path, e.mode)
+}
+
+// readSecretFile returns the first line of a file without its end. The file may be a pipe that somebody has open. Its rights are
+// those that a private key needs (checkPrivate).
 func readSecretFile(ctx context.Context, path string) (string, error) {
 	f, err := os.OpenFile(path, keyFileFlags, 0)
 	if err != nil {
@@ -24,6 +35,9 @@ func readSecretFile(ctx context.Context, path string) (string, error) {
 	defer f.Close()
 	f.SetReadDeadline(time.Now().Add(secretPatience)) // of a regular file there is none, and no need
 	defer context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil {
+		return "", &exposedSecretError{path, info.Mode().Perm()}
+	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))
 	if err != nil {
 		return "", err
@@ -34,13 +48,4 @@ func readSecretFile(ctx context.Context, path string) (string, error) {
 		return "", fmt.Errorf("%s: empty", path)
 	}
 	return string(line), nil
-}
-
-// warnReadable warns, the first time, that others may read a file of ours with a secret. The file is used nevertheless: the secret
-// is out already, and some platforms cannot mount it otherwise.
-func (a *Attempt) warnReadable(path string) {
-	info, err := os.Stat(path)
-	if err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil && a.credentials.firstTime("readable "+path) {
-		a.log.Warn("others may read a file with a secret", "file", path, "hint", "make it readable by you only: chmod 600 "+fault.ShellQuote(path))
-	}
 }

@@ -15,7 +15,7 @@ import (
 type storedPassword struct {
 	sent    []string // methods by which it has been sent
 	refused bool     // by the server
-	failed  bool     // the file could not be read; it was said
+	failed  error    // why the file could not be read, which was said; nil: it could
 }
 
 // storedPassword returns the password of this hop to be sent by method, or "".
@@ -25,11 +25,10 @@ func (a *Attempt) storedPassword(method string) string {
 	}
 	s := &a.answering.stored
 	file := a.passwordFile()
-	a.warnReadable(file)
 	secret, err := readSecretFile(a.ctx, file)
 	if err != nil {
-		s.failed = true
-		a.log.Warn("password file not read", "err", err)
+		s.failed = err
+		a.warnSecret("password file not read", file, err)
 		return ""
 	}
 	s.sent = append(s.sent, method)
@@ -44,7 +43,7 @@ const storedAnswer = "stored"
 // mayStore reports whether the stored password may be sent now, by this method.
 func (a *Attempt) mayStore(method string) bool {
 	s := &a.answering.stored
-	if s.failed || s.refused || a.passwordFile() == "" || !a.knownHost() {
+	if s.failed != nil || s.refused || a.passwordFile() == "" || !a.knownHost() {
 		return false
 	}
 	if method == "password" {
@@ -101,6 +100,8 @@ func (a *Attempt) secretHint() string {
 	switch {
 	case a.withheld:
 		return withheldHint
+	case a.answering.stored.failed != nil && a.fileHint(a.passwordFile(), a.answering.stored.failed) != "":
+		return a.fileHint(a.passwordFile(), a.answering.stored.failed)
 	case a.answering.stored.refused:
 		return fmt.Sprintf("check the password of %s in %s", server, a.passwordFile())
 	case a.passwordFile() == "" && passphrase != "":

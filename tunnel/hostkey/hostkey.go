@@ -81,7 +81,7 @@ func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask As
 func (h *Keys) read(path string, user bool) {
 	lines, err := readLines(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		h.log.Warn("known hosts file not read", "file", path, "err", fileReason(err))
+		h.log.Warn("known hosts file not read", h.complaint(path, err)...)
 	}
 	h.files = append(h.files, knownHostsFile{path: path, user: user, lines: lines, err: err})
 }

@@ -1,7 +1,10 @@
 package hostkey
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -47,25 +50,37 @@ func (h *Keys) refuseRevoked(c *shownKey, known *knownHost) error {
 func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
 	err := fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
 		c.host, describeKey(c.key), known.source(), describeKey(known.key))
-	return h.refuse(err, "someone may be intercepting the connection; if the key was changed on purpose: "+removal(c.host, known))
+	return h.refuse(err, "someone may be intercepting the connection; if the key was changed on purpose: "+h.removal(c.host, known))
+}
+
+// complaint returns the attributes of a file that is of no use for the log: where rights are the reason, with what to do.
+func (h *Keys) complaint(path string, err error) []any {
+	attrs := []any{"file", path, "err", fileReason(err)}
+	if !errors.Is(err, fs.ErrPermission) {
+		return attrs
+	}
+	if text, mend := h.options.Account.Forbidden(path); text != "" {
+		attrs = append(attrs, "hint", mend+"; "+text)
+	}
+	return attrs
 }
 
 // refuseAddress is the refusal of CheckHostIP.
 func (h *Keys) refuseAddress(c *shownKey, known *knownHost) error {
 	err := fmt.Errorf("host key %s differs from %s that %s holds for the address %s",
 		describeKey(c.key), describeKey(known.key), known.source(), c.address)
-	return h.refuse(err, "if the address was given to another server: "+removal(c.address, known))
+	return h.refuse(err, "if the address was given to another server: "+h.removal(c.address, known))
 }
 
 // removal returns how to get rid of a line.
-func removal(name string, known *knownHost) string {
+func (h *Keys) removal(name string, known *knownHost) string {
 	switch {
 	case known.command:
 		return "mend what KnownHostsCommand prints"
 	case strings.ContainsAny(known.hosts, "*?!"):
 		return fmt.Sprintf("edit %s", known.source()) // ssh-keygen -R leaves patterns alone
 	}
-	return fmt.Sprintf("ssh-keygen -R %s -f %s", fault.ShellQuote(name), fault.ShellQuote(known.file))
+	return h.options.Account.Type(fmt.Sprintf("ssh-keygen -R %s -f %s", fault.ShellQuote(name), fault.ShellQuote(known.file)))
 }
 
 // refuseCertificate is for a certificate that is not accepted, where HostKeyAlgorithms permits no plain key in its place.
@@ -79,22 +94,56 @@ func (h *Keys) refuseCertificate(c *shownKey, why error) error {
 
 func (h *Keys) refuseUnknown(c *shownKey) error {
 	err := fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))
+	for i := range h.files {
+		if f := &h.files[i]; errors.Is(f.err, fs.ErrPermission) {
+			if text, mend := h.options.Account.Forbidden(f.path); text != "" {
+				return h.refuse(fmt.Errorf("%w; %s could not be read: %s", err, f.path, text), mend)
+			}
+		}
+	}
+	if h.options.Account.Service {
+		return h.refuse(err, "compare the fingerprint with the server's, then, "+h.options.Account.Type(h.howRootTrusts()))
+	}
 	return h.refuse(err, "compare the fingerprint with the server's, then type "+h.howToTrust())
 }
 
-// howToTrust returns how to make the server known. ssh-keyscan knows neither jump hosts nor HostKeyAlias.
-func (h *Keys) howToTrust() string {
-	const orAccept = ", or set StrictHostKeyChecking accept-new"
+const orAccept = ", or set StrictHostKeyChecking accept-new"
+
+// howRootTrusts returns how root makes the server known to a service.
+func (h *Keys) howRootTrusts() string {
 	user := h.options.UserKnownHostsFile
-	port := ""
-	if h.options.Port != 22 {
-		port = fmt.Sprintf("-p %d ", h.options.Port)
+	if len(user) == 0 {
+		return "set UserKnownHostsFile to a file"
 	}
-	once := "once: ssh " + port + fault.ShellQuote(h.options.Alias)
-	if h.options.Via != nil || h.options.ProxyCommand != "" || h.options.HostKeyAlias != "" || len(user) == 0 {
+	file := fault.ShellQuote(user[0])
+	if !h.scannable() {
+		return fmt.Sprintf("ssh -F %s -o UserKnownHostsFile=%s %s%s", fault.ShellQuote(filepath.Join(h.options.Account.Home, ".ssh", "config")),
+			file, fault.ShellQuote(h.options.Alias), orAccept)
+	}
+	return fmt.Sprintf("ssh-keyscan %s%s >> %s%s", h.portFlag(), fault.ShellQuote(h.options.HostName), file, orAccept)
+}
+
+// scannable reports whether ssh-keyscan would find the server, and under the name that counts: it knows neither jump hosts nor
+// HostKeyAlias.
+func (h *Keys) scannable() bool {
+	return h.options.Via == nil && h.options.ProxyCommand == "" && h.options.HostKeyAlias == "" && len(h.options.UserKnownHostsFile) > 0
+}
+
+func (h *Keys) portFlag() string {
+	if h.options.Port == 22 {
+		return ""
+	}
+	return fmt.Sprintf("-p %d ", h.options.Port)
+}
+
+// howToTrust returns how to make the server known.
+func (h *Keys) howToTrust() string {
+	once := "once: ssh " + h.portFlag() + fault.ShellQuote(h.options.Alias)
+	if !h.scannable() {
 		return once + orAccept
 	}
-	return fmt.Sprintf("%s, or: ssh-keyscan %s%s >> %s%s", once, port, fault.ShellQuote(h.options.HostName), fault.ShellQuote(user[0]), orAccept)
+	return fmt.Sprintf("%s, or: ssh-keyscan %s%s >> %s%s", once, h.portFlag(), fault.ShellQuote(h.options.HostName),
+		fault.ShellQuote(h.options.UserKnownHostsFile[0]), orAccept)
 }
 
 // refuseUnrecordable is the refusal of a new host that cannot be remembered: any server would pass for new each time. ssh refuses

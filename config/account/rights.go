@@ -1,19 +1,16 @@
-package config
+package account
 
 import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
-
-	"github.com/tunneld/tunneld/config/foreign"
 )
 
-// securePermissions reports whether a file belongs to us or to root and nobody but its owner can write to it. A group whose only
+// Secure reports whether a file belongs to us or to root and nobody but its owner can write to it. A group whose only
 // member is the owner may, as in Debian's OpenSSH.
-func securePermissions(info fs.FileInfo, uid int) bool {
+func Secure(info fs.FileInfo, uid int) bool {
 	owner, group, ok := ownership(info)
 	if !ok {
 		return true
@@ -34,6 +31,12 @@ func ownership(info fs.FileInfo) (owner, group int, ok bool) {
 		return 0, 0, false
 	}
 	return int(stat.Uid), int(stat.Gid), true
+}
+
+// Owner returns who owns a file; it is false where the system does not say.
+func Owner(info fs.FileInfo) (uid int, ok bool) {
+	uid, _, ok = ownership(info)
+	return uid, ok
 }
 
 // onlyMember reports whether the owner is the only member of group, by the local files of users and groups.
@@ -82,16 +85,4 @@ func accounts(path string, fields int) [][]string {
 		}
 	}
 	return all
-}
-
-func permissionError(path string, info fs.FileInfo) *Error {
-	hint := "chmod go-w " + foreign.Own(path).String()
-	if info.Mode().Perm()&0o022 == 0 {
-		hint = "another user owns the file: chown " + strconv.Itoa(os.Getuid()) + " " + foreign.Own(path).String()
-	}
-	return &Error{
-		Source: Source{File: path},
-		Text:   fmt.Sprintf("bad owner or permissions (%v): others could change the configuration", info.Mode().Perm()),
-		Hint:   hint,
-	}
 }
