@@ -43,9 +43,21 @@ func wording(states []state) string {
 	return text
 }
 
+// ways returns one word for each value.
+func ways(states []state) []string {
+	var words []string
+	seen := map[string]bool{}
+	for _, s := range states {
+		if !seen[s.printed] {
+			seen[s.printed], words = true, append(words, s.word)
+		}
+	}
+	return words
+}
+
 // choice takes one of several words.
 func choice(name string, states []state) keyword {
-	return keyword{name: name, print: scalar, wants: wording(states), parse: func(l *line) *Error {
+	return keyword{name: name, print: scalar, wants: wording(states), words: ways(states), parse: func(l *line) *Error {
 		word := l.next()
 		if word == "" {
 			return l.missing()

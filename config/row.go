@@ -24,7 +24,10 @@ type keyword struct {
 	loss    string          // what is lost by setting it, for a warning; empty: it is honoured
 	refusal string          // not empty: to go on without it would not be safe; what to do instead
 	session bool            // the loss is of those who open no session
+	none    string          // why it has no effect here and nobody misses it, which is worth no warning; empty: it has one
 	check   func(*resolver) // finds out what else is not honoured; nil: nothing
+
+	words []string // that it may have as a value, for completion; none: any others too
 
 	meaning string // of tunneld's own keywords, for people; empty: the keyword is ssh's
 }
@@ -93,6 +96,18 @@ func (k keyword) losesSession(text string) keyword {
 // refused is for a keyword that must not be ignored where somebody sets it.
 func (k keyword) refused(text, hint string) keyword {
 	k.loss, k.refusal = text, hint
+	return k
+}
+
+// moot says why the keyword has no effect here that anybody would miss: there is no warning.
+func (k keyword) moot(why string) keyword {
+	k.none = why
+	return k
+}
+
+// offers are words that the shell's completion shows.
+func (k keyword) offers(words ...string) keyword {
+	k.words = words
 	return k
 }
 

@@ -52,6 +52,7 @@ func (f *sshFlags) register(cmd *cobra.Command) {
 		}
 	}
 	cmd.Long += "\n" + sshFlagsHelp
+	f.complete(cmd)
 }
 
 func (f *sshFlags) flag(set *pflag.FlagSet, letter byte, alone string) {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/complete"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
@@ -26,6 +27,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	strictDefaults(root)
+	if complete.IsRequest(args) {
+		return exit.Print(stderr, asUsage(complete.Answer(ctx, root, args, stdout)))
+	}
 	began := false
 	onceItRuns(root, func() { began = true })
 	err := root.ExecuteContext(ctx)
@@ -53,6 +57,9 @@ func onceItRuns(cmd *cobra.Command, begin func()) {
 
 // asUsage returns err the exit code of a usage error, unless it has one.
 func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
 	var said *exit.Error
 	if errors.As(err, &said) {
 		return err
@@ -86,42 +93,27 @@ func rootCommand() *cobra.Command {
 			others(cmd, args)
 		}
 	})
-	root.AddCommand(upCommand(), statusCommand(), listCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand(), connectCommand())
+	root.AddCommand(upCommand(), statusCommand(), listCommand(), logCommand(), healthCommand(), checkCommand(), configCommand(), explainCommand(), demoCommand(), versionCommand(), unitCommand(), manCommand(), adoptCommand(), autosshCommand(), connectCommand(), completionCommand())
 	root.AddCommand(steeringCommands()...)
 	root.AddCommand(forwardCommands()...)
+	root.CompletionOptions.DisableDefaultCmd = true
+	offerNothing(root)
 	return root
 }
 
-// strictDefaults has cobra's own commands refuse what they do not know. It comes after SetOut, which completion keeps.
+// strictDefaults has cobra's own help refuse what it does not know: `help foo` is a slip as `foo` is.
 func strictDefaults(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
-	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
-		switch cmd.Name() {
-		case "help": // `help foo` is a slip as `foo` is
+		if cmd.Name() == "help" {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
 				if topic, _, err := root.Find(args); err != nil || topic == root && len(args) > 0 {
 					return knownCommand(root, args)
 				}
 				return nil
 			}
-		case "completion":
-			cmd.Args = knownShell
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
-}
-
-// knownShell refuses a shell that nothing is known of.
-func knownShell(cmd *cobra.Command, args []string) error {
-	var shells []string
-	for _, one := range cmd.Commands() {
-		shells = append(shells, one.Name())
-	}
-	if len(args) == 0 {
-		return nil
-	}
-	return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("no completion for %q", args[0]), Hint: "there is one for " + strings.Join(shells, ", ")}
 }
 
 // knownCommand refuses a word that is no command, and says which one may have been meant.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
+	"github.com/tunneld/tunneld/cmd/tunneld/complete"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
@@ -59,6 +60,10 @@ no common algorithm.`,
 	set.StringVar(&flags.log.level, "log-level", "", "error, warn, info or debug (default: as LogLevel, -q and -v say)")
 	set.StringVar(&flags.listen, "listen", "", "`ADDR` of the HTTP server with /status, /metrics, /livez, /readyz; off by default")
 	set.StringVar(&flags.pidFile, "pidfile", "", "`FILE` that holds the process ID while it runs")
+	offerFor(cmd, "log-level", complete.Words(logLevels...))
+	offerFor(cmd, "log-format", complete.Words("text", "json"))
+	offerFor(cmd, "name", cobra.NoFileCompletions)
+	offerFor(cmd, "listen", cobra.NoFileCompletions)
 	return cmd
 }
 
