@@ -1,19 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"io"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/cmd/tunneld/manual"
 )
 
-// manCommand is for `make install` and packages: tunneld.1 is made from the commands' own help, so that it cannot say
-// anything else.
+// manCommand is for `make install` and packages.
 func manCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man",
@@ -21,145 +16,12 @@ func manCommand() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			page := manual(cmd.Root())
-			_, err := io.WriteString(cmd.OutOrStdout(), page)
+			_, err := io.WriteString(cmd.OutOrStdout(), manualPage(cmd.Root()))
 			return err
 		},
 	}
 }
 
-// manual writes tunneld.1 in the macros of man(7).
-func manual(root *cobra.Command) string {
-	var r roff
-	r.macro("TH", "TUNNELD", "1", "", "tunneld "+versionText(), "tunneld")
-	r.macro("SH", "NAME")
-	r.paragraph("tunneld - " + root.Short)
-	r.macro("SH", "SYNOPSIS")
-	r.macro("nf")
-	for _, cmd := range upFirst(root) {
-		if cmd.IsAvailableCommand() {
-			r.macro("BR", root.Name()+" "+cmd.Name(), strings.TrimPrefix(cmd.Use, cmd.Name()))
-		}
-	}
-	r.macro("fi")
-	r.macro("SH", "DESCRIPTION")
-	r.text(manDescription)
-	r.macro("SH", "COMMANDS")
-	for _, cmd := range upFirst(root) {
-		if cmd.IsAvailableCommand() {
-			r.command(cmd)
-		}
-	}
-	r.macro("SH", "OPTIONS OF SSH")
-	r.text(strings.TrimSpace(sshFlagsHelp))
-	r.macro("SH", "SETTINGS")
-	r.text(manSettings)
-	for _, s := range config.Settings() {
-		r.tagged(s.Keyword+" ("+s.Default+")", sentence(s.Meaning))
-	}
-	for _, section := range manSections {
-		r.macro("SH", section.title)
-		for _, entry := range section.entries {
-			r.tagged(entry[0], entry[1])
-		}
-	}
-	r.macro("SH", "SEE ALSO")
-	r.paragraph("ssh(1), ssh_config(5), sshd_config(5), systemd.unit(5)")
-	r.paragraph("https://github.com/tunneld/tunneld")
-	return r.String()
-}
-
-// upFirst returns the commands with the one that most read about in front.
-func upFirst(root *cobra.Command) []*cobra.Command {
-	list := slices.Clone(root.Commands())
-	i := slices.IndexFunc(list, func(cmd *cobra.Command) bool { return cmd.Name() == "up" })
-	up := list[i]
-	return slices.Insert(slices.Delete(list, i, i+1), 0, up)
-}
-
-// sentence writes a row's meaning without the quotes that Markdown wants.
-func sentence(text string) string {
-	text = strings.ReplaceAll(text, "`", "")
-	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// roff is a page in the making.
-type roff struct{ strings.Builder }
-
-// roffText keeps what groff would take for its own: an escape, a hyphen where a minus is meant, quotes that become others.
-var roffText = strings.NewReplacer(`\`, `\e`, "-", `\-`, "`", `\(ga`, "'", `\(aq`, "^", `\(ha`, "~", `\(ti`)
-
-// macro writes a request with its arguments.
-func (r *roff) macro(name string, arguments ...string) {
-	r.WriteString("." + name)
-	for _, argument := range arguments {
-		fmt.Fprintf(r, ` "%s"`, strings.ReplaceAll(roffText.Replace(argument), `"`, `\(dq`))
-	}
-	r.WriteByte('\n')
-}
-
-// paragraph writes text that is filled; an empty one writes nothing.
-func (r *roff) paragraph(text string) {
-	for line := range strings.Lines(strings.TrimSpace(text)) {
-		line = roffText.Replace(strings.TrimSpace(line))
-		if strings.HasPrefix(line, ".") {
-			line = `\&` + line
-		}
-		r.WriteString(line + "\n")
-	}
-}
-
-// text writes paragraphs; one whose lines are indented is left as it is.
-func (r *roff) text(text string) {
-	for i, part := range strings.Split(strings.TrimSpace(text), "\n\n") {
-		if i > 0 {
-			r.macro("PP")
-		}
-		head, indented, found := strings.Cut(part, "\n  ")
-		if found {
-			indented = "  " + indented
-		}
-		if strings.HasPrefix(part, "  ") {
-			head, indented, found = "", part, true
-		}
-		r.paragraph(head)
-		if found && head != "" {
-			r.macro("PP")
-		}
-		if found {
-			r.macro("nf")
-			for line := range strings.Lines(indented) {
-				r.WriteString(roffText.Replace(strings.TrimRight(line, "\n")) + "\n")
-			}
-			r.macro("fi")
-		}
-	}
-}
-
-// tagged writes a term and its meaning.
-func (r *roff) tagged(term, meaning string) {
-	r.macro("TP")
-	r.macro("B", term)
-	r.paragraph(meaning)
-}
-
-func (r *roff) command(cmd *cobra.Command) {
-	r.macro("SS", "tunneld "+cmd.Use)
-	long := strings.ReplaceAll(cmd.Long, sshFlagsHelp, "")
-	if strings.TrimSpace(long) == "" {
-		long = cmd.Short + "."
-	}
-	r.text(long)
-	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
-		if flag.Hidden || flag.Name == "help" {
-			return
-		}
-		value, usage := pflag.UnquoteUsage(flag)
-		r.tagged(strings.TrimSpace("--"+flag.Name+" "+value), usage)
-	})
-	for _, sub := range cmd.Commands() {
-		if sub.IsAvailableCommand() {
-			r.tagged(sub.Name(), sub.Short)
-		}
-	}
+func manualPage(root *cobra.Command) string {
+	return manual.Page(root, sshFlagsHelp, manual.Made{Version: versionText(), Date: changedOn()})
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/manual"
 	"github.com/tunneld/tunneld/config"
 )
 
 func TestManualHasEveryCommandAndFlag(t *testing.T) {
 	root := rootCommand()
-	root.InitDefaultCompletionCmd()
-	page := manual(root)
+	page := manualPage(root)
 	for _, cmd := range root.Commands() {
 		if !cmd.IsAvailableCommand() {
 			continue
 		}
-		if want := `.SS "tunneld ` + roffText.Replace(cmd.Use); !strings.Contains(page, want) {
+		if want := `.SS "tunneld ` + manual.Escape(cmd.Use); !strings.Contains(page, want) {
 			t.Errorf("no %s", want)
 		}
 		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
-			if want := `.B "` + roffText.Replace("--"+flag.Name); !flag.Hidden && flag.Name != "help" && !strings.Contains(page, want) {
+			if want := `.B "` + manual.Escape("--"+flag.Name); !flag.Hidden && flag.Name != "help" && !strings.Contains(page, want) {
 				t.Errorf("%s: no --%s", cmd.Name(), flag.Name)
 			}
 		})
@@ -70,7 +70,7 @@ func TestManualHasEverySetting(t *testing.T) {
 
 func TestManualByMandoc(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tunneld.1")
-	if err := os.WriteFile(file, []byte(manual(rootCommand())), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(manualPage(rootCommand())), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("mandoc"); err != nil {
@@ -78,8 +78,45 @@ func TestManualByMandoc(t *testing.T) {
 	}
 	out, _ := exec.Command("mandoc", "-T", "lint", "-W", "warning", file).CombinedOutput()
 	for line := range strings.Lines(string(out)) {
-		if !strings.Contains(line, "missing date") { // a page that is made anew each time has none
-			t.Error(strings.TrimSpace(line))
+		t.Error(strings.TrimSpace(line))
+	}
+}
+
+// What man(1) shows has no warnings of the formatter, and each line fits.
+func TestManualByMan(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "tunneld.1")
+	if err := os.WriteFile(file, []byte(manualPage(rootCommand())), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := exec.LookPath("man"); err != nil {
+		t.Skip("needs man: not installed; as root, make tools installs it")
+	}
+	cmd := exec.Command("man", "--warnings", "-l", file)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "MANWIDTH=80", "MAN_KEEP_FORMATTING=", "HOME=" + t.TempDir()}
+	var warnings bytes.Buffer
+	cmd.Stderr = &warnings
+	out, err := cmd.Output()
+	if err != nil || warnings.Len() > 0 {
+		t.Fatalf("%v: %s", err, &warnings)
+	}
+	if !strings.Contains(string(out), "KEYWORDS OF SSH_CONFIG") {
+		t.Errorf("man shows\n%s", out)
+	}
+}
+
+// Each keyword of ssh_config(5) is there, with what becomes of it.
+func TestManualHasEveryKeyword(t *testing.T) {
+	_, page, _ := strings.Cut(manualPage(rootCommand()), `.SH "KEYWORDS OF SSH_CONFIG"`)
+	page, _, _ = strings.Cut(page, ".SH ")
+	for _, k := range config.Keywords() {
+		if k.Meaning == "" && !strings.Contains(page, manual.Escape(k.Name)) {
+			t.Errorf("no %s", k.Name)
+		}
+	}
+	honoured, without, _ := strings.Cut(page, ".TP")
+	for keyword, part := range map[string]string{"ProxyJump": honoured, "LocalForward": honoured, "GSSAPIAuthentication": without, "LocalCommand": without} {
+		if !strings.Contains(part, keyword) {
+			t.Errorf("%s is not where it belongs", keyword)
 		}
 	}
 }
@@ -98,7 +135,10 @@ func TestManualBeginsWithUpAndHasExamples(t *testing.T) {
 	if !strings.HasPrefix(synopsis, ".BR \"tunneld up\"") {
 		t.Errorf("the synopsis begins with %.40q", synopsis)
 	}
-	for _, section := range []string{"EXAMPLES", "FILES", "ENVIRONMENT", "SIGNALS", "EXIT STATUS"} {
+	if head := `.TH "TUNNELD" "1" "20`; !strings.HasPrefix(page, head) {
+		t.Errorf("it begins with %.60q: no date", page)
+	}
+	for _, section := range []string{"EXAMPLES", "KEYWORDS OF SSH_CONFIG", "FILES", "ENVIRONMENT", "SIGNALS", "EXIT STATUS"} {
 		if !strings.Contains(page, ".SH \""+section+"\"") {
 			t.Errorf("no section %s", section)
 		}

@@ -1,14 +1,20 @@
-package main
+package manual
 
 // What the manual page says beyond the help of the commands.
 
-const manDescription = `tunneld opens the LocalForward, RemoteForward and DynamicForward of an ssh_config(5) alias in process, without ssh(1), and
+const description = `tunneld opens the LocalForward, RemoteForward and DynamicForward of an ssh_config(5) alias in process, without ssh(1), and
 keeps them open. Local ports are bound once and stay: a client that connects during an outage waits for the tunnel.`
 
-const manSettings = `These stand in ssh_config like all others, behind one line "IgnoreUnknown Tunneld*" for the sake of ssh, or are given
+const settings = `These stand in ssh_config like all others, behind one line "IgnoreUnknown Tunneld*" for the sake of ssh, or are given
 with -o. Where no file sets ServerAliveInterval, it is 15 seconds, and three of them may stay unanswered.`
 
-var manSections = []struct {
+const keywordsHonoured = `Host, Match and Include, which decide what holds, and these are honoured as ssh_config(5) has them; "tunneld explain ALIAS" says
+where each value comes from.`
+
+const keywordsWithout = `These are read and have no effect, or another one. A keyword that nobody knows ends the command, as it ends ssh, unless
+IgnoreUnknown names it.`
+
+var sections = []struct {
 	title   string
 	entries [][2]string
 }{
@@ -20,6 +26,8 @@ var manSections = []struct {
 		{"tunneld status db", "How it is, since when and why."},
 		{"tunneld forward db -R 0:localhost:80", "Adds a forward to the running tunnel and prints the port that the server chose."},
 		{"ProxyCommand tunneld connect db %h %p", "In ssh_config: takes ssh to a host behind the tunnel, and through its outages."},
+		{"tunneld reload db", "Reads the changed configuration, and says what it has changed."},
+		{"source <(tunneld completion bash)", "Completes aliases, running tunnels, keywords and their values."},
 	}},
 	{"EXIT STATUS", [][2]string{
 		{"0", "Asked to stop; check, health: all is well."},
@@ -38,8 +46,10 @@ var manSections = []struct {
 	{"SIGNALS", [][2]string{
 		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. Another one ends it at once, if it comes a second or more " +
 			"later: timeout(1) sends each signal twice, and a key that is pressed twice in a hurry counts once."},
-		{"SIGHUP", "Read the configuration anew and change only what differs."},
+		{"SIGHUP", "Read the configuration anew and change only what differs. Where it comes because the terminal was closed, it stops the " +
+			"tunnels, as it ends ssh; not after -f, nohup(1) or setsid(1), nor under systemd."},
 		{"SIGUSR1", "Replace the SSH connections, the new ones first."},
+		{"SIGQUIT", "End at once with one line; where the log shows debug, with all goroutines before it."},
 	}},
 	{"ENVIRONMENT", [][2]string{
 		{"TUNNELD_RUNTIME_DIR", "The directory of control sockets, before $RUNTIME_DIRECTORY, $XDG_RUNTIME_DIR/tunneld, /run/tunneld (root) " +
