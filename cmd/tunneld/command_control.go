@@ -40,10 +40,11 @@ have, within TunneldDrain. A tunnel that waits for its next attempt makes it now
 The process ends with its last tunnel.`,
 		}.command(),
 		steering{
-			verb: "reload", short: "Read the configuration anew, change only what differs (SIGHUP)", done: "reloaded",
-			long: `Has the processes of these tunnels read their configuration anew. Only what differs is changed: a forward that stays
-keeps its open connections. What cannot be read or bound changes nothing, and is told here. A tunnel that has failed
-is tried again.`,
+			verb: "reload", short: "Read the configuration anew, change only what differs (SIGHUP)", done: "reloaded", during: showWaiting,
+			long: `Has the processes of these tunnels read their configuration anew, and says what has changed. Only what differs is changed:
+a forward that stays keeps its open connections. Where the way to the server or the login differ, it waits for the new
+connection: the exit code is 1 where that fails, and the old one goes on. What cannot be read or bound changes nothing, and
+is told here. A tunnel that has failed is tried again; one that was stopped with tunneld down is left so.`,
 		}.command(),
 	}
 }
@@ -85,12 +86,35 @@ func (s steering) do(ctx context.Context, out, notes io.Writer, c choice) error 
 			failures = append(failures, &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %s", r.Tunnel, r.Error), Hint: r.Hint})
 			continue
 		}
-		fmt.Fprintf(out, "%s: %s in %s\n", r.Tunnel, cmp.Or(r.Did, s.done), time.Duration(r.Took).Round(time.Millisecond))
+		fmt.Fprintln(out, r.text(s.done))
 	}
 	if s.after != nil {
 		failures = append(failures, s.after(ctx, c))
 	}
 	return errors.Join(failures...)
+}
+
+// text says what was done to a tunnel, how long it took, and what it has changed.
+func (r controlResult) text(done string) string {
+	text := fmt.Sprintf("%s: %s", r.Tunnel, cmp.Or(r.Did, done))
+	if r.Took > 0 {
+		text += fmt.Sprintf(" in %s", time.Duration(r.Took).Round(time.Millisecond))
+	}
+	if r.Changed != "" {
+		text += ": " + r.Changed
+	}
+	return text
+}
+
+// waitingTime is how long a reload may take until it says what it waits for.
+const waitingTime = 2 * time.Second
+
+// showWaiting says what a reload of these tunnels waits for, if that takes a while, until the function that it returns is called.
+func showWaiting(_ context.Context, out io.Writer, c choice) (over func()) {
+	timer := time.AfterFunc(waitingTime, func() {
+		fmt.Fprintf(out, "%s: waiting for the new login; Ctrl-C ends the waiting alone\n", strings.Join(c.names, " "))
+	})
+	return func() { timer.Stop() }
 }
 
 // goneTime is how long a process may take to end after its last tunnel has stopped.

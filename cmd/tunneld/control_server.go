@@ -28,11 +28,12 @@ type controlAnswer struct {
 }
 
 type controlResult struct {
-	Tunnel string          `json:"tunnel"`
-	Did    string          `json:"did,omitempty"` // where it is something else than what was asked for
-	Took   monitor.Seconds `json:"took_seconds"`
-	Error  string          `json:"error,omitempty"` // empty: it was done
-	Hint   string          `json:"hint,omitempty"`
+	Tunnel  string          `json:"tunnel"`
+	Did     string          `json:"did,omitempty"`     // where it is something else than what was asked for
+	Changed string          `json:"changed,omitempty"` // by a reload, and how the tunnel is
+	Took    monitor.Seconds `json:"took_seconds"`      // 0: nothing was done
+	Error   string          `json:"error,omitempty"`   // empty: it was done
+	Hint    string          `json:"hint,omitempty"`
 
 	// of forwards
 	Forward string   `json:"forward,omitempty"`   // as it was asked for

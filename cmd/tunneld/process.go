@@ -25,6 +25,8 @@ type process struct {
 	plan      func(context.Context) ([]tunnelPlan, error) // reads the configuration, now or anew
 	ask       sshconn.Asker                               // nil: nobody can be asked
 	endpoints endpoints                                   // set before run
+	follow    func([]tunnelPlan)                          // has the log show what LogLevel of these says
+	unheard   []string                                    // keywords that have no say in this process
 	limits    *tunnel.Limits                              // of all tunnels together
 	service   *systemd.Service
 	ended     chan struct{} // of one element: a tunnel has ended
@@ -50,6 +52,7 @@ type process struct {
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
 		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(),
+		follow:    func([]tunnelPlan) {},
 		service:   systemd.NewService(log),
 		ended:     make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
@@ -70,6 +73,7 @@ func (p *process) run(alive context.Context) error {
 	if err != nil || len(plans) == 0 {
 		return err
 	}
+	p.follow(plans)
 	if err := p.claim(alive, plans); err != nil {
 		return err
 	}

@@ -4,20 +4,25 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/difference"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
 // outcome is what a reload has done to a tunnel.
 type outcome struct {
-	name   string
-	did    string                      // "started", "stopped, …", "forgotten, …"; empty: its options are the new ones
-	err    error                       // nil: it was done
-	settle func(context.Context) error // waits for what goes on, and returns why that has failed; nil: nothing does
+	name    string
+	did     string    // "started", "stopped, …", "forgotten, …"; empty: its options are the new ones
+	changed string    // what differs, in words; empty: there is nothing to say
+	err     error     // nil: it was done
+	settled *settling // what goes on, such as a new login; nil: nothing does
+	still   bool      // nothing was done, so that no time is of interest
 }
 
 var (
@@ -53,10 +58,11 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 	p.log.Info("configuration reloaded")
 	change := p.sockets.Begin()
 	defer change.End()
-	s := p.divide(p.leaveDown(plans))
+	plans, outcomes := p.leaveDown(plans)
+	s := p.divide(plans)
 	s.offer(alive, change)
+	defer p.adopted() // in the end: what could not be reloaded has no say
 
-	var outcomes []outcome
 	for i, r := range s.kept {
 		outcomes = append(outcomes, p.renew(alive, running, s.renewed[i], r, change))
 	}
@@ -86,13 +92,30 @@ func (p *process) unreadNow(plans []tunnelPlan) error {
 
 // leaveDown takes out the plans of tunnels that somebody has put down. One that is no longer configured is forgotten: it
 // may come back as another.
-func (p *process) leaveDown(plans []tunnelPlan) []tunnelPlan {
+func (p *process) leaveDown(plans []tunnelPlan) ([]tunnelPlan, []outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.down = slices.DeleteFunc(p.down, func(name string) bool {
 		return !slices.ContainsFunc(plans, func(plan tunnelPlan) bool { return plan.name == name })
 	})
-	return slices.DeleteFunc(plans, func(plan tunnelPlan) bool { return slices.Contains(p.down, plan.name) })
+	var outcomes []outcome
+	left := slices.DeleteFunc(plans, func(plan tunnelPlan) bool {
+		if !slices.Contains(p.down, plan.name) {
+			return false
+		}
+		outcomes = append(outcomes, outcome{name: plan.name, did: "stays down: somebody has stopped it", still: true})
+		return true
+	})
+	return left, outcomes
+}
+
+// adopted has the log follow the options that the tunnels live by.
+func (p *process) adopted() {
+	var plans []tunnelPlan
+	for _, r := range p.live() {
+		plans = append(plans, r.plan)
+	}
+	p.follow(plans)
 }
 
 // division is who goes on, who begins and who ends with a reload.
@@ -137,6 +160,7 @@ func (s *division) offer(ctx context.Context, change *tunnel.Change) {
 
 // renew has a tunnel that runs live by a new plan.
 func (p *process) renew(alive, running context.Context, plan tunnelPlan, r *runner, change *tunnel.Change) outcome {
+	o := outcome{name: plan.name, changed: difference.Between(r.plan.options, plan.options, p.unheard...)}
 	err := change.Reload(alive, r.tunnel)
 	switch {
 	case errors.Is(err, tunnel.ErrStopped):
@@ -144,19 +168,84 @@ func (p *process) renew(alive, running context.Context, plan tunnelPlan, r *runn
 	case err != nil:
 		r.log.Error("not reloaded, everything stays as it was", exit.Complaint(err)...)
 		return outcome{name: plan.name, err: err}
-	case !r.adopt(plan):
-		return outcome{name: plan.name}
 	}
-	done := make(chan error, 1)
-	p.tasks.Go(func() { done <- r.reconnect(running) })
-	return outcome{name: plan.name, settle: func(ctx context.Context) error {
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-			return context.Cause(ctx)
+	anew := r.adopt(plan)
+	o.settled = p.settle(func() (string, error) { return r.reloaded(running, o.changed, anew) })
+	return o
+}
+
+// loginTime bounds the wait for a new login after a reload. It is less than TimeoutStartSec of the unit, which bounds
+// `systemctl reload`.
+const loginTime = 45 * time.Second
+
+var errNoLoginYet = errors.New("there is no answer yet")
+
+// reloaded sees to it that a tunnel that has adopted a plan lives by it, and logs and returns in the same words what has become of
+// it. anew: that takes a new login.
+func (r *runner) reloaded(ctx context.Context, changed string, anew bool) (string, error) {
+	var failed error
+	if anew {
+		limited, cancel := context.WithTimeoutCause(ctx, loginTime, errNoLoginYet)
+		failed = r.monitor.Reconnect(limited)
+		cancel()
+		if ctx.Err() != nil {
+			return "", errBeingStopped
 		}
-	}}
+	}
+	s := r.monitor.Status()
+	if failed != nil {
+		err := &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("reloaded, but there is no new login: %w; %s", failed, withoutLogin(s)), Hint: exit.HintOf(failed)}
+		r.log.Warn("reloaded, but there is no new login", append([]any{"changed", changed}, exit.Complaint(failed)...)...)
+		return "", err
+	}
+	text := changed
+	switch {
+	case anew && s.State == monitor.Idle:
+		text += "; the next connection logs in anew"
+	case anew:
+		text += "; logged in anew"
+	case !s.State.Carries() && s.State != monitor.Idle:
+		text += "; it is not up: " + s.Summary()
+	}
+	r.log.Info("reloaded", "changed", text)
+	return text, nil
+}
+
+// withoutLogin says how a tunnel is that was to log in anew and could not.
+func withoutLogin(s monitor.Status) string {
+	switch {
+	case s.State.Carries():
+		return "the present connection goes on as it is, and the next one has the new settings"
+	case s.State == monitor.Failed:
+		return "it has failed for good"
+	}
+	return "the tunnel is down, and tries on with the new settings"
+}
+
+// settling is something that goes on after a reload: done is closed when text and err say how it went.
+type settling struct {
+	done chan struct{}
+	text string
+	err  error
+}
+
+// settle has do run in a goroutine of its own, for which run waits.
+func (p *process) settle(do func() (string, error)) *settling {
+	s := &settling{done: make(chan struct{})}
+	p.tasks.Go(func() {
+		defer close(s.done)
+		s.text, s.err = do()
+	})
+	return s
+}
+
+func (s *settling) wait(ctx context.Context) (string, error) {
+	select {
+	case <-s.done:
+		return s.text, s.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
 }
 
 // beginAnew starts a tunnel that the new configuration has and the old one had not, or that has failed before.
@@ -169,7 +258,7 @@ func (p *process) beginAnew(alive, running context.Context, plan tunnelPlan, cha
 	if o.err == nil {
 		var fresh []*runner
 		if fresh, o.err = p.begin(alive, running, []tunnelPlan{plan}, change); o.err == nil {
-			o.settle = fresh[0].settle
+			o.settled = p.settle(func() (string, error) { return fresh[0].begun(running) })
 			return o
 		}
 	}
@@ -211,8 +300,8 @@ func (p *process) outlives(running context.Context, s *division) bool {
 	return slices.ContainsFunc(left, func(r *runner) bool { return r.settle(running) == nil })
 }
 
-// steerReload answers with what became of the tunnels that the request names, and of all others that were started, stopped
-// or have failed.
+// steerReload answers with what became of the tunnels that the request names, and of all others that have changed, were started or
+// stopped, or have failed.
 func (p *process) steerReload(reload func() ([]outcome, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, req *http.Request) {
 		meant, err := p.named(req.URL.Query()["tunnel"])
@@ -233,12 +322,15 @@ func (p *process) steerReload(reload func() ([]outcome, error)) http.HandlerFunc
 		}
 		for _, o := range outcomes {
 			asked := find(meant, o.name) != nil
-			if o.err == nil && o.settle != nil {
-				o.err = o.settle(req.Context())
+			if o.err == nil && o.settled != nil {
+				o.changed, o.err = o.settled.wait(req.Context())
 			}
-			if asked || o.did != "" || o.err != nil {
+			if asked || o.did != "" || o.err != nil || o.changed != "" && o.changed != difference.Nothing {
 				result := newResult(o.name, began, o.err)
-				result.Did = o.did
+				result.Did, result.Changed = o.did, o.changed
+				if o.still {
+					result.Took = 0
+				}
 				answer.Results = append(answer.Results, result)
 			}
 		}

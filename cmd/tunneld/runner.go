@@ -113,6 +113,16 @@ func (r *runner) settle(ctx context.Context) error {
 	return nil
 }
 
+// begun waits until the first attempt of a tunnel that a reload has started is over, and returns how it is.
+func (r *runner) begun(ctx context.Context) (string, error) {
+	if err := r.settle(ctx); err != nil {
+		return "", err
+	}
+	text := r.monitor.Status().Summary()
+	r.log.Info("started by a reload", "now", text)
+	return text, nil
+}
+
 // reconnect replaces the connection, the new one first, and says so if that fails.
 func (r *runner) reconnect(ctx context.Context) error {
 	err := r.monitor.Reconnect(ctx)

@@ -43,6 +43,7 @@ With -f it goes into the background once the local ports are bound and the first
 long; what has to be asked is asked before.
 
 SIGTERM and SIGINT stop it (another one, a second or more later, at once), SIGHUP re-reads the configuration, SIGUSR1 reconnects.
+Closing its terminal ends it as it ends ssh, unless nohup(1) or setsid(1) has started it.
 Exit codes: 0 asked to stop, 1 gave up, 2 usage, configuration or a local port, 3 refused: host key, authentication,
 no common algorithm.`,
 		RunE: func(cmd *cobra.Command, aliases []string) error {
@@ -112,14 +113,12 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 		return err
 	}
 	defer pid1.Reap(log.Logger)()
-	read := func(ctx context.Context) ([]tunnelPlan, error) {
-		plans, err := plan(ctx, &flags.ssh, aliases, flags.name)
-		if err == nil {
-			log.adopt(plans)
-		}
-		return plans, err
-	}
+	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
 	p := newProcess(log.Logger, read, prompt.New(log.screen))
+	p.follow = log.adopt
+	if log.fixed {
+		p.unheard = []string{"LogLevel"}
+	}
 	p.endpoints = endpoints{listen: flags.listen, pidFile: flags.pidFile}
 	if first != nil {
 		p.departure = &departure{first, log}
