@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"syscall"
@@ -64,10 +65,14 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 // errSecondSignal ends the process at once: a person does not want to wait for open connections.
 var errSecondSignal = &exit.Error{Code: exit.OK}
 
+// errQuit ends the process at once as well, for SIGQUIT, which is no orderly end.
+var errQuit = &exit.Error{Code: exit.GaveUp}
+
 // run binds every local listener, or none, then keeps the tunnels up until it is asked to stop or nothing is left to try.
 // A tunnel that fails for good does not take the others down; its error is part of what run returns.
 func (p *process) run(alive context.Context) error {
 	defer keepHeadroom()()
+	tty := watchTerminal()
 	signals := notifySignals()
 	plans, err := p.firstPlan(alive)
 	if err != nil || len(plans) == 0 {
@@ -96,8 +101,8 @@ func (p *process) run(alive context.Context) error {
 		p.tasks.Go(func() { p.left <- p.departure.leave(running, p, runners, plans) })
 	}
 	var asked stopRequest
-	err = p.loop(running, signals, &asked, stop, func() { reload() })
-	if err != errSecondSignal {
+	err = p.loop(running, signals, tty, &asked, stop, func() { reload() })
+	if err != errSecondSignal && err != errQuit {
 		stop()
 		err = p.finish(signals, &asked, err)
 	}
@@ -133,11 +138,23 @@ func (p *process) finish(signals <-chan os.Signal, asked *stopRequest, err error
 		case <-done:
 			return err
 		case s := <-signals:
-			if isStop(s) && asked.again(time.Now()) {
+			switch {
+			case s == syscall.SIGQUIT:
+				return p.quit()
+			case isStop(s) && asked.again(time.Now()):
 				return errSecondSignal
 			}
 		}
 	}
+}
+
+// quit ends the process for SIGQUIT, with one line. Who debugs it sees before that what each goroutine does.
+func (p *process) quit() error {
+	if p.log.Enabled(context.Background(), slog.LevelDebug) {
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // in full
+	}
+	p.log.Warn("exiting at once", "signal", syscall.SIGQUIT.String())
+	return errQuit
 }
 
 // lookupPause is the time between two attempts to resolve what CanonicalizeHostname asks for.
@@ -146,7 +163,7 @@ const lookupPause = 5 * time.Second
 // firstPlan reads the configuration, which may run programs and so take long. A name that CanonicalizeHostname cannot
 // resolve is tried again for ever: the name server may come later than we do. No plans and no error: it was asked to stop.
 func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
-	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer cancel()
 	for try := 1; ; try++ {
 		plans, err := p.plan(reading)
@@ -171,7 +188,7 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 }
 
 // loop reacts to what happens until every tunnel has ended.
-func (p *process) loop(running context.Context, signals <-chan os.Signal, asked *stopRequest, stop, reload func()) error {
+func (p *process) loop(running context.Context, signals <-chan os.Signal, tty *controlling, asked *stopRequest, stop, reload func()) error {
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
 	tick := time.NewTicker(statusEvery)
@@ -189,18 +206,23 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, asked 
 			}
 		case <-p.changed:
 			p.statusLine(&told)
-		case <-tick.C:
+		case now := <-tick.C:
+			tty.look(now)
 			p.statusLine(&told)
 		case <-watchdog:
 			p.service.Feed(p.heartbeat())
 		case s := <-signals:
+			hungUp := s == syscall.SIGHUP && tty.hungUp(time.Now())
+			stops := isStop(s) || hungUp
 			switch {
-			case isStop(s) && asked.again(time.Now()):
+			case s == syscall.SIGQUIT:
+				return p.quit()
+			case stops && asked.again(time.Now()):
 				p.log.Warn("exiting at once", "signal", s.String())
 				return errSecondSignal
-			case isStop(s) && asked.repeated:
+			case stops && asked.repeated:
 				p.log.Debug("the same signal once more", "signal", s.String())
-			case s == syscall.SIGHUP:
+			case s == syscall.SIGHUP && !hungUp:
 				p.tasks.Go(reload)
 			case s == syscall.SIGUSR1:
 				p.reconnect(running)

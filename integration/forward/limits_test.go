@@ -21,7 +21,7 @@ func TestNothingIsLeftOf10000Connections(t *testing.T) {
 	echoes := lab.StartTarget(t, lab.Echo).Address()
 	socket := t.TempDir() + "/s"
 	ways := append(lab.Routes(t, echoes), lab.Route{Name: "L unix", Flags: []string{"-L", socket + ":" + echoes}, Network: "unix", Address: socket, Agree: lab.Nothing})
-	options := []string{"-o", "TunneldEcho=off", "-o", "StreamLocalBindUnlink=yes"} // SIGQUIT leaves the socket behind
+	options := []string{"-o", "TunneldEcho=off", "-o", "StreamLocalBindUnlink=yes"} // SIGABRT leaves the socket behind
 	fresh := l.Open(lab.Tunneld, ways, options...)
 	before := lab.Goroutines(t, fresh)
 

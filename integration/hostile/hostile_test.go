@@ -307,7 +307,7 @@ func (o *ordeal) judge(cmd *exec.Cmd, ended <-chan struct{}) {
 			o.complain("status: %v", unanswered)
 		}
 	case <-time.After(hostileAnswer):
-		cmd.Process.Signal(syscall.SIGQUIT)
+		cmd.Process.Signal(syscall.SIGABRT) // it shows what each goroutine does
 		o.complain("it did not end within %v after SIGTERM", hostileAnswer)
 		select {
 		case <-ended:

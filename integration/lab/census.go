@@ -104,10 +104,10 @@ func Settled(c *Child) (int, map[string]int) {
 	return Descriptors(c.Pid())
 }
 
-// dump ends the program with SIGQUIT, which makes the Go runtime print all goroutines, and tells how many were started where.
+// dump ends the program with SIGABRT, which makes the Go runtime print all goroutines, and tells how many were started where.
 func dump(t testing.TB, c *Child) string {
 	t.Helper()
-	c.Signal(syscall.SIGQUIT)
+	c.Signal(syscall.SIGABRT)
 	c.WaitExit(t, Patience)
 	places := make(map[string]int)
 	head := regexp.MustCompile(`(?m)^goroutine \d+ .*\[([^\]]*)\]:\n(.*(?:\n.+)*)`)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -129,6 +130,24 @@ func (m *Terminal) End() int {
 	}
 	return m.cmd.ProcessState.ExitCode()
 }
+
+// HangUp closes the terminal, as its window's end does, and returns the program's exit code.
+func (m *Terminal) HangUp() int {
+	m.t.Helper()
+	m.keyboard.Close()
+	select {
+	case <-m.done:
+	case <-time.After(Patience):
+		m.t.Fatal("the program outlives its terminal")
+	}
+	return m.cmd.ProcessState.ExitCode()
+}
+
+// Abandon closes the terminal under a program that is to go on.
+func (m *Terminal) Abandon() { m.keyboard.Close() }
+
+// Pid is the program's.
+func (m *Terminal) Pid() int { return m.cmd.Process.Pid }
 
 // Resize makes the window another size.
 func (m *Terminal) Resize(columns, rows int) {

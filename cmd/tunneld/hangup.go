@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// controlling is the terminal that controls the process. It tells a SIGHUP of its end, which ends `up` as it ends ssh, from one that
+// asks for a reload.
+type controlling struct {
+	watched bool      // there is one, and nohup(1) has not told the process to outlive it
+	gone    time.Time // when it was first seen to be gone; zero: it is there, as far as is known
+}
+
+// watchTerminal must be called before anybody catches SIGHUP: then it can be told whether it is ignored, as by nohup(1). A process
+// that has left its terminal, or never had one, such as after -f or under systemd, watches none.
+func watchTerminal() *controlling {
+	return &controlling{watched: !signal.Ignored(syscall.SIGHUP) && hasTerminal()}
+}
+
+// hasTerminal reports whether a terminal controls this process. It does not any more once it is closed, or once the shell on it
+// has ended (tty_ioctl(4), TIOCNOTTY).
+func hasTerminal() bool {
+	fd, err := syscall.Open("/dev/tty", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	return syscall.Close(fd) == nil
+}
+
+// look notices that the terminal is gone. It is called now and then.
+func (t *controlling) look(now time.Time) {
+	if t.watched && t.gone.IsZero() && !hasTerminal() {
+		t.gone = now
+	}
+}
+
+// outlived is the time after which a SIGHUP has nothing to do with the end of the terminal: the shell has not sent one, because
+// the process was disowned.
+const outlived = 10 * time.Second
+
+// hungUp reports whether a SIGHUP that comes now means that the terminal was closed.
+func (t *controlling) hungUp(now time.Time) bool {
+	t.look(now)
+	return !t.gone.IsZero() && now.Sub(t.gone) < outlived
+}
