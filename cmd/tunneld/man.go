@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/build"
 	"github.com/tunneld/tunneld/cmd/tunneld/manual"
 )
 
@@ -23,5 +24,5 @@ func manCommand() *cobra.Command {
 }
 
 func manualPage(root *cobra.Command) string {
-	return manual.Page(root, sshFlagsHelp, manual.Made{Version: versionText(), Date: changedOn()})
+	return manual.Page(root, sshFlagsHelp, manual.Made{Version: versionText(), Date: build.Date()})
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/hangup"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor/netmon"
@@ -72,7 +73,7 @@ var errQuit = &exit.Error{Code: exit.GaveUp}
 // A tunnel that fails for good does not take the others down; its error is part of what run returns.
 func (p *process) run(alive context.Context) error {
 	defer keepHeadroom()()
-	tty := watchTerminal()
+	tty := hangup.Watch()
 	signals := notifySignals()
 	plans, err := p.firstPlan(alive)
 	if err != nil || len(plans) == 0 {
@@ -188,7 +189,7 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 }
 
 // loop reacts to what happens until every tunnel has ended.
-func (p *process) loop(running context.Context, signals <-chan os.Signal, tty *controlling, asked *stopRequest, stop, reload func()) error {
+func (p *process) loop(running context.Context, signals <-chan os.Signal, tty *hangup.Terminal, asked *stopRequest, stop, reload func()) error {
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
 	tick := time.NewTicker(statusEvery)
@@ -204,15 +205,16 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, tty *c
 			if err != nil {
 				return err
 			}
+			tty.Left()
 		case <-p.changed:
 			p.statusLine(&told)
 		case now := <-tick.C:
-			tty.look(now)
+			tty.Look(now)
 			p.statusLine(&told)
 		case <-watchdog:
 			p.service.Feed(p.heartbeat())
 		case s := <-signals:
-			hungUp := s == syscall.SIGHUP && tty.hungUp(time.Now())
+			hungUp := s == syscall.SIGHUP && tty.HungUp(time.Now())
 			stops := isStop(s) || hungUp
 			switch {
 			case s == syscall.SIGQUIT:

@@ -11,8 +11,8 @@ import (
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
-// onTerminal starts `tunneld up one` with a terminal for its own, behind the words of prefix.
-func onTerminal(t *testing.T, l *lab.Lab, prefix ...string) *lab.Terminal {
+// upOnTerminal starts `tunneld up one` with a terminal for its own, behind the words of prefix.
+func upOnTerminal(t *testing.T, l *lab.Lab, prefix ...string) *lab.Terminal {
 	t.Helper()
 	words := append(prefix, l.Account.Binary(), "up", "one", "-F", l.Account.Path("config"), "--pidfile", l.Account.Path("pid"))
 	cmd := exec.Command(words[0], words[1:]...)
@@ -30,7 +30,7 @@ func onTerminal(t *testing.T, l *lab.Lab, prefix ...string) *lab.Terminal {
 func TestClosedTerminalEndsUp(t *testing.T) {
 	t.Parallel()
 	l, one, _ := two(t)
-	m := onTerminal(t, l)
+	m := upOnTerminal(t, l)
 	lab.Check(t, syscall.Kill(m.Pid(), syscall.SIGHUP))
 	m.Wait("configuration reloaded")
 	lab.Check(t, one.Works(lab.Patience))
@@ -50,7 +50,7 @@ func TestNohupOutlivesTheTerminal(t *testing.T) {
 			t.Parallel()
 			lab.Need(t, prefix[0])
 			l, one, _ := two(t)
-			m := onTerminal(t, l, prefix...)
+			m := upOnTerminal(t, l, prefix...)
 			text, err := os.ReadFile(l.Account.Path("pid"))
 			if err != nil {
 				t.Fatal(err)

@@ -1,4 +1,4 @@
-package main
+package hangup
 
 import (
 	"testing"
@@ -8,13 +8,17 @@ import (
 // Long after its terminal has gone, a process that was disowned reloads by SIGHUP.
 func TestHangupOfADisownedProcessReloads(t *testing.T) {
 	now := time.Now()
-	if (&controlling{gone: now}).hungUp(now.Add(outlived)) {
+	if (&Terminal{gone: now}).HungUp(now.Add(outlived)) {
 		t.Error("it would end")
 	}
-	if !(&controlling{gone: now}).hungUp(now.Add(time.Second)) {
+	if !(&Terminal{gone: now}).HungUp(now.Add(time.Second)) {
 		t.Error("it would outlive its terminal")
 	}
-	if (&controlling{}).hungUp(now) {
+	if (&Terminal{}).HungUp(now) {
 		t.Error("it has no terminal that could have been closed")
+	}
+	left := &Terminal{watched: true, gone: now}
+	if left.Left(); left.HungUp(now) {
+		t.Error("it has left that terminal")
 	}
 }

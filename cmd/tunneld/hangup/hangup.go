@@ -1,4 +1,5 @@
-package main
+// Package hangup tells a SIGHUP of a terminal's end, which ends `tunneld up` as it ends ssh, from one that asks for a reload.
+package hangup
 
 import (
 	"os/signal"
@@ -6,17 +7,16 @@ import (
 	"time"
 )
 
-// controlling is the terminal that controls the process. It tells a SIGHUP of its end, which ends `up` as it ends ssh, from one that
-// asks for a reload.
-type controlling struct {
+// Terminal is the one that controls the process. It is used by one goroutine.
+type Terminal struct {
 	watched bool      // there is one, and nohup(1) has not told the process to outlive it
 	gone    time.Time // when it was first seen to be gone; zero: it is there, as far as is known
 }
 
-// watchTerminal must be called before anybody catches SIGHUP: then it can be told whether it is ignored, as by nohup(1). A process
+// Watch must be called before anybody catches SIGHUP: then it can be told whether it is ignored, as by nohup(1). A process
 // that has left its terminal, or never had one, such as after -f or under systemd, watches none.
-func watchTerminal() *controlling {
-	return &controlling{watched: !signal.Ignored(syscall.SIGHUP) && hasTerminal()}
+func Watch() *Terminal {
+	return &Terminal{watched: !signal.Ignored(syscall.SIGHUP) && hasTerminal()}
 }
 
 // hasTerminal reports whether a terminal controls this process. It does not any more once it is closed, or once the shell on it
@@ -29,8 +29,8 @@ func hasTerminal() bool {
 	return syscall.Close(fd) == nil
 }
 
-// look notices that the terminal is gone. It is called now and then.
-func (t *controlling) look(now time.Time) {
+// Look notices that the terminal is gone. It is to be called every few seconds.
+func (t *Terminal) Look(now time.Time) {
 	if t.watched && t.gone.IsZero() && !hasTerminal() {
 		t.gone = now
 	}
@@ -40,8 +40,11 @@ func (t *controlling) look(now time.Time) {
 // the process was disowned.
 const outlived = 10 * time.Second
 
-// hungUp reports whether a SIGHUP that comes now means that the terminal was closed.
-func (t *controlling) hungUp(now time.Time) bool {
-	t.look(now)
+// HungUp reports whether a SIGHUP that comes now means that the terminal was closed.
+func (t *Terminal) HungUp(now time.Time) bool {
+	t.Look(now)
 	return !t.gone.IsZero() && now.Sub(t.gone) < outlived
 }
+
+// Left notes that the process has left its terminal by itself (-f): nothing that happens to that is its business any more.
+func (t *Terminal) Left() { *t = Terminal{} }
