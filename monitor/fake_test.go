@@ -24,8 +24,10 @@ type fakeTunnel struct {
 	began    time.Time
 	attempts []time.Duration // when, since began
 	live     []*fakeSession
+	further  []*fakeSession // made for sessions alone
 	retired  []*fakeSession
 	forwards []tunnel.ForwardStatus
+	riders   tunnel.Carried
 	shut     bool
 	wanted   chan struct{}
 }
@@ -89,7 +91,7 @@ func (f *fakeTunnel) Retire(ctx context.Context, s Session) error {
 
 func (f *fakeTunnel) Shutdown(ctx context.Context) error {
 	f.mu.Lock()
-	live := slices.Clone(f.live)
+	live := slices.Concat(f.live, f.further)
 	f.shut = true
 	f.mu.Unlock()
 	for _, s := range live {
@@ -102,6 +104,12 @@ func (f *fakeTunnel) Forwards() []tunnel.ForwardStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.forwards)
+}
+
+func (f *fakeTunnel) Riders() tunnel.Carried {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.riders
 }
 
 func (f *fakeTunnel) Wanted() <-chan struct{} { return f.wanted }

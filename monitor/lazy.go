@@ -86,8 +86,8 @@ func (m *Monitor) watchIdle(ctx context.Context, idle time.Duration) {
 	}
 }
 
-// use returns how many connections are open or wait, and how many there have been. A forward at the server, which was added
-// to a lazy tunnel, is use: nobody here could tell when it is not.
+// use returns how many connections are open or wait, those of programs that ride on the tunnel included, and how many there
+// have been. A forward at the server, which was added to a lazy tunnel, is use: nobody here could tell when it is not.
 func (m *Monitor) use() (open, total int64) {
 	for _, f := range m.tunnel.Forwards() {
 		open += f.Open + f.Held
@@ -96,5 +96,6 @@ func (m *Monitor) use() (open, total int64) {
 			open++
 		}
 	}
-	return open, total
+	riders := m.tunnel.Riders()
+	return open + riders.Open + riders.Held, total + riders.Total
 }

@@ -50,8 +50,10 @@ type Monitor struct {
 	tunnel  Tunnel
 	slots   []*slot
 	demand  *demand
-	first   chan struct{}  // closed when the first session of all is up
-	wg      sync.WaitGroup // attempts, probes and retiring sessions; waited for by Run
+	annexes annexes
+	further atomic.Pointer[[]*slot] // of annexes; replaced under mu
+	first   chan struct{}           // closed when the first session of all is up
+	wg      sync.WaitGroup          // attempts, probes and retiring sessions; waited for by Run
 
 	mu         sync.Mutex // guards all following fields, and the record of each slot
 	state      State
@@ -75,15 +77,17 @@ type Monitor struct {
 func New(cfg Config, t Tunnel) *Monitor {
 	now := time.Now()
 	m := &Monitor{
-		cfg:    cfg,
-		log:    cfg.Log.With("tunnel", cfg.Name),
-		tunnel: t,
-		demand: newDemand(lazy(cfg.Options) == 0),
-		first:  make(chan struct{}),
-		state:  Idle,
-		since:  now,
-		counts: newCounters(),
+		cfg:     cfg,
+		log:     cfg.Log.With("tunnel", cfg.Name),
+		tunnel:  t,
+		demand:  newDemand(lazy(cfg.Options) == 0),
+		first:   make(chan struct{}),
+		annexes: annexes{made: make(chan Session), over: make(chan struct{})},
+		state:   Idle,
+		since:   now,
+		counts:  newCounters(),
 	}
+	m.further.Store(new([]*slot))
 	m.opts.Store(cfg.Options)
 	for i := range max(1, cfg.Options.Connections) {
 		m.slots = append(m.slots, newSlot(m, i+1, now))
@@ -101,6 +105,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 	if idle := lazy(m.cfg.Options); idle > 0 {
 		m.wg.Go(func() { m.watchIdle(ctx, idle) })
 	}
+	m.wg.Go(func() { m.watchAnnexes(ctx) })
 	var slots sync.WaitGroup
 	for _, l := range m.slots {
 		slots.Go(func() { l.run(ctx, end) })
@@ -122,6 +127,7 @@ func (m *Monitor) Run(ctx context.Context) error {
 func (m *Monitor) Adopt(o *config.Options) {
 	m.opts.Store(o)
 	m.version.Add(1)
+	m.annexes.hurry()
 }
 
 func (m *Monitor) options() *config.Options { return m.opts.Load() }
@@ -142,7 +148,7 @@ func (m *Monitor) shutdown(ctx context.Context) {
 
 // finalCounts adds the last counts of the sessions that Shutdown has closed.
 func (m *Monitor) finalCounts() {
-	for _, l := range m.slots {
+	for l := range m.everySlot {
 		s := l.rec.session // nobody writes it any more
 		if s == nil {
 			continue

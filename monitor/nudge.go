@@ -19,7 +19,8 @@ type nudge struct {
 }
 
 func (m *Monitor) nudge(k nudge) {
-	for _, l := range m.slots {
+	m.annexes.hurry()
+	for l := range m.everySlot {
 		if k.strict {
 			select { // makes room: a strict one says more
 			case <-l.nudge:

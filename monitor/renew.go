@@ -91,9 +91,7 @@ func (w *supervision) spare(now time.Time) spare {
 
 // renew begins an attempt if there is a reason, and drops one for which there is none any more.
 func (w *supervision) renew(ctx context.Context, now time.Time) {
-	if w.stale = ""; now.Sub(w.up) >= keysLeast {
-		w.stale = w.s.StaleKeys()
-	}
+	w.lookAtKeys(now)
 	l, why := w.l, w.reason(now)
 	switch {
 	case why == "" && l.attempt != nil:
@@ -111,6 +109,13 @@ func (w *supervision) renew(ctx context.Context, now time.Time) {
 	if why != w.why {
 		w.why = why
 		l.m.update(func(time.Time) { l.rec.replacing = why })
+	}
+}
+
+// lookAtKeys finds out whether its keys have been used for long enough.
+func (w *supervision) lookAtKeys(now time.Time) {
+	if w.stale = ""; now.Sub(w.up) >= keysLeast {
+		w.stale = w.s.StaleKeys()
 	}
 }
 

@@ -13,12 +13,13 @@ var ErrStopped = errors.New("the tunnel has stopped")
 // Reconnect makes a new session in each slot, and retires the old one once the new one is up. Where no session lives it
 // cuts the wait short or joins the attempt that runs. It blocks until each slot has a new session or its attempt has
 // failed, and returns the errors of those. Nothing is lost by a failure: the old session goes on. A slot that is Idle has
-// nothing to replace.
+// nothing to replace. Connections for sessions alone (Annex) take no more of them.
 func (m *Monitor) Reconnect(ctx context.Context) error {
 	var results []<-chan error
 	for _, l := range m.slots {
 		results = append(results, l.request())
 	}
+	m.renewAnnexes()
 	var errs []error
 	for _, result := range results {
 		select {

@@ -17,7 +17,7 @@ func (m *Monitor) Status() Status {
 // snapshot returns the status and the counters of one moment. Sessions and forwards are asked without the lock.
 func (m *Monitor) snapshot() (Status, counters) {
 	o := m.options()
-	forwards := m.tunnel.Forwards()
+	forwards, riders := m.tunnel.Forwards(), m.tunnel.Riders()
 	m.mu.Lock()
 	now := time.Now()
 	s := Status{
@@ -27,9 +27,12 @@ func (m *Monitor) snapshot() (Status, counters) {
 		LastOutage: m.lastOutage, Events: m.cfg.Events.recent(), Drain: Seconds(o.Drain),
 		BytesIn: m.counts.bytesIn, BytesOut: m.counts.bytesOut,
 	}
-	var records []record
+	var records, further []record
 	for _, l := range m.slots {
 		records = append(records, l.rec)
+	}
+	for _, l := range *m.further.Load() {
+		further = append(further, l.rec)
 	}
 	retiring := append([]*retiring(nil), m.retiring...)
 	counts := m.counts.clone()
@@ -41,6 +44,9 @@ func (m *Monitor) snapshot() (Status, counters) {
 	}
 	for i, r := range records {
 		s.Sessions = append(s.Sessions, r.status(i+1))
+	}
+	for _, r := range further {
+		s.Sessions = append(s.Sessions, r.status(0))
 	}
 	for _, r := range retiring {
 		s.Sessions = append(s.Sessions, r.status())
@@ -58,6 +64,7 @@ func (m *Monitor) snapshot() (Status, counters) {
 		s.Master = m.cfg.Master()
 	}
 	s.Missing = s.Unready()
+	s.Open, s.Held = s.Open+riders.Open, s.Held+riders.Held
 	return s, counts
 }
 
@@ -65,7 +72,7 @@ func (m *Monitor) snapshot() (Status, counters) {
 func (s *Status) describe(o *config.Options) {
 	best := s.Sessions[0]
 	for _, other := range s.Sessions[1:] {
-		if !other.Retiring && other.State.rank() > best.State.rank() {
+		if !other.Retiring && other.Slot > 0 && other.State.rank() > best.State.rank() {
 			best = other
 		}
 	}

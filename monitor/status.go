@@ -123,7 +123,7 @@ type Failure struct {
 
 // SessionStatus is one of TunneldConnections, or a session that is being retired.
 type SessionStatus struct {
-	Slot       int       `json:"slot"` // from 1
+	Slot       int       `json:"slot"` // from 1; 0: a further connection, for sessions alone, because of the server's MaxSessions
 	State      State     `json:"state"`
 	Since      time.Time `json:"since"`
 	Why        string    `json:"why,omitempty"`

@@ -63,6 +63,7 @@ type supervision struct {
 
 	homeless bool      // its address of this machine is gone, as of the last turn; looked at while a nudge is not answered
 	due      time.Time // when the next turn was to come
+	used     time.Time // when it last carried something; see spent
 
 	renewal // when to look for a better session
 }
@@ -70,7 +71,7 @@ type supervision struct {
 func (l *slot) newWatch(s Session, was time.Time) *supervision {
 	now, o := time.Now(), l.m.options()
 	return &supervision{
-		l: l, s: s, up: now, due: now,
+		l: l, s: s, up: now, due: now, used: now,
 		keepalive:        newKeepalive(o, now),
 		echo:             newEcho(o, now),
 		keepaliveResults: make(chan answer, 1),
@@ -139,6 +140,9 @@ func (w *supervision) turn(running, probing context.Context) error {
 		w.l.m.probe(probing, w.echoes, w.s.Echo)
 	}
 	w.judge(now)
+	if w.l.isAnnex() {
+		return w.spent(now)
+	}
 	w.renew(running, now)
 	return nil
 }
@@ -167,6 +171,10 @@ func (w *supervision) nudged(ctx context.Context, k nudge) {
 
 // wanted has a person who asks for a new session served at once, whatever the wait after earlier attempts.
 func (w *supervision) wanted(ctx context.Context) {
+	if w.l.isAnnex() {
+		w.asked = true
+		return
+	}
 	if w.asked = w.l.serve(ctx); w.asked {
 		w.earliest = time.Time{}
 	}

@@ -31,6 +31,9 @@ type Tunnel interface {
 	// Forwards returns a snapshot of each forward.
 	Forwards() []tunnel.ForwardStatus
 
+	// Riders returns what programs carry that ride on the tunnel.
+	Riders() tunnel.Carried
+
 	// Wanted receives a value when a local connection waits and no session lives: a channel of one. Read only for
 	// TunneldLazy.
 	Wanted() <-chan struct{}

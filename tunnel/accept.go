@@ -50,7 +50,7 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, room func
 // awaitRoom waits until the forward may have another connection, and some descriptors are left to spare.
 func (f *localForward) awaitRoom(ctx context.Context) {
 	over := func() {}
-	f.share.await(ctx, func() { over = f.limited.wait(f.log, errManyClients) })
+	f.share.Await(ctx, func() { over = f.limited.wait(f.log, errManyClients) })
 	over()
 	if !descriptorsScarce() {
 		return

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,19 +13,25 @@ import (
 	"github.com/tunneld/tunneld/tunnel/interactive"
 )
 
-// maxAnnexes bounds the connections that are made because a server allows so many sessions on each (MaxSessions in
-// sshd_config(5), 10 by default).
-const maxAnnexes = 31
+// The bounds of connections that are made because a server allows so many sessions on each (MaxSessions in sshd_config(5), 10
+// by default).
+const (
+	maxAnnexes = 31 // there are
+	maxMaking  = 4  // logins at once: sshd begins to drop them at 10 (MaxStartups)
+)
 
-// annexes are connections that carry sessions alone, which had no room on those that the monitor keeps. The zero value is
-// ready.
+// annexes are connections that carry sessions alone, which had no room on those that the monitor keeps. Whoever needs one
+// waits for the logins that are under way, however many wait. The zero value is ready.
 type annexes struct {
-	more   func(context.Context) (*Session, error) // makes one; nil: none are made
-	making sync.Mutex                              // held while one is made, so that a hundred sessions at once do not make a hundred
+	more func(context.Context) (*Session, error) // makes one; nil: none are made
 
-	mu     sync.Mutex // guards all following fields
-	live   []annexed
-	closed bool
+	mu      sync.Mutex // guards all following fields
+	live    []annexed
+	waiting int     // sessions without a seat
+	logins  *logins // that they wait for; nil: none is under way
+	making  int     // logins under way, those included that nobody waits for any more
+	closed  bool
+	running sync.WaitGroup // logins; grows under mu
 }
 
 // annexed is one of them, with the options that it was made by.
@@ -33,30 +40,38 @@ type annexed struct {
 	options *config.Options
 }
 
-// OnCrowded has more called when a session finds no room on the connections that there are. more returns a new connection, which
-// its maker watches, and closes when it has carried no session for a while. OnCrowded is called before Listen.
-func (t *Tunnel) OnCrowded(more func(context.Context) (*Session, error)) { t.annexes.more = more }
+// logins are under way together. annexes.mu guards them.
+type logins struct {
+	joined int // sessions that have waited for them
+	begun  int // so far
+	count  int // under way
+	end    []context.CancelFunc
+	next   chan struct{} // closed and renewed when one has ended
+	made   int           // connections
+	err    error         // of one that has failed: no more are begun beside the others; nil: none has
+}
 
-// ForwardsAgent reports whether the sessions on it may have a way to the user's agent, where they ask for it (ForwardAgent).
-func (t *Tunnel) ForwardsAgent() bool { return agentOf(t.options.Load()) != "" }
+// OnCrowded has more called when a session finds no room on the connections that there are. more returns a new connection, which
+// its maker watches, and retires when it has carried no session for a while. It fails at once while it is too early to try
+// again, and is called by several at once. OnCrowded is called before Listen.
+func (t *Tunnel) OnCrowded(more func(context.Context) (*Session, error)) { t.annexes.more = more }
 
 var errCrowded = errors.New("no room for another session on any connection")
 
-// openElsewhere opens a session on a connection that has room, if need be on a new one. refusal is what the server said on
-// the one that has none.
-func (t *Tunnel) openElsewhere(ctx context.Context, refusal error) (interactive.Channel, error) {
+// openElsewhere opens a session on a connection that has room, if need be on a new one. refusal is what its client is told
+// where there is none.
+func (t *Tunnel) openElsewhere(ctx context.Context, refusal *ssh.OpenChannelError) (interactive.Channel, error) {
 	for range maxAnnexes + 1 {
-		p, err := t.annex(ctx)
-		if err != nil {
+		p, err := t.seatElsewhere(ctx)
+		switch {
+		case err != nil && ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
 			t.log.Debug("no further connection for a session", "err", err)
 			return nil, refusal
 		}
 		ch, err := p.openSession(ctx)
-		var refused *ssh.OpenChannelError
-		switch {
-		case errors.Is(err, errSessionDown):
-			continue
-		case errors.As(err, &refused) && p.session.noteCrowded():
+		if errors.Is(err, errSessionDown) || p.crowded {
 			continue
 		}
 		return ch, err
@@ -64,57 +79,167 @@ func (t *Tunnel) openElsewhere(ctx context.Context, refusal error) (interactive.
 	return nil, refusal
 }
 
-// annex returns a place on a connection that has room for another session.
-func (t *Tunnel) annex(ctx context.Context) (*place, error) {
+func isRefusal(err error) bool {
+	_, refused := errors.AsType[*ssh.OpenChannelError](err)
+	return refused
+}
+
+// seatElsewhere returns a seat on any connection. It waits for logins where there is none.
+func (t *Tunnel) seatElsewhere(ctx context.Context) (*place, error) {
+	if p := t.freeSeat(); p != nil {
+		return p, nil
+	}
 	a := &t.annexes
-	a.making.Lock()
-	defer a.making.Unlock()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for _, s := range t.takers() {
-		if s.hasRoom() {
-			return s.place(), nil
+	a.queue()
+	defer a.unqueue()
+	var mine *logins
+	for {
+		l, next, err := t.makeAnnexes(ctx, mine)
+		if err != nil {
+			return nil, err
+		}
+		mine = l
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+		if p := t.freeSeat(); p != nil {
+			return p, nil
 		}
 	}
-	if a.more == nil || len(a.sessions()) >= maxAnnexes {
-		return nil, errCrowded
-	}
-	options := t.options.Load()
-	s, err := a.more(ctx)
-	if err != nil {
-		return nil, err
-	}
-	p := s.place()
-	if !a.add(annexed{s, options}) {
-		p.leave()
-		s.Close()
-		return nil, errStopping
-	}
-	return p, nil
 }
 
-// takers returns the connections that new sessions may go to. A connection that leads to where the tunnel led before a reload
-// keeps its sessions and takes no other.
-func (t *Tunnel) takers() []*Session {
-	sessions, now := t.pool.sessions(), t.options.Load()
-	for _, s := range t.annexes.sessions() {
+// freeSeat returns a seat on the least loaded connection that has one: of those that carry the forwards, else of the others,
+// so that these end. It is nil where there is none.
+func (t *Tunnel) freeSeat() *place {
+	for _, list := range [][]*Session{t.pool.sessions(), t.annexes.takers(t.options.Load())} {
+		slices.SortStableFunc(list, func(a, b *Session) int { return cmp.Compare(a.Open(), b.Open()) })
+		for _, s := range list {
+			if s.broken() || s.isLeaving() {
+				continue
+			}
+			p := s.place()
+			if p.sit() {
+				return p
+			}
+			p.leave()
+		}
+	}
+	return nil
+}
+
+// mostSeats returns how many sessions the server allows on a connection, as far as is known; 0: it is not.
+func (t *Tunnel) mostSeats() (most int) {
+	for _, s := range slices.Concat(t.pool.sessions(), t.annexes.takers(t.options.Load())) {
+		most = max(most, s.seats.Known())
+	}
+	return most
+}
+
+// takers returns those that new sessions may go to. A connection that leads to where the tunnel led before a reload keeps its
+// sessions and takes no other.
+func (a *annexes) takers(now *config.Options) (list []*Session) {
+	for _, s := range a.sessions() {
 		if s.options.SameConnection(now) {
-			sessions = append(sessions, s.Session)
+			list = append(list, s.Session)
 		}
 	}
-	return sessions
+	return list
 }
 
-// add adds s. It is false after close.
-func (a *annexes) add(s annexed) bool {
+// queue counts a session without a seat.
+func (a *annexes) queue() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.closed {
-		return false
+	a.waiting++
+}
+
+// unqueue is the end of queue. Logins that nobody waits for any more are given up.
+func (a *annexes) unqueue() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.waiting--; a.waiting == 0 {
+		a.giveUpLocked()
 	}
-	a.live = append(a.live, s)
-	return true
+}
+
+func (a *annexes) giveUpLocked() {
+	if a.logins == nil {
+		return
+	}
+	for _, end := range a.logins.end {
+		end()
+	}
+	a.logins = nil
+}
+
+// makeAnnexes sees to it that as many logins are under way as those who wait need, and returns these and what is closed when
+// one has ended. mine are those that the caller has waited for before: where all of them have failed, that is the error.
+func (t *Tunnel) makeAnnexes(ctx context.Context, mine *logins) (l *logins, next <-chan struct{}, err error) {
+	most, a := max(1, t.mostSeats()), &t.annexes
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.closed:
+		return nil, nil, errStopping
+	case a.more == nil:
+		return nil, nil, errCrowded
+	case mine != nil && mine.count == 0 && mine.made == 0:
+		return nil, nil, mine.err
+	case a.logins == nil:
+		a.logins = &logins{next: make(chan struct{})}
+	}
+	if l = a.logins; l != mine {
+		l.joined++
+	}
+	for l.err == nil && l.begun*most < l.joined && l.count < maxMaking && len(a.live)+a.making < maxAnnexes {
+		a.beginLocked(ctx, t, l)
+	}
+	if l.count == 0 {
+		a.logins = nil
+		return nil, nil, errCrowded
+	}
+	return l, l.next, nil
+}
+
+// beginLocked begins a login, which is everybody's who waits: it outlives the one that needed it first.
+func (a *annexes) beginLocked(ctx context.Context, t *Tunnel, l *logins) {
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
+	l.begun++
+	l.count++
+	l.end = append(l.end, end)
+	a.making++
+	a.running.Go(func() {
+		defer end()
+		options := t.options.Load()
+		s, err := a.more(ctx)
+		if err == nil {
+			s.seats.Expect(t.mostSeats())
+		}
+		a.ended(l, annexed{s, options}, err)
+	})
+}
+
+// ended takes over the result of a login, and tells those who wait.
+func (a *annexes) ended(l *logins, made annexed, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.making--
+	switch {
+	case err != nil:
+		l.err = err
+	case a.closed:
+		made.Close()
+	default:
+		l.made++
+		a.live = append(a.live, made)
+	}
+	if l.count--; l.count == 0 && a.logins == l {
+		a.logins = nil
+	}
+	close(l.next)
+	l.next = make(chan struct{})
 }
 
 // sessions returns those that live.
@@ -125,73 +250,15 @@ func (a *annexes) sessions() []annexed {
 	return slices.Clone(a.live)
 }
 
-// close returns those that live, for the last time: no more are made.
+// close returns those that live, for the last time: no more are made. It waits for the logins that are under way, which it ends.
 func (a *annexes) close() (live []*Session) {
+	a.mu.Lock()
+	a.closed = true
+	a.giveUpLocked()
+	a.mu.Unlock()
+	a.running.Wait()
 	for _, s := range a.sessions() {
 		live = append(live, s.Session)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.closed, a.live = true, nil
 	return live
-}
-
-// sessionKind is the channel of a shell, a command or a subsystem (RFC 4254 §6.1).
-const sessionKind = "session"
-
-// OpenFor asks the server for a channel on behalf of a program that rides on the tunnel. Without a connection it waits as any
-// client does, up to the hold time, and it asks again where one ends before the server has answered. A session that the
-// server refuses for there being too many on a connection goes to another one, see OnCrowded. A refusal is an
-// *ssh.OpenChannelError.
-func (t *Tunnel) OpenFor(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
-	who := caller{number: t.pool.arrive(), forward: "programs", count: new(counter)}
-	for {
-		p, err := t.hold(ctx, who)
-		if err != nil {
-			return nil, err
-		}
-		if kind == sessionKind {
-			p = t.roomier(p)
-		}
-		ch, err := p.openKind(ctx, kind, payload)
-		var refused *ssh.OpenChannelError
-		switch {
-		case errors.Is(err, errSessionDown):
-			t.pool.leave(p.session)
-			continue
-		case kind == sessionKind && errors.As(err, &refused) && p.session.noteCrowded():
-			return t.openElsewhere(ctx, err)
-		}
-		return ch, err
-	}
-}
-
-// noteCrowded notes how many sessions the server allows on s. It is false where there are none: then it refuses for another
-// reason.
-func (s *Session) noteCrowded() bool {
-	open := s.commands.Load()
-	if open > 0 {
-		s.most.Store(open)
-	}
-	return open > 0
-}
-
-// hasRoom reports whether s may take another session, as far as is known.
-func (s *Session) hasRoom() bool {
-	most := s.most.Load()
-	return !s.broken() && (most == 0 || s.commands.Load() < most)
-}
-
-// roomier returns p, or a place on another connection where that of p is known to be full.
-func (t *Tunnel) roomier(p *place) *place {
-	if p.session.hasRoom() {
-		return p
-	}
-	for _, s := range t.takers() {
-		if s.hasRoom() {
-			p.leave()
-			return s.place()
-		}
-	}
-	return p
 }

@@ -165,7 +165,7 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 
 	for _, f := range p.goneLocals {
 		f.stopAsking()
-		f.share.leave()
+		f.share.Leave()
 		c.dropped = append(c.dropped, handover{f, f.has()})
 	}
 	for _, s := range b.displaced {

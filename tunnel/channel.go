@@ -123,12 +123,12 @@ func (p *place) open(ctx context.Context, target, kind string, payload []byte) (
 // openChannel calls the library in a goroutine of its own, since it may hang when the connection ends at the same time. A
 // channel that opens after ctx is done is closed again.
 func (s *Session) openChannel(ctx context.Context, target, kind string, payload []byte, asked func()) (ssh.Channel, <-chan *ssh.Request, error) {
-	if !s.opens.take(target) {
+	if !s.opens.Take(target) {
 		return nil, nil, errTooManyOpens
 	}
 	result := make(chan openResult, 1)
 	s.run(func() {
-		defer s.opens.release(target)
+		defer s.opens.Release(target)
 		ch, reqs, err := s.link.OpenChannel(kind, payload, asked)
 		result <- openResult{ch, reqs, err}
 	})

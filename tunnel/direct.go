@@ -24,7 +24,7 @@ func (t *Tunnel) Direct(ctx context.Context, target config.Endpoint) (*Direct, e
 	if t.directs.count() >= maxDirect {
 		return nil, errTooManyDirect
 	}
-	who := caller{number: t.pool.arrive(), forward: "programs", count: new(counter)}
+	who := caller{number: t.pool.arrive(), forward: "programs", count: &t.riders.counter}
 	kind, payload := openPayload(target, nil)
 	for {
 		p, err := t.hold(ctx, who)
@@ -50,6 +50,9 @@ func (t *Tunnel) Direct(ctx context.Context, target config.Endpoint) (*Direct, e
 func (t *Tunnel) Carry(d *Direct, conn *net.UnixConn) {
 	t.directs.add()
 	defer t.directs.done()
+	t.riders.open.Add(1)
+	t.riders.total.Add(1)
+	defer t.riders.open.Add(-1)
 	(&splice{ofProgram(conn), d.channel, new(counter), nil}).run(context.Background()) // it ends with the session
 }
 

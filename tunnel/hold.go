@@ -7,6 +7,8 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel/limit"
 )
 
 // errHeldTooLong refuses a local connection after the hold time.
@@ -33,7 +35,7 @@ func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits 
 	if taken != nil || err != nil {
 		return taken, err
 	}
-	defer p.places.release(who.forward)
+	defer p.places.Release(who.forward)
 	who.count.held.Add(1)
 	defer who.count.held.Add(-1)
 	waits()
@@ -55,7 +57,7 @@ func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits 
 }
 
 // takeOrQueue returns a place on the least loaded session, or else the caller's in the queue.
-func (p *pool) takeOrQueue(ctx context.Context, who caller, limit time.Duration) (*place, waiter, error) {
+func (p *pool) takeOrQueue(ctx context.Context, who caller, hold time.Duration) (*place, waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.draining == nil {
@@ -64,14 +66,14 @@ func (p *pool) takeOrQueue(ctx context.Context, who caller, limit time.Duration)
 		}
 	}
 	if p.places == nil {
-		p.places = newQuota(maxHeld)
+		p.places = limit.NewQuota(maxHeld)
 	}
 	switch {
-	case ctx.Err() != nil || limit <= 0:
+	case ctx.Err() != nil || hold <= 0:
 		return nil, waiter{}, errNoSession
 	case p.closed:
 		return nil, waiter{}, errStopping
-	case !p.places.take(who.forward):
+	case !p.places.Take(who.forward):
 		return nil, waiter{}, errTooManyHeld
 	}
 	mine := waiter{who.number, who.forward, time.Now(), make(chan *place, 1)}

@@ -23,7 +23,6 @@ type sessionChannel struct {
 	requests chan *ssh.Request
 	leaving  sync.Once
 	left     chan struct{} // closed by Close
-	commands int32         // 1 where it is one of Session.Commands
 	exited   atomic.Bool   // the server has said how the command ended
 }
 
@@ -60,14 +59,16 @@ func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
 
 // openKind is place.open for a channel whose owner reads its stderr and its requests.
 func (p *place) openKind(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
-	commands := int32(0)
-	if kind == sessionKind {
-		commands = 1
+	if kind == sessionKind && !p.seated {
+		p.session.seats.Occupy()
+		p.seated = true
 	}
-	p.session.commands.Add(commands)
 	ch, reqs, err := p.session.openChannel(ctx, kind, kind, payload, p.asked)
 	if err != nil {
-		p.session.commands.Add(-commands)
+		if p.seated && isRefusal(err) {
+			p.seated, p.crowded = false, p.session.seats.Refused()
+		}
+		p.rise()
 		p.leave()
 		return nil, err
 	}
@@ -75,7 +76,6 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 		channel:  &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})},
 		requests: make(chan *ssh.Request),
 		left:     make(chan struct{}),
-		commands: commands,
 	}
 	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
 	p.share()
@@ -115,7 +115,7 @@ func (c *sessionChannel) SendRequest(name string, wantReply bool, payload []byte
 func (c *sessionChannel) Close() error {
 	c.leaving.Do(func() {
 		close(c.left)
-		c.session.commands.Add(-c.commands)
+		c.place.rise()
 		c.session.run(func() { discard(&c.stderr) })
 	})
 	return c.channel.Close()
@@ -143,7 +143,7 @@ func (c *sessionChannel) Lives(ctx context.Context) bool {
 }
 
 // Commands is the number of shells, commands and subsystems that run on s. One that is quiet is not idle.
-func (s *Session) Commands() int { return int(s.commands.Load()) }
+func (s *Session) Commands() int { return s.seats.Count() }
 
 // stderrReader counts what it carries, and keeps to one reader at a time as channel.Read does.
 type stderrReader struct {

@@ -1,67 +1,18 @@
 package tunnel
 
 import (
-	"context"
 	"io"
 	"net"
 	"strconv"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
-
-func (one *share) takeAll() (n int) {
-	for one.take() {
-		n++
-	}
-	return n
-}
-
-func TestSharesLeaveRoomForOthers(t *testing.T) {
-	s := newShares(102)
-	flood := s.join(2)
-	if n := flood.takeAll(); n != 100 {
-		t.Errorf("who is alone got %d of 100 places", n)
-	}
-	for range 100 {
-		flood.release()
-	}
-	second, third := s.join(0), s.join(0)
-	if n := flood.takeAll(); n != 100-2*16 || n != flood.most() {
-		t.Errorf("one of three got %d of 100 places, most says %d", n, flood.most())
-	}
-	if n := second.takeAll(); n != 16 {
-		t.Errorf("beside a flood the second got %d places, want 16", n)
-	}
-	if n := third.takeAll(); n != 16 {
-		t.Errorf("beside a flood the third got %d places, want 16", n)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	told := 0
-	time.AfterFunc(time.Millisecond, flood.release)
-	flood.await(ctx, func() { told++ })
-	if ctx.Err() != nil || told != 1 || !flood.take() {
-		t.Errorf("who waits for a place: %v, told %d times", ctx.Err(), told)
-	}
-	second.leave()
-	third.leave()
-	if n := flood.takeAll(); n != 0 { // their connections are still open
-		t.Errorf("%d places too many", n)
-	}
-	for range 16 {
-		second.release()
-		third.release()
-	}
-	if n := flood.takeAll(); n != 32 {
-		t.Errorf("when the others had left there were %d places, want 32", n)
-	}
-}
 
 // A server that opens connections through a -R without end made 10,000 goroutines and 309 MB of them.
 func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
@@ -74,7 +25,7 @@ func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
 	}
 	o := &config.Options{Forwards: []config.Forward{{Kind: config.Remote, Listen: anyPort(), Target: target(t, echoBytes)}}}
 	tun := New(o, nil, quiet())
-	tun.Share(&Limits{connections: newShares(100), inbound: newShares(3)})
+	tun.Share(&Limits{connections: limit.NewShares(100), inbound: limit.NewShares(3)})
 	if err := tun.Listen(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +51,7 @@ func TestServerOpensNoMoreThanTheProcessMayHave(t *testing.T) {
 	if err := tun.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if used := tun.limits.inbound.used + tun.limits.connections.used; used != 0 {
+	if used := tun.limits.inbound.Used() + tun.limits.connections.Used(); used != 0 {
 		t.Errorf("%d places are still taken", used)
 	}
 }

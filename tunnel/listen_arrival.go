@@ -41,11 +41,11 @@ func (a arrival) reject(reason ssh.RejectionReason, text string) {
 func (s *Session) forwarded(ctx context.Context, raw ssh.NewChannel, place *place) {
 	defer place.leave()
 	listener := listenerName(raw)
-	if !s.arrived.take(listener) {
+	if !s.arrived.Take(listener) {
 		s.reject(raw, ssh.ResourceShortage, "too many connections at once")
 		return
 	}
-	c := arrival{raw, place, sync.OnceFunc(func() { s.arrived.release(listener) })}
+	c := arrival{raw, place, sync.OnceFunc(func() { s.arrived.Release(listener) })}
 	l := s.listenerOf(ctx, c)
 	if l == nil {
 		c.reject(ssh.Prohibited, "no such forward")

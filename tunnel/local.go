@@ -14,6 +14,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
@@ -31,15 +32,15 @@ type localForward struct {
 	look        chan struct{}         // of one element: find out whether it does
 	noMore      context.CancelFunc    // ends seeking; set by start
 	seeking     sync.WaitGroup        // asking for a place
-	share       *share                // of the connections that the process may have; set by start
-	asking      *quota                // of the connections that the server has not answered, by target; for a -D alone
+	share       *limit.Share          // of the connections that the process may have; set by start
+	asking      *limit.Quota          // of the connections that the server has not answered, by target; for a -D alone
 	limited     limited
 	unreachable wrongTarget
 	sockets     []*socket // guarded by Sockets.mu
 }
 
 func newLocalForward(t *Tunnel, f config.Forward) *localForward {
-	l := &localForward{tunnel: t, name: Spec(f), log: t.log.With("forward", Spec(f)), look: make(chan struct{}, 1), asking: newQuota(0)}
+	l := &localForward{tunnel: t, name: Spec(f), log: t.log.With("forward", Spec(f)), look: make(chan struct{}, 1), asking: limit.NewQuota(0)}
 	l.forward.Store(&f)
 	return l
 }
@@ -51,12 +52,12 @@ func (f *localForward) current() config.Forward { return *f.forward.Load() }
 func (f *localForward) start(alive context.Context) {
 	serving, cancel := context.WithCancel(alive)
 	f.cancel = cancel
-	f.share = f.tunnel.limits.connections.join(0)
+	f.share = f.tunnel.limits.connections.Join(0)
 	f.take = func(conn stream) {
-		f.share.occupy()
+		f.share.Occupy()
 		ended, number := f.conns.track(conn), f.tunnel.pool.arrive()
 		go func() {
-			defer f.share.release()
+			defer f.share.Release()
 			defer ended()
 			f.serve(serving, conn, number)
 		}()
@@ -76,7 +77,7 @@ func (f *localForward) stopAsking() {
 func (f *localForward) stop() {
 	f.stopAsking()
 	f.tunnel.sockets.drop(f, f.has())
-	f.share.leave()
+	f.share.Leave()
 }
 
 // has returns the sockets that the forward listens on.
@@ -89,12 +90,12 @@ func (f *localForward) has() []*socket {
 // gain and lose are called under Sockets.mu.
 func (f *localForward) gain(list ...*socket) {
 	f.sockets = append(f.sockets, list...)
-	f.share.fix(len(f.sockets))
+	f.share.Fix(len(f.sockets))
 }
 
 func (f *localForward) lose(one *socket) {
 	f.sockets = without(f.sockets, one)
-	f.share.fix(len(f.sockets))
+	f.share.Fix(len(f.sockets))
 }
 
 // bound returns the addresses that the forward listens on.
@@ -150,10 +151,10 @@ func (f *localForward) noteRefused(conn net.Conn, err error) {
 // meanwhile.
 func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, target config.Endpoint) (*channel, error) {
 	if f.forward.Load().Kind == config.Dynamic {
-		if name := endpointText(target); !f.asking.takeOf(f.share.most(), name) {
+		if name := endpointText(target); !f.asking.TakeOf(f.share.Most(), name) {
 			return nil, errManyTarget
 		} else {
-			defer f.asking.release(name)
+			defer f.asking.Release(name)
 		}
 	}
 	kind, payload := openPayload(target, conn.RemoteAddr())

@@ -15,6 +15,8 @@ type place struct {
 	session *Session
 	users   atomic.Int32
 	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
+	seated  bool   // it has one of session.seats; only its owner reads and changes it, and what follows
+	crowded bool   // the server has refused the session that it was for, because of those that there are
 }
 
 // place returns a new place on s, with one user: the caller.
@@ -31,6 +33,21 @@ func (p *place) whenAsked() <-chan struct{} {
 	asked := make(chan struct{})
 	p.asked = sync.OnceFunc(func() { close(asked) })
 	return asked
+}
+
+// sit takes a seat for a session, which the place's owner gives back with rise. It is false where there is none, as far as is
+// known.
+func (p *place) sit() bool {
+	p.seated = p.seated || p.session.seats.Take()
+	return p.seated
+}
+
+// rise gives the seat back, if it has one.
+func (p *place) rise() {
+	if p.seated {
+		p.seated = false
+		p.session.seats.Free()
+	}
 }
 
 // share adds a user. The caller is one already.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/proxy"
 )
 
@@ -40,7 +41,7 @@ type pool struct {
 	mu       sync.Mutex // guards all following fields
 	live     []*Session
 	queue    []waiter      // by number
-	places   *quota        // in the queue; nil before anybody waited
+	places   *limit.Quota  // in the queue; nil before anybody waited
 	draining chan struct{} // closed and forgotten when serve ends; nil: it does not run
 	changed  chan struct{} // closed and forgotten when a session joins; nil while nobody watches
 	closed   bool          // no session will join any more

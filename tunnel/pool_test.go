@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/limit"
 )
 
 // More than clients can be kept waiting for is refused, and told once in an outage.
@@ -30,7 +31,7 @@ func TestRefusalsDuringAnOutageAreToldOnce(t *testing.T) {
 			var log bytes.Buffer
 			tun := New(&config.Options{Hold: 20 * time.Millisecond}, nil, slog.New(slog.NewTextHandler(&log, nil)))
 			if c.full {
-				tun.pool.places = newQuota(0)
+				tun.pool.places = limit.NewQuota(0)
 			}
 			for range 3 {
 				if _, err := tun.hold(t.Context(), caller{number: tun.pool.arrive(), count: new(counter)}); !errors.Is(err, c.want) {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/limit"
 )
 
 // askSchedule says how long to wait before a refused port is asked for again; the last entry repeats. A port that an
@@ -29,8 +30,8 @@ type remoteForward struct {
 	forward     atomic.Pointer[config.Forward] // only its target ever changes
 	log         *slog.Logger
 	count       counter
-	share       *share // of the connections that the process may have; set by start
-	inbound     *share // of those that servers may have opened; set by start
+	share       *limit.Share // of the connections that the process may have; set by start
+	inbound     *limit.Share // of those that servers may have opened; set by start
 	limited     limited
 	unreachable wrongTarget
 	cancel      context.CancelFunc // set by start
@@ -56,7 +57,7 @@ func (f *remoteForward) current() config.Forward { return *f.forward.Load() }
 // live until stop or the end of ctx.
 func (f *remoteForward) start(ctx context.Context) (live func()) {
 	ctx, f.cancel = context.WithCancel(ctx)
-	f.share, f.inbound = f.tunnel.limits.connections.join(0), f.tunnel.limits.inbound.join(0)
+	f.share, f.inbound = f.tunnel.limits.connections.Join(0), f.tunnel.limits.inbound.Join(0)
 	f.keeping.Add(1)
 	return func() {
 		go func() {
@@ -71,8 +72,8 @@ func (f *remoteForward) start(ctx context.Context) (live func()) {
 func (f *remoteForward) stop() {
 	f.cancel()
 	f.keeping.Wait()
-	f.share.leave()
-	f.inbound.leave()
+	f.share.Leave()
+	f.inbound.Leave()
 }
 
 // keep has the forward live on one session after the other until ctx is done.

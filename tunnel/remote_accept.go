@@ -55,19 +55,19 @@ func (f *remoteForward) accept(ctx context.Context, c arrival) {
 
 // admit takes a connection's part of the process's limits. It is false where nothing is left.
 func (f *remoteForward) admit() bool {
-	if !f.inbound.take() {
+	if !f.inbound.Take() {
 		return false
 	}
-	if f.share.take() {
+	if f.share.Take() {
 		return true
 	}
-	f.inbound.release()
+	f.inbound.Release()
 	return false
 }
 
 func (f *remoteForward) discharge() {
-	f.share.release()
-	f.inbound.release()
+	f.share.Release()
+	f.inbound.Release()
 }
 
 func (f *remoteForward) carrying(ch *channel, begins bool) {

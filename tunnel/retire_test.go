@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
@@ -179,7 +180,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 			chans <- lateArrival{}
 		}
 		s := &Session{
-			link: &sshconn.Conn{Chans: chans}, arrived: newQuota(maxForwarded),
+			link: &sshconn.Conn{Chans: chans}, arrived: limit.NewQuota(maxForwarded),
 			settling: make(chan chan<- struct{}), done: make(chan struct{}), rejections: make(chan rejection, maxRejections),
 		}
 		s.listens.add(&remoteListen{known: answer})

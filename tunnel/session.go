@@ -17,6 +17,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/hostkey"
+	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
@@ -31,14 +32,13 @@ var errStillRuns = fmt.Errorf("the ssh library has not ended within %v", endTime
 type Session struct {
 	link     *sshconn.Conn
 	log      *slog.Logger
-	opens    *quota        // opens the server has not answered, by target
-	arrived  *quota        // connections the server opened that we have not answered, by listener
+	opens    *limit.Quota  // opens the server has not answered, by target
+	arrived  *limit.Quota  // connections the server opened that we have not answered, by listener
 	channels gauge         // places that are taken, whoever opened the channel
 	carried  atomic.Uint64 // bytes that went through channels
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
-	commands atomic.Int32  // sessions of RFC 4254 §6 that are open
-	most     atomic.Int32  // of these that the server allows, as far as is known; 0: it is not
+	seats    limit.Seats   // those sessions of RFC 4254 §6 that are open, or asked for
 	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs
@@ -64,8 +64,8 @@ func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slo
 	s := &Session{
 		link:       l,
 		log:        log,
-		opens:      newQuota(maxPendingOpens),
-		arrived:    newQuota(maxForwarded),
+		opens:      limit.NewQuota(maxPendingOpens),
+		arrived:    limit.NewQuota(maxForwarded),
 		leaving:    make(chan struct{}),
 		settling:   make(chan chan<- struct{}),
 		rejections: make(chan rejection, maxRejections),
@@ -130,6 +130,16 @@ func (s *Session) end(err error) {
 
 // leave closes leaving: the session takes no new work, and open connections go on.
 func (s *Session) leave() { s.leaveOnce.Do(func() { close(s.leaving) }) }
+
+// isLeaving reports whether the session takes no new work.
+func (s *Session) isLeaving() bool {
+	select {
+	case <-s.leaving:
+		return true
+	default:
+		return false
+	}
+}
 
 // broken reports whether the transport has ended; it is true before the library's readers see the end.
 func (s *Session) broken() bool {

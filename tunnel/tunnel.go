@@ -34,7 +34,8 @@ type Tunnel struct {
 	patient bool        // see BePatient
 
 	annexes  annexes
-	directs  gauge      // connections without a forward; see Direct
+	directs  gauge // connections without a forward; see Direct
+	riders   riders
 	onChange func()     // nil: nobody wants to know
 	changing sync.Mutex // held by whoever changes what is bound
 

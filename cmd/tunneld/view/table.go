@@ -148,7 +148,11 @@ func (t *table) session(s monitor.SessionStatus) []cell {
 	if s.Retiring {
 		state = "retiring"
 	}
-	cells := []cell{{fmt.Sprintf("session %d", s.Slot), dim}, {state + " " + t.ago(s.Since), inkOf(s.State)}}
+	name := fmt.Sprintf("session %d", s.Slot)
+	if s.Slot == 0 {
+		name = "for sessions alone"
+	}
+	cells := []cell{{name, dim}, {state + " " + t.ago(s.Since), inkOf(s.State)}}
 	if s.UpSince.IsZero() {
 		return cells
 	}
