@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,9 +56,13 @@ func wayOf(fd, access int) (way, error) {
 	case unix.S_IFSOCK:
 		return newPolled(fd, access, true)
 	case unix.S_IFCHR:
-		if !isTerminal(fd) {
-			return plainFile(fd), nil // /dev/null and its kin
+		if isTerminal(fd) {
+			break
 		}
+		if waiting, err := newPolled(fd, access, false); err == nil {
+			return waiting, nil
+		}
+		return plainFile(fd), nil // /dev/null and its kin, which cannot be waited for
 	}
 	if own, err := reopen(fd, access, &info); err == nil {
 		return own, nil
@@ -132,13 +137,36 @@ func (d *descriptor) interrupt() {
 	})
 }
 
-// close ends all calls and waits for them. The file itself stays open. It may be called more than once, and on nil.
+// hangTime is how long a call may go on that nobody can end: a file on a network file system that does not answer.
+const hangTime = time.Second
+
+// close ends all calls and waits for them, but not for one that hangs. The file itself stays open. It may be called more than
+// once, and on nil.
 func (d *descriptor) close() {
 	if d == nil {
 		return
 	}
 	d.interrupt()
-	d.busy.Lock()
+	if d.busy.TryLock() {
+		d.releaseLocked()
+		return
+	}
+	released := make(chan struct{})
+	go func() {
+		defer close(released)
+		d.busy.Lock()
+		d.releaseLocked()
+	}()
+	late := time.NewTimer(hangTime)
+	defer late.Stop()
+	select {
+	case <-released:
+	case <-late.C:
+	}
+}
+
+// releaseLocked gives up what the calls needed, and the lock.
+func (d *descriptor) releaseLocked() {
 	defer d.busy.Unlock()
 	d.ends.Do(func() {
 		if d.way != nil {
