@@ -1,5 +1,5 @@
 // Package filelock takes the lock of an open file (flock(2)), which ends when the file is closed or the process dies: of a
-// pid file, of the directory of control sockets, of known_hosts.
+// pid file, of the directory of control sockets or of a ControlPath, of known_hosts.
 //
 // It is a leaf below config because cmd/tunneld and tunnel/hostkey both lock. A library that opens the file itself does not
 // fit: what was locked has to be compared with what the path leads to by then.

@@ -9,14 +9,15 @@ import (
 	"time"
 )
 
-const (
-	// greetTime is how long a client may take to say who it is, and to send the descriptors that it has announced.
-	greetTime = 10 * time.Second
-	// idleTime is how long a client without a session may say nothing: stock clients ask all they want at once.
-	idleTime = time.Minute
-	// writeTime is how long a client may take to read an answer, for which there is room in its socket.
-	writeTime = 10 * time.Second
-)
+// times are how long a client may take.
+type times struct {
+	greet time.Duration // to say who it is, and to send the descriptors that it has announced
+	idle  time.Duration // to ask for something without a session: stock clients ask all they want at once
+	write time.Duration // to read an answer, for which there is room in its socket
+}
+
+// usualTimes are what a person's machine needs that is busy with something else.
+var usualTimes = times{greet: 10 * time.Second, idle: time.Minute, write: 10 * time.Second}
 
 // client is one control connection.
 type client struct {
@@ -37,14 +38,14 @@ func (c *client) serve(ctx context.Context, end context.CancelFunc) {
 	if c.send(newMessage(typeHello, protocolVersion).text(infoExtension).text("0")) != nil {
 		return
 	}
-	c.conn.SetReadDeadline(time.Now().Add(greetTime))
+	c.conn.SetReadDeadline(time.Now().Add(c.master.times.greet))
 	for {
 		request, err := readMessage(c.conn)
 		if err != nil || !c.take(ctx, request) {
 			return
 		}
 		if !c.busy.Load() {
-			c.conn.SetReadDeadline(time.Now().Add(idleTime))
+			c.conn.SetReadDeadline(time.Now().Add(c.master.times.idle))
 		}
 	}
 }
@@ -132,7 +133,7 @@ func (c *client) deny(id uint32, why string) bool {
 func (c *client) send(m message) error {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.conn.SetWriteDeadline(time.Now().Add(writeTime))
+	c.conn.SetWriteDeadline(time.Now().Add(c.master.times.write))
 	_, err := c.conn.Write(m.packet())
 	if err != nil {
 		c.conn.Close()

@@ -32,13 +32,15 @@ type fakeTunnel struct {
 	client *ssh.Client
 	lost   chan struct{}
 
-	mu         sync.Mutex
-	forwards   []config.Forward
-	configured []config.Forward
-	refusal    error         // of Open, Forward and Terminate
-	hold       chan struct{} // Open waits for it; nil: it does not
-	opens      int
-	terminated bool
+	mu          sync.Mutex
+	forwards    []config.Forward
+	configured  []config.Forward
+	refusal     error         // of Open, Forward and Terminate
+	hold        chan struct{} // Open waits for it; nil: it does not
+	opens       int
+	terminated  bool
+	limit       int // of descriptors
+	descriptors int // that are taken
 }
 
 func (f *fakeTunnel) Open(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
@@ -103,6 +105,20 @@ func (f *fakeTunnel) Cancel(_ context.Context, w config.Forward) error {
 	return ErrNotForwarded
 }
 
+func (f *fakeTunnel) Admit(descriptors int) (release func(), ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.descriptors+descriptors > f.limit {
+		return nil, false
+	}
+	f.descriptors += descriptors
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.descriptors -= descriptors
+	}, true
+}
+
 func (f *fakeTunnel) Terminate() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -130,7 +146,7 @@ func newFake(t *testing.T) *fakeTunnel {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fakeTunnel{t: t, client: client, lost: make(chan struct{})}
+	f := &fakeTunnel{t: t, client: client, lost: make(chan struct{}), limit: 1 << 20}
 	waited := make(chan struct{})
 	go func() { defer close(waited); client.Wait(); close(f.lost) }()
 	t.Cleanup(func() { client.Close(); <-waited })
@@ -205,7 +221,13 @@ func runCommand(ch ssh.Channel, command string, env []string) {
 // newMaster returns a master on a socket of its own.
 func newMaster(t *testing.T, f *fakeTunnel) *Master {
 	t.Helper()
+	return newMasterWith(t, f, usualTimes)
+}
+
+func newMasterWith(t *testing.T, f *fakeTunnel, times times) *Master {
+	t.Helper()
 	m := New(f, slog.New(slog.DiscardHandler))
+	m.times = times
 	s, err := Listen(t.Context(), filepath.Join(t.TempDir(), "cm"), false)
 	if err != nil {
 		t.Fatal(err)

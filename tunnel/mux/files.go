@@ -14,7 +14,7 @@ var errNoFile = errors.New("did not receive file descriptors")
 // receiveFiles takes n descriptors, each of which comes with one byte. They are as the client has them: shared, and of
 // whatever kind. The caller closes them.
 func (c *client) receiveFiles(n int) (files []*os.File, err error) {
-	c.conn.SetReadDeadline(time.Now().Add(greetTime))
+	c.conn.SetReadDeadline(time.Now().Add(c.master.times.greet))
 	defer c.conn.SetReadDeadline(time.Time{})
 	for range n {
 		file, err := receiveFile(c.conn)

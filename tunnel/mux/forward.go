@@ -19,6 +19,10 @@ const (
 // streamLocal is the port (-2) that says that the host is the path of a Unix socket.
 const streamLocal = 0xfffffffe
 
+// maxHost bounds what a client may call a host or a path: a name has 255 bytes at most, a socket's path 107. A server may take
+// what is much longer for an attack, and end the connection that others ride on.
+const maxHost = 1024
+
 // socksHost is where a forward leads that leads where its clients say.
 const socksHost = "socks"
 
@@ -98,6 +102,8 @@ func readForward(rest fields) (f config.Forward, ok, wellFormed bool) {
 
 func endpoint(host string, port uint32) (e config.Endpoint, ok bool) {
 	switch {
+	case len(host) > maxHost:
+		return e, false
 	case port == streamLocal:
 		return config.Endpoint{Path: host}, host != ""
 	case port > 65535:

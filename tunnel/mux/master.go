@@ -17,6 +17,7 @@ const maxClients = 512
 type Master struct {
 	tunnel Tunnel
 	log    *slog.Logger
+	times  times
 
 	mu      sync.Mutex // guards all following fields
 	socket  *Socket    // nil while it does not listen
@@ -27,7 +28,7 @@ type Master struct {
 
 // New makes a master that listens nowhere yet.
 func New(t Tunnel, log *slog.Logger) *Master {
-	return &Master{tunnel: t, log: log, clients: make(map[*client]context.CancelFunc)}
+	return &Master{tunnel: t, log: log, times: usualTimes, clients: make(map[*client]context.CancelFunc)}
 }
 
 // Serve accepts clients on s from now on, in place of the socket of before. s is the master's from here on.
@@ -128,10 +129,17 @@ func (m *Master) accept(s *Socket) {
 
 const acceptPause = 100 * time.Millisecond
 
+// admit serves a client in a goroutine of its own. It is closed where there are too many, or too many descriptors are open.
 func (m *Master) admit(conn *net.UnixConn) {
+	release, ok := m.tunnel.Admit(1)
+	if !ok {
+		conn.Close()
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed || len(m.clients) >= maxClients {
+		release()
 		conn.Close()
 		return
 	}
@@ -139,6 +147,7 @@ func (m *Master) admit(conn *net.UnixConn) {
 	c := &client{master: m, conn: conn}
 	m.clients[c] = end
 	m.running.Go(func() {
+		defer release()
 		defer m.dismiss(c)
 		defer end()
 		c.serve(ctx, end)

@@ -37,6 +37,10 @@ type Tunnel interface {
 	// one of the configuration.
 	Cancel(ctx context.Context, f config.Forward) error
 
+	// Admit takes so many descriptors from what the process may have open, until release is called, once. It is false where
+	// none are left to spare.
+	Admit(descriptors int) (release func(), ok bool)
+
 	// Terminate begins to stop the tunnel, as `tunneld down` does, and does not wait for that. The error says why it does not.
 	Terminate() error
 

@@ -1,19 +1,12 @@
 package mux
 
-import (
-	"net"
-	"os"
+import "golang.org/x/sys/unix"
 
-	"golang.org/x/sys/unix"
-)
-
-// isOurs reports whether the program behind conn is the user's, or root's.
-func isOurs(conn *net.UnixConn) bool {
-	raw, err := conn.SyscallConn()
+// peerOf returns the user of the program at the other end of a Unix socket (SO_PEERCRED in unix(7)).
+func peerOf(fd int) (uid int, err error) {
+	peer, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return false
+		return 0, err
 	}
-	var peer *unix.Ucred
-	raw.Control(func(fd uintptr) { peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED) })
-	return err == nil && peer != nil && (int(peer.Uid) == os.Geteuid() || peer.Uid == 0)
+	return int(peer.Uid), nil
 }

@@ -36,21 +36,35 @@ func (c *client) newStdio(ctx context.Context, id uint32, rest fields) bool {
 	if !rest.texts(&reserved, &host) || !rest.numbers(&port) {
 		return false
 	}
+	if len(host) > maxHost {
+		c.fail(id, "the name of the target is too long")
+		return false // what follows are descriptors
+	}
 	kind, payload := openPayload(host, port)
 	return c.start(id, 2, func(files []*os.File) { c.runStdio(ctx, id, kind, payload, files) })
 }
+
+// perFile is how many descriptors a file of a client's costs: its own, and what it takes to wait for it (interactive).
+const perFile = 2
 
 // start receives the files of a session and has it run. The connection is closed behind it.
 func (c *client) start(id uint32, files int, run func([]*os.File)) bool {
 	if !c.begin() {
 		return c.fail(id, "Multiple sessions not supported")
 	}
+	release, ok := c.master.tunnel.Admit(files * perFile)
+	if !ok {
+		c.fail(id, "tunneld: too many files are open")
+		return false
+	}
 	passed, err := c.receiveFiles(files)
 	if err != nil {
+		release()
 		c.fail(id, errNoFile.Error())
 		return false
 	}
 	c.running.Go(func() {
+		defer release()
 		defer c.conn.Close() // the client ends at this: all that it is to see has been written
 		defer closeAll(passed)
 		run(passed)
@@ -133,8 +147,11 @@ func (c *client) runStdio(ctx context.Context, id uint32, kind string, payload [
 		return ch, nil
 	}
 	err := interactive.Pipe(ctx, open, interactive.Files{In: files[0], Out: files[1]})
-	if !opened {
+	switch {
+	case !opened:
 		c.refuse(id, err)
+	case err != nil: // the client ends with 0 all the same, as behind ssh's own master: it takes no message any more
+		c.master.log.Debug("stdio forward of a client ended", "err", err)
 	}
 }
 

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/tunneld/tunneld/config/filelock"
 )
 
 // ForeignError is Listen's where another master lives at the path.
@@ -31,6 +34,7 @@ const askTime = 2 * time.Second
 // that has ended is taken over; where one lives, it is asked to stop listening if take says so, else, or if it
 // does not, the error is a *ForeignError. No directory is made.
 func Listen(ctx context.Context, path string, take bool) (*Socket, error) {
+	defer lockDirectory(ctx, path)()
 	for try := 0; ; try++ {
 		s, err := create(path)
 		if !errors.Is(err, os.ErrExist) || try == 2 {
@@ -40,6 +44,22 @@ func Listen(ctx context.Context, path string, take bool) (*Socket, error) {
 			return nil, err
 		}
 	}
+}
+
+// lockDirectory keeps others of our kind from removing what is left over at path: the second would remove what the first has
+// put in its place. It waits for a moment alone, since whoever has the lock may wait for another master.
+func lockDirectory(ctx context.Context, path string) (unlock func()) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return func() {} // there will be no socket
+	}
+	ctx, cancel := context.WithTimeout(ctx, askTime)
+	defer cancel()
+	if filelock.Wait(ctx, dir) != nil {
+		dir.Close()
+		return func() {}
+	}
+	return func() { dir.Close() }
 }
 
 // makeRoom removes what is left over at path, or has the master that lives there stop listening.
@@ -106,7 +126,11 @@ func (s *Socket) Close() error {
 func create(path string) (*Socket, error) {
 	draft := path + "." + rand.Text()[:8] // short: OpenSSH's own draft takes 17 bytes more than the path
 	l, err := listenPrivately(draft)
-	if err != nil {
+	var failed *net.OpError
+	switch {
+	case errors.As(err, &failed):
+		return nil, fmt.Errorf("ControlPath %s: %w", path, failed.Err) // without the draft's name, which is another each time
+	case err != nil:
 		return nil, err
 	}
 	defer os.Remove(draft)

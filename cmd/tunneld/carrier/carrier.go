@@ -74,6 +74,11 @@ func (c *Carrier) Cancel(ctx context.Context, f config.Forward) error {
 	return err
 }
 
+// Admit takes descriptors from what the process may have open.
+func (c *Carrier) Admit(descriptors int) (release func(), ok bool) {
+	return c.Tunnel.Admit(descriptors)
+}
+
 // Terminate stops the tunnel as `tunneld down` does.
 func (c *Carrier) Terminate() error {
 	if c.Supervised {
