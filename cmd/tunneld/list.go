@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -32,10 +35,11 @@ func listCommand() *cobra.Command {
 forwards. Host lines with wildcards are no aliases.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			entries, err := listEntries(cmd.Context(), &flags)
+			entries, problems, err := listEntries(cmd.Context(), &flags)
 			if err != nil {
 				return err
 			}
+			exit.Print(cmd.ErrOrStderr(), errors.Join(problems...)) // what there is to show is shown all the same
 			if asJSON {
 				out := json.NewEncoder(cmd.OutOrStdout())
 				out.SetIndent("", "  ")
@@ -56,38 +60,66 @@ forwards. Host lines with wildcards are no aliases.`,
 }
 
 // listEntries returns the aliases in the order of the files, each as often as it runs, at least once; then what runs besides.
-func listEntries(ctx context.Context, flags *sshFlags) ([]view.Entry, error) {
+// What could not be asked is told in problems.
+func listEntries(ctx context.Context, flags *sshFlags) (entries []view.Entry, problems []error, err error) {
 	environment, err := config.CurrentEnvironment()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	aliases, err := config.Aliases(environment, flags.file())
 	if err != nil && len(aliases) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
+	instances, problems := findInstances(ctx)
 	var running []monitor.Status
-	instances, _ := findInstances(ctx)
 	for _, d := range instances {
 		running = append(running, d.report.Tunnels...)
 	}
-	entries := []view.Entry{}
-	for _, alias := range aliases {
-		runs := func(s monitor.Status) bool { return s.Alias == alias }
-		if slices.ContainsFunc(running, runs) {
-			for _, s := range running {
-				if runs(s) {
-					entries = append(entries, openEntry(s))
-				}
-			}
-			running = slices.DeleteFunc(running, runs)
-		} else if e, ok := closedEntry(ctx, environment, flags, alias); ok {
-			entries = append(entries, e)
+	runs := func(alias string) []monitor.Status {
+		return slices.DeleteFunc(slices.Clone(running), func(s monitor.Status) bool { return s.Alias != alias })
+	}
+	closed := closedEntries(aliases, func(alias string) (view.Entry, bool) {
+		if len(runs(alias)) > 0 {
+			return view.Entry{}, false
+		}
+		return closedEntry(ctx, environment, flags, alias)
+	})
+	entries = []view.Entry{}
+	for i, alias := range aliases {
+		for _, s := range runs(alias) {
+			entries = append(entries, openEntry(s))
+		}
+		if closed[i] != nil {
+			entries = append(entries, *closed[i])
 		}
 	}
 	for _, s := range running {
-		entries = append(entries, openEntry(s))
+		if !slices.Contains(aliases, s.Alias) {
+			entries = append(entries, openEntry(s))
+		}
 	}
-	return entries, nil
+	return entries, problems, nil
+}
+
+// mostResolved is how many aliases are resolved at once: each runs the commands of Match exec, and looks names up.
+const mostResolved = 8
+
+// closedEntries resolves aliases side by side. The entry is nil where resolve tells of none.
+func closedEntries(aliases []string, resolve func(alias string) (view.Entry, bool)) []*view.Entry {
+	entries := make([]*view.Entry, len(aliases))
+	places := make(chan struct{}, mostResolved)
+	var all sync.WaitGroup
+	for i, alias := range aliases {
+		places <- struct{}{}
+		all.Go(func() {
+			defer func() { <-places }()
+			if e, ok := resolve(alias); ok {
+				entries[i] = &e
+			}
+		})
+	}
+	all.Wait()
+	return entries
 }
 
 func openEntry(s monitor.Status) view.Entry {

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
+)
+
+// Each alias may run commands and look names up: they do so side by side, and not all of them.
+func TestAliasesAreResolvedSideBySide(t *testing.T) {
+	var aliases []string
+	for i := range 5 * mostResolved {
+		aliases = append(aliases, fmt.Sprint("alias-", i))
+	}
+	var now, most atomic.Int32
+	together := make(chan struct{})
+	entries := closedEntries(aliases, func(alias string) (view.Entry, bool) {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+			if n == mostResolved {
+				close(together)
+			}
+		}
+		select {
+		case <-together:
+		case <-time.After(10 * time.Second):
+		}
+		now.Add(-1)
+		return view.Entry{Name: alias}, alias != "alias-7"
+	})
+	if most.Load() != mostResolved {
+		t.Errorf("%d at once, want %d", most.Load(), mostResolved)
+	}
+	for i, e := range entries {
+		if (e == nil) != (i == 7) || e != nil && e.Name != aliases[i] {
+			t.Errorf("entry %d: %+v", i, e)
+		}
+	}
+}
+
+// What cannot be asked is said, and the rest is shown.
+func TestListSaysWhatItCouldNotAsk(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_RUNTIME_DIR", dir)
+	os.WriteFile(filepath.Join(dir, "config"), []byte("Host db\nHostName 127.0.0.1\nLocalForward 8080 db:80\n"), 0o600)
+	listener, err := rundir.ListenSocket(t.Context(), filepath.Join(dir, rundir.SocketName("liar")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "no report") })}
+	go server.Serve(listener)
+	defer server.Close()
+	var out, problems bytes.Buffer
+	code := run(t.Context(), []string{"tunneld", "list", "-F", filepath.Join(dir, "config")}, &out, &problems)
+	if code != exit.OK || !strings.Contains(out.String(), "db") || !strings.Contains(problems.String(), "liar") {
+		t.Errorf("exit %d\n%s\n%s", code, &out, &problems)
+	}
+}
