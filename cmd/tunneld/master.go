@@ -28,6 +28,7 @@ type sharing struct {
 	log    *slog.Logger
 	wish   chan config.Master // of one element: what the configuration says now
 
+	clients  clients
 	listened bool   // since the configuration was read last
 	warned   string // the last trouble, which is told once
 	path     string // where it listened last, or tried to
@@ -91,7 +92,7 @@ func (s *sharing) settle(ctx context.Context, wanted config.Master) {
 		s.show(monitor.MasterListening, "")
 		return
 	}
-	s.path = pathForClients(ctx, wanted)
+	s.path = s.clients.path(ctx, wanted)
 	socket, err := mux.Listen(ctx, s.path, wanted.Mode == config.MasterYes)
 	if err != nil {
 		s.showTrouble(err)
@@ -142,13 +143,36 @@ func (s *sharing) warn(err error) {
 	s.log.Warn("not sharing the connection with ssh, trying on", "err", err, "hint", hint)
 }
 
-// pathForClients returns the ControlPath as the ssh that is installed here expands it: %C tells jump hosts apart since
-// OpenSSH 9.6. Without an ssh, it is as the newest does.
-func pathForClients(ctx context.Context, m config.Master) string {
-	if m.Path == m.JumpPath || !olderSSH(ctx) {
+// clients is the ssh that is installed here, as far as it has been asked. The zero value is ready: it has not.
+type clients struct {
+	program string // that was asked; empty: none was
+	changed time.Time
+	older   bool
+}
+
+// path returns the ControlPath as that ssh expands it: %C tells jump hosts apart since OpenSSH 9.6. Without an ssh, it is as
+// the newest does.
+func (c *clients) path(ctx context.Context, m config.Master) string {
+	if m.Path == m.JumpPath || !c.areOlder(ctx) {
 		return m.JumpPath
 	}
 	return m.Path
+}
+
+// areOlder reports whether that ssh is older than 9.6. It is asked once, and again when it has been replaced.
+func (c *clients) areOlder(ctx context.Context) bool {
+	program, err := exec.LookPath("ssh")
+	if err != nil {
+		return false
+	}
+	file, err := os.Stat(program)
+	if err != nil {
+		return false
+	}
+	if program != c.program || !file.ModTime().Equal(c.changed) {
+		*c = clients{program, file.ModTime(), olderSSH(ctx, program)}
+	}
+	return c.older
 }
 
 var versionOfSSH = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
@@ -156,11 +180,11 @@ var versionOfSSH = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
 // versionTime is how long an ssh may take to say its version.
 const versionTime = 5 * time.Second
 
-// olderSSH reports whether the ssh that is installed is older than 9.6.
-func olderSSH(ctx context.Context) bool {
+// olderSSH reports whether the program says that it is older than 9.6.
+func olderSSH(ctx context.Context, program string) bool {
 	ctx, cancel := context.WithTimeout(ctx, versionTime)
 	defer cancel()
-	text, err := exec.CommandContext(ctx, "ssh", "-V").CombinedOutput()
+	text, err := exec.CommandContext(ctx, program, "-V").CombinedOutput()
 	found := versionOfSSH.FindSubmatch(text)
 	if err != nil || found == nil {
 		return false
@@ -217,7 +241,11 @@ func connectionInfo(r *runner) string {
 func channelsInfo(r *runner) string {
 	text := "The following connections are open:\n"
 	for _, one := range r.monitor.Status().Sessions {
-		text += fmt.Sprintf("  connection %d: %d channels\n", one.Slot, one.Open)
+		name := fmt.Sprintf("connection %d", one.Slot)
+		if one.Slot == 0 {
+			name = "further connection"
+		}
+		text += fmt.Sprintf("  %s: %d channels\n", name, one.Open)
 	}
 	return text
 }
