@@ -57,6 +57,6 @@ func (c *Credentials) Unlock(ctx context.Context, o *config.Options, log *slog.L
 	}
 	return &fault.Error{
 		Phase: fault.PhaseAuth, Permanent: true, Where: o.User + "@" + o.Address(),
-		Err: fmt.Errorf("no key to log in with: %s: %w", locked.path, locked.err), Hint: locked.hint(),
+		Err: fmt.Errorf("no key to log in with: %s: %w", locked.path, locked.err), Hint: a.keyHint(*locked),
 	}
 }
