@@ -126,7 +126,7 @@ func stuck(monitors []*Monitor) []string {
 	var reasons []string
 	for _, m := range monitors {
 		if age := time.Since(m.Heartbeat()); age > StuckAfter {
-			reasons = append(reasons, fmt.Sprintf("%s: the supervising loop stands still since %s", m.cfg.Name, Round(age)))
+			reasons = append(reasons, fmt.Sprintf("%s: the supervising loop has stood still for %s", m.cfg.Name, Round(age)))
 		}
 	}
 	return reasons

@@ -67,7 +67,7 @@ func TestFreshKeysNeedNoNewSession(t *testing.T) {
 		w.pass(2 * turnEvery)
 		old.set(func(s *fakeSession) { s.stale = "" })
 		w.pass(2 * turnEvery)
-		if w.tunnel.session(t) != old || len(w.log.lines("no new connection needed any more")) != 1 {
+		if w.tunnel.session(t) != old || len(w.log.lines("a new connection is no longer needed")) != 1 {
 			t.Errorf("the attempt was not dropped:\n%s", w.log)
 		}
 		w.finish()

@@ -97,13 +97,13 @@ func (w *supervision) renew(ctx context.Context, now time.Time) {
 	case why == "" && l.attempt != nil:
 		l.dropAttempt()
 		w.backoff.failures, w.earliest = 0, time.Time{}
-		l.log.Info("no new connection needed any more")
+		l.log.Info("a new connection is no longer needed")
 	case why != "" && l.attempt == nil && !now.Before(w.earliest):
 		level := slog.LevelInfo
 		if why == w.why {
 			level = slog.LevelDebug // once more
 		}
-		l.log.Log(ctx, level, "making a new connection beside the old", "why", why)
+		l.log.Log(ctx, level, "making a new connection beside the old one", "why", why)
 		l.startAttempt(ctx)
 	}
 	if why != w.why {
@@ -131,13 +131,14 @@ func (w *supervision) renewed(r attemptResult) Session {
 	if final != nil {
 		wait = w.backoff.longest() // what a person has to mend may be mended meanwhile
 	}
+	asked := w.asked
 	w.asked, w.earliest = false, now.Add(wait) // who asked after the attempt had begun with other options is heard next
 	level := slog.LevelWarn
-	if err.Error() == w.kept {
+	if err.Error() == w.kept && !asked {
 		level = slog.LevelDebug // once more
 	}
 	w.kept = err.Error()
-	w.l.log.Log(context.Background(), level, "keeping the present connection, no new one could be made", "why", w.why, "err", err, "retry_in", Round(wait))
+	w.l.log.Log(context.Background(), level, "keeping the present connection: no new one could be made", "why", w.why, "err", err, "retry_in", Round(wait))
 	return nil
 }
 

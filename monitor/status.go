@@ -108,9 +108,9 @@ type MasterState string
 // The states of a ControlPath.
 const (
 	MasterListening MasterState = "listening" // ssh and others find the tunnel there
-	MasterTaken     MasterState = "taken"     // it is another program's; tried on
+	MasterTaken     MasterState = "taken"     // it is another program's; tried again
 	MasterStopped   MasterState = "stopped"   // given up because a client asked for that (ssh -O stop), until a reload
-	MasterFailed    MasterState = "failed"    // there can be no socket; tried on
+	MasterFailed    MasterState = "failed"    // there can be no socket; tried again
 )
 
 // Failure is an error that a person may want to read.
@@ -224,7 +224,11 @@ func (s Status) Troubles() string {
 func (s Status) Unready(fine ...tunnel.ForwardState) []string {
 	var reasons []string
 	if !s.State.Carries() && !(s.State == Idle && s.Lazy) {
-		reasons = append(reasons, fmt.Sprintf("%s: %s", s.Name, s.State))
+		reason := fmt.Sprintf("%s: %s", s.Name, s.State)
+		if s.Why != "" {
+			reason += ": " + s.Why
+		}
+		reasons = append(reasons, reason)
 	}
 	for _, f := range s.Forwards {
 		if f.Limit != "" {

@@ -252,7 +252,7 @@ func (w *supervision) judge(now time.Time) {
 	w.doubt = w.suspicion(now)
 	switch {
 	case was == "" && w.doubt != "":
-		w.l.log.Warn("connection suspect", "state", Suspect, "was", Up, "why", w.doubt, "missed", missed)
+		w.l.log.Warn("connection is suspect", "state", Suspect, "was", Up, "why", w.doubt, "missed", missed)
 		w.l.enter(Suspect, w.doubt)
 	case was != "" && w.doubt == "":
 		w.l.log.Info("connection answers again", "state", Up, "was", Suspect)

@@ -115,7 +115,7 @@ func TestSuspectAndBack(t *testing.T) {
 		s.thaw()
 		w.pass(pollInterval)
 		w.expect(Up)
-		if len(w.log.lines("connection suspect")) != 1 || len(w.log.lines("connection answers again")) != 1 {
+		if len(w.log.lines("connection is suspect")) != 1 || len(w.log.lines("connection answers again")) != 1 {
 			t.Errorf("log:\n%s", w.log)
 		}
 		w.pass(time.Second)

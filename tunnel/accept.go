@@ -39,7 +39,7 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, room func
 			return
 		default:
 			if wait == 0 {
-				log.Warn("no more connections can be accepted, trying on", "listen", l.Addr().String(), "err", err)
+				log.Warn("no more connections can be accepted, trying again", "listen", l.Addr().String(), "err", err)
 			}
 			wait = min(max(2*wait, 5*time.Millisecond), maxAcceptWait)
 			pause(ctx, wait)

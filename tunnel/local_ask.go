@@ -75,7 +75,7 @@ func (f *localForward) complete(asking, alive context.Context) bool {
 	case w.failed == nil && before != nil:
 		f.log.Info("listening", "listen", strings.Join(f.bound(), " "))
 	case w.failed != nil && (before == nil || before.Error() != w.failed.Error()):
-		f.log.Warn("not listening yet, trying on", "err", w.failed, "hint", fault.HintOf(w.failed))
+		f.log.Warn("not listening yet, trying again", "err", w.failed, "hint", fault.HintOf(w.failed))
 	case w.failed != nil:
 		f.log.Debug("still not listening", "err", w.failed)
 	}

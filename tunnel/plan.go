@@ -170,7 +170,7 @@ func (w *wish) strict() bool { return w.failed != nil && !w.failing }
 func (w *wish) tell() {
 	switch f := w.now; {
 	case w.failed != nil && !w.failing:
-		f.log.Warn("not listening yet, trying on", "err", w.failed, "hint", fault.HintOf(w.failed), "retry_in", localSchedule[0])
+		f.log.Warn("not listening yet, trying again", "err", w.failed, "hint", fault.HintOf(w.failed), "retry_in", localSchedule[0])
 	case w.failed == nil && (w.old == nil || len(w.opened) > 0):
 		f.log.Info("listening", "listen", strings.Join(f.bound(), " "))
 	}

@@ -20,7 +20,7 @@ func (s *Session) hostile(format string, args ...any) {
 	s.end(&fault.Error{
 		Phase: fault.PhaseSession,
 		Err:   fmt.Errorf("the server "+format, args...),
-		Hint:  "no SSH server does that by itself: is it the one that you mean, and is it well?",
+		Hint:  "no SSH server does that by itself: check that Host, HostName and Port lead to the one that you mean",
 	})
 }
 

@@ -109,7 +109,7 @@ func (t *Tunnel) Retire(ctx context.Context, s *Session) error {
 	err := s.drain(ctx)
 	s.Close()
 	if err := s.Wait(context.WithoutCancel(ctx)); err != nil {
-		t.log.Debug("something of a session is left", "err", err)
+		t.log.Debug("something of a session is left over", "err", err)
 	}
 	return err
 }
@@ -185,7 +185,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	defer cancel()
 	for _, s := range sessions {
 		if err := s.Wait(ending); err != nil {
-			t.log.Debug("something of a session is left", "err", err)
+			t.log.Debug("something of a session is left over", "err", err)
 		}
 	}
 	return cut

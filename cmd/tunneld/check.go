@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -192,7 +193,7 @@ func (c *checker) probes(ctx context.Context, o *config.Options, session *tunnel
 	limited, cancel := context.WithTimeout(ctx, checkProbeTime)
 	defer cancel()
 	rtt, err := session.Keepalive(limited)
-	c.step("keepalive", rtt, fmt.Sprintf("every %s, %d unanswered mean that the connection is lost", o.ServerAliveInterval, o.ServerAliveCountMax), err)
+	c.step("keepalive", rtt, fmt.Sprintf("every %s; the connection counts as lost after %s without an answer", o.ServerAliveInterval, fault.Count(o.ServerAliveCountMax, "keepalive")), err)
 	if o.Echo.Mode == config.EchoOff {
 		c.skip("echo", "TunneldEcho off")
 		return
@@ -307,5 +308,5 @@ func (c *checker) remoteAnswer(f tunnel.ForwardStatus, took time.Duration) {
 	case tunnel.ForwardFailed, tunnel.ForwardStandby:
 		err = &fault.Error{Phase: fault.PhaseForward, Err: fmt.Errorf("-R %s: %s", f.Spec, f.LastError), Hint: refusedHint(f.LastError)}
 	}
-	c.step("forward R", took, fmt.Sprintf("-R %s is granted, bound to %v", f.Spec, f.Bound), err)
+	c.step("forward R", took, fmt.Sprintf("-R %s is granted, bound to %s", f.Spec, strings.Join(f.Bound, " ")), err)
 }

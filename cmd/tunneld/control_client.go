@@ -128,11 +128,13 @@ func (d *instance) ask(ctx context.Context) error {
 		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", foreign.Line(d.socket), os.ErrPermission),
 			Hint: "tunnels of other users are shown to them and to root"}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: the process does not answer", foreign.Line(d.socket))}
+		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: the process does not answer", foreign.Line(d.socket)),
+			Hint: "`ss -xlp` shows which process has that socket; one that was stopped goes on after `kill -CONT`"}
 	case err != nil:
 		return fmt.Errorf("%s: %w", foreign.Line(d.socket), err)
 	case report.Version > monitor.ReportVersion:
-		return fmt.Errorf("%s: the process speaks version %d, this program %d", foreign.Line(d.socket), report.Version, monitor.ReportVersion)
+		return fmt.Errorf("%s: the process answers in version %d of the report, this tunneld knows version %d: ask with the tunneld that it runs",
+			foreign.Line(d.socket), report.Version, monitor.ReportVersion)
 	}
 	d.report = report
 	return nil

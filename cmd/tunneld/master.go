@@ -129,7 +129,7 @@ func (s *sharing) status() *monitor.Master {
 	return s.shown.Load()
 }
 
-// warn tells a trouble once. It is tried on.
+// warn tells a trouble once. It is tried again.
 func (s *sharing) warn(err error) {
 	if err.Error() == s.warned {
 		return
@@ -140,7 +140,7 @@ func (s *sharing) warn(err error) {
 	if errors.As(err, &foreign) {
 		hint = "it is left alone; tunneld listens there when it has gone, or at once with ControlMaster yes (-M)"
 	}
-	s.log.Warn("not sharing the connection with ssh, trying on", "err", err, "hint", hint)
+	s.log.Warn("not sharing the connection with ssh, trying again", "err", err, "hint", hint)
 }
 
 // clients is the ssh that is installed here, as far as it has been asked. The zero value is ready: it has not.

@@ -279,7 +279,7 @@ func (p *process) dismiss(running context.Context, s *division, change *tunnel.C
 	for _, r := range s.gone {
 		if last {
 			change.Stay(r.tunnel)
-			r.log.Warn("goes on with the configuration of before", "err", errNothingElse)
+			r.log.Warn("going on with the previous configuration", "err", errNothingElse)
 			outcomes = append(outcomes, outcome{name: r.name, err: errNothingElse})
 			continue
 		}

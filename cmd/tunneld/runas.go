@@ -29,7 +29,7 @@ var (
 // printRunAs prints the drop-in that lets the instance of an alias run as another user. An empty alias stands for any.
 func printRunAs(out, notes io.Writer, name, alias string) error {
 	if !userName.MatchString(name) {
-		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--run-as %q is no name of a user", name)}
+		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--run-as %q is not the name of a user", name)}
 	}
 	if alias = cmp.Or(alias, "ALIAS"); !instanceName.MatchString(alias) {
 		return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%q cannot stand behind the @ of a unit's name", alias),

@@ -123,11 +123,11 @@ func (r *runner) begun(ctx context.Context) (string, error) {
 	return text, nil
 }
 
-// reconnect replaces the connection, the new one first, and says so if that fails.
+// reconnect replaces the connection, the new one first.
 func (r *runner) reconnect(ctx context.Context) error {
 	err := r.monitor.Reconnect(ctx)
 	if err != nil {
-		r.log.Warn("not reconnected, keeping the present connection", "err", err)
+		r.log.Debug("not reconnected", "err", err) // the monitor has said so already
 	}
 	return err
 }

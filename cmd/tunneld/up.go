@@ -153,7 +153,7 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 		return nil, err
 	}
 	if foreign.Line(name).String() != name {
-		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--name %q: a name is one line of letters that can be seen", name)}
+		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("--name %q: a name is one line of printable characters", name)}
 	}
 	if name != "" && len(aliases) > 1 {
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("--name goes with one alias only")}

@@ -148,7 +148,7 @@ func TestRunsOutOfDescriptors(t *testing.T) {
 		defer conn.Close()
 		crowd = append(crowd, conn)
 	}
-	c.WaitLine(t, 0, lab.Patience, "that nothing more can be accepted", lab.Said("no more connections can be accepted, trying on", "connections wait for others to end"))
+	c.WaitLine(t, 0, lab.Patience, "that nothing more can be accepted", lab.Said("no more connections can be accepted, trying again", "connections wait for others to end"))
 	lab.Check(t, lab.Exchange(open, "meanwhile", lab.Patience))
 	for _, conn := range crowd {
 		conn.Close()

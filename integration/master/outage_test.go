@@ -210,7 +210,7 @@ func TestWhoHasTheSocket(t *testing.T) {
 		return a.code == 0 && strings.HasPrefix(a.err, fmt.Sprintf("Master running (pid=%d)", pid))
 	}
 	ours := s.Start(lab.Tunneld)
-	ours.WaitLine(t, 0, lab.Patience, "a warning", lab.Said("not sharing the connection with ssh, trying on"))
+	ours.WaitLine(t, 0, lab.Patience, "a warning", lab.Said("not sharing the connection with ssh, trying again"))
 	if !alive(s.master.Pid()) {
 		t.Error("ssh's master is not left alone")
 	}

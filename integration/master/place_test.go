@@ -22,7 +22,7 @@ func (s *side) check(t *testing.T, words ...string) (pid int) {
 	return pid
 }
 
-const notSharing = "not sharing the connection with ssh, trying on"
+const notSharing = "not sharing the connection with ssh, trying again"
 
 // The socket is the user's alone.
 func TestModeOfTheSocket(t *testing.T) {

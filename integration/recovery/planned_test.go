@@ -135,7 +135,7 @@ func TestReconnectIsServedDuringALongWait(t *testing.T) {
 			lab.WaitUp(t, p, 0)
 			c.harm(l)
 			failed := p.WaitLine(t, 0, 2*lab.Patience, "a long wait", func(l lab.Line) bool {
-				return l.Field("msg") == "keeping the present connection, no new one could be made" && waitIn(l) > 4*time.Second
+				return l.Field("msg") == "keeping the present connection: no new one could be made" && waitIn(l) > 4*time.Second
 			})
 			if !strings.Contains(failed.Field("err"), c.why) {
 				t.Errorf("failed because %q", failed.Field("err"))

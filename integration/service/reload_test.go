@@ -240,7 +240,7 @@ func TestBusyLocalPortDoesNotEndTheOthers(t *testing.T) {
 	if text := get("/metrics"); !strings.Contains(text, metric(1)) {
 		t.Errorf("the metrics do not say %s", metric(1))
 	}
-	if n := len(c.Matching(lab.Said("not listening yet, trying on"))); n != 1 {
+	if n := len(c.Matching(lab.Said("not listening yet, trying again"))); n != 1 {
 		t.Errorf("it was said %d times, want once:\n%s", n, c.Output())
 	}
 }

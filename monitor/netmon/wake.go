@@ -28,7 +28,7 @@ func Watch(ctx context.Context, log *slog.Logger, n Nudger) {
 		}
 	}()
 	watchSleep(ctx, asleep, func(slept time.Duration) {
-		log.Info("machine woke", "took", slept.Round(time.Millisecond))
+		log.Info("machine woke", "slept", slept.Round(time.Millisecond))
 		n.Resumed(slept)
 	})
 	<-done

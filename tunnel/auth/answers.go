@@ -51,7 +51,7 @@ func (a *Attempt) password() (ssh.AuthMethod, error) {
 	}
 	if err != nil {
 		if !errors.Is(err, ErrNobody) {
-			a.log.Warn("password not asked", "err", err)
+			a.log.Warn("cannot ask for a password", "err", err)
 		}
 		return nil, nil
 	}

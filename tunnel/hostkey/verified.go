@@ -141,7 +141,7 @@ func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
 	if err := h.unread(); err != nil {
 		why = err.Error()
 	}
-	h.log.Warn("host key taken for the one that was good before", "key", describeKey(key), "why", why)
+	h.log.Warn("host key accepted, because it was good before", "key", describeKey(key), "why", why)
 	return true
 }
 

@@ -13,7 +13,7 @@ type asker struct {
 	next uint32 // request id
 }
 
-var errAnswer = errors.New("the master gave an answer that is none")
+var errAnswer = errors.New("the answer of the master was not understood")
 
 // dial greets the master at path. ctx bounds all that is asked of it.
 func dial(ctx context.Context, path string) (*asker, error) {

@@ -71,7 +71,7 @@ func makeRoom(ctx context.Context, path string, take bool) error {
 	case err != nil:
 		return err
 	case info.Mode()&os.ModeSocket == 0:
-		return fmt.Errorf("ControlPath %s: there is a file that is no socket", path)
+		return fmt.Errorf("ControlPath %s: what is there is no socket: remove it, or choose another path", path)
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -101,7 +101,7 @@ func (d *demo) stay(ctx context.Context, keep bool) error {
 	for _, f := range d.tunnel.Forwards() {
 		d.say("open", "%s on %s", f.Spec, strings.Join(f.Bound, " "))
 	}
-	d.say("open", "until you press control-C")
+	d.say("open", "until you press Ctrl-C")
 	<-ctx.Done()
 	return nil
 }

@@ -126,7 +126,7 @@ func (d *demo) outage(ctx context.Context) error {
 	served, refused := held()
 	d.say("back", "%.0f ms after the server; %d waiting connections served, %d refused", time.Since(back).Seconds()*1000, served, refused)
 	if refused > 0 || load.resets.Load() != demoStreams {
-		return errors.New("this is not how it should be")
+		return fmt.Errorf("%d waiting connections were refused and %d of %d open ones were reset, want none and all", refused, load.resets.Load(), demoStreams)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (a *adoption) entry(dir *os.File, name, path string, depth int) error {
 	case isDirectory && (depth == 0 || !roots && stat.Uid != a.owner.Uid), !isDirectory && !roots:
 		return nil
 	case !isDirectory && stat.Nlink != 1:
-		fmt.Fprintf(a.notes, "tunneld: %q stays root's: it has another name\n", path)
+		fmt.Fprintf(a.notes, "tunneld: %q stays root's: it has more than one name (hard links)\n", path)
 		return nil
 	}
 	file, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", fd)) // the very same, whatever has the name by now

@@ -57,7 +57,7 @@ func (s *Service) Watchdog() (moments <-chan time.Time, cancel func()) {
 // Feed says that we are alive, if every tunnel's loop has turned lately.
 func (s *Service) Feed(turned time.Time) {
 	if age := time.Since(turned); age > monitor.StuckAfter {
-		s.log.Error("a supervising loop stands still, the watchdog is not fed", "took", age.Round(time.Second))
+		s.log.Error("a supervising loop stands still: the watchdog is not fed", "took", age.Round(time.Second))
 		return
 	}
 	s.tell("WATCHDOG=1")

@@ -150,7 +150,7 @@ func TestUnready(t *testing.T) {
 	if got := r.Tunnels[0].Unready(tunnel.ForwardStandby); got != nil {
 		t.Errorf("%q keeps it from being ready where standing by is fine", got)
 	}
-	if got := r.Tunnels[1].Unready(); len(got) != 1 || got[0] != "web: waiting" {
+	if got := r.Tunnels[1].Unready(); len(got) != 1 || got[0] != "web: waiting: bob@web.example:22: connection refused" {
 		t.Errorf("%q", got)
 	}
 }
