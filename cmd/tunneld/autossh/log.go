@@ -1,7 +1,6 @@
 package autossh
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -21,13 +20,19 @@ type Log struct {
 	level spec.Level
 	debug bool
 
-	mu     sync.Mutex // guards all following fields
-	file   *os.File   // AUTOSSH_LOGFILE; nil: syslog
-	syslog syslog
-	stderr io.Writer // nil: there is none any more
-	ssh    io.Writer // the file of -E; nil: stderr
-	system bool      // -y
-	grade  Grade     // of ssh's lines that are shown
+	mu      sync.Mutex // guards all following fields
+	file    *os.File   // AUTOSSH_LOGFILE; nil: syslog
+	syslog  syslog
+	stderr  io.Writer // nil: there is none any more
+	ssh     *os.File  // the file of -E; nil: stderr
+	system  bool      // -y
+	missed  bool      // it was said that there is no syslog daemon for -y
+	grade   Grade     // of ssh's lines that are shown
+	own     *tally    // of what autossh says, without errors
+	errors  *tally    // of those
+	words   *tally    // of what ssh would have said
+	verbose *tally    // of debugging output of both
+	trace   *os.File  // where a crash leaves its words; nil: in a log, or nowhere
 }
 
 // Grade is how much ssh says, as LogLevel of ssh_config(5).
@@ -66,7 +71,10 @@ func GradeOf(level string) Grade {
 
 // OpenLog opens the files. An error is to be said as autossh says it; nothing is open then.
 func OpenLog(c *spec.Command, stderr io.Writer) (*Log, error) {
-	l := &Log{name: c.Name, level: c.Settings.LogLevel, debug: c.Settings.Debug, stderr: stderr, system: c.SSHLog.Syslog, grade: Info}
+	l := &Log{
+		name: c.Name, level: c.Settings.LogLevel, debug: c.Settings.Debug, stderr: stderr, system: c.SSHLog.Syslog, grade: Info,
+		own: newTally(lineBudget), errors: newTally(lineBudget), words: newTally(lineBudget), verbose: newTally(debugBudget),
+	}
 	if c.Settings.LogFileSet {
 		file, err := openAppending(c.Settings.LogFile, 0o666) // less the umask, as fopen(3)
 		if err != nil {
@@ -89,15 +97,16 @@ func openAppending(path string, mode os.FileMode) (*os.File, error) {
 	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
 }
 
-// Close closes the files.
+// Close sums up what was left out, and closes the files.
 func (l *Log) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.file != nil {
-		l.file.Close()
-	}
-	if file, ok := l.ssh.(*os.File); ok {
-		file.Close()
+	l.sumUpLocked()
+	l.closeTraceLocked()
+	for _, file := range []*os.File{l.file, l.ssh} {
+		if file != nil {
+			file.Close()
+		}
 	}
 	l.syslog.close()
 }
@@ -116,19 +125,52 @@ func (l *Log) Shows(g Grade) bool {
 	return g <= l.grade
 }
 
-// LeaveTerminal forgets standard error.
+// LeaveTerminal forgets standard error. Where nothing of what is logged from now on would be seen, it says so.
 func (l *Log) LeaveTerminal() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.stderr != nil && l.file == nil && !l.syslog.there() {
+		io.WriteString(l.stderr, l.name+": no syslog daemon takes messages: in the background nothing is logged until one does; AUTOSSH_LOGFILE names a file\n")
+	}
 	l.stderr = nil
 }
 
-// Say logs what autossh says.
+// Say logs what autossh says, as far as the budget goes.
 func (l *Log) Say(entries ...spec.Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range entries {
+		if e.Level <= l.level {
+			l.tallyLocked(e.Level).pass(time.Now(), wordsOf(e.Text), e.Text, func(text string) {
+				l.sayLocked(spec.Entry{Level: e.Level, Text: text}, l.debug)
+			})
+		}
+	}
+}
+
+// SayLast is Say for how autossh ends, which is said whatever was before.
+func (l *Log) SayLast(entries ...spec.Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sumUpLocked()
+	for _, e := range entries {
 		l.sayLocked(e, l.debug)
+	}
+}
+
+func (l *Log) tallyLocked(level spec.Level) *tally {
+	switch {
+	case level >= spec.LevelDebug:
+		return l.verbose
+	case level <= spec.LevelError:
+		return l.errors
+	}
+	return l.own
+}
+
+func (l *Log) sumUpLocked() {
+	for _, t := range []*tally{l.errors, l.own, l.words, l.verbose} {
+		t.sumUp(func(text string) { l.sayLocked(spec.Entry{Level: spec.LevelInfo, Text: text}, l.debug) })
 	}
 }
 
@@ -156,36 +198,49 @@ func (l *Log) sayLocked(e spec.Entry, copied bool) {
 	}
 }
 
-// SSH logs lines that ssh would have said.
+// SSH logs lines that ssh would have said, as far as the budget goes.
 func (l *Log) SSH(g Grade, lines ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if g > l.grade {
 		return
 	}
+	t, words := l.words, "words of ssh"
+	if g >= Debug {
+		t, words = l.verbose, "debugging output of ssh"
+	}
 	for _, text := range lines {
-		text = foreign.Own(strings.TrimRight(text, "\r\n")).String()
-		out := cmp.Or(l.ssh, l.stderr)
-		if l.system {
-			l.syslog.send(spec.SyslogLine(time.Now(), "ssh", os.Getpid(), spec.Entry{Level: g.priority(), Text: text}))
-		} else if out != nil {
-			io.WriteString(out, text+"\r\n") // as ssh: the terminal may be raw
-		}
-		entry := spec.Entry{Level: spec.LevelInfo, Text: text}
-		if g >= Debug {
-			entry.Level = spec.LevelDebug
-		}
-		if l.file != nil || !l.system && l.syslog.there() {
-			l.sayLocked(entry, false)
-		}
+		t.pass(time.Now(), words, text, func(text string) { l.sshLocked(g, text) })
 	}
 }
 
-// Print writes to standard error alone, without any form.
-func (l *Log) Print(text string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.stderr != nil {
-		io.WriteString(l.stderr, text)
+// sshLocked writes a line of ssh's: to where ssh would have written it, and to autossh's log.
+func (l *Log) sshLocked(g Grade, text string) {
+	text = foreign.Own(strings.TrimRight(text, "\r\n")).String()
+	if !l.system || !l.syslog.send(spec.SyslogLine(time.Now(), "ssh", os.Getpid(), spec.Entry{Level: g.priority(), Text: text})) {
+		l.printLocked(text)
 	}
+	entry := spec.Entry{Level: spec.LevelInfo, Text: text}
+	if g >= Debug {
+		entry.Level = spec.LevelDebug
+	}
+	if l.file != nil || !l.system && l.syslog.there() {
+		l.sayLocked(entry, false)
+	}
+}
+
+// printLocked writes a line to the file of -E, or to standard error; with -y where there is no syslog daemon, which it says once.
+func (l *Log) printLocked(text string) {
+	out := l.stderr
+	if l.ssh != nil {
+		out = l.ssh
+	}
+	if out == nil {
+		return
+	}
+	if l.system && !l.missed {
+		l.missed = true
+		io.WriteString(out, l.name+": no syslog daemon takes the messages of -y: they are written here\r\n")
+	}
+	io.WriteString(out, text+"\r\n") // as ssh: the terminal may be raw
 }

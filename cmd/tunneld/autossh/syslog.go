@@ -15,8 +15,9 @@ import (
 // syslog is the local syslog daemon's socket. It is looked for again at each message while it is not there: in a container there
 // is none, and at boot it comes later than we do. The zero value is ready.
 type syslog struct {
-	conn net.Conn
-	late bool // it did not take the last message in time, and is not waited for again until it takes one
+	paths []string // where the socket may be; nil: syslogPaths
+	conn  net.Conn
+	late  bool // it did not take the last message in time, and is not waited for again until it takes one
 }
 
 // syslogPaths are where Linux and the BSDs have the socket.
@@ -50,7 +51,11 @@ func (s *syslog) there() bool {
 	if s.conn != nil {
 		return true
 	}
-	for _, path := range syslogPaths {
+	paths := s.paths
+	if paths == nil {
+		paths = syslogPaths
+	}
+	for _, path := range paths {
 		for _, network := range []string{"unixgram", "unix"} {
 			if conn, err := net.DialTimeout(network, path, syslogTime); err == nil {
 				s.conn = conn

@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// logBudget is what may be logged at once and in the long run. Peers cause most records, and one that causes them without
+// Budget is what may be logged at once and in the long run. Peers cause most records, and one that causes them without
 // end must not fill a disk; people who look for something see what was first, and that there was more. Each level has a
 // budget of its own, so that none crowds out what weighs more.
-type logBudget struct {
-	burst int // bytes
-	rate  int // bytes a second
+type Budget struct {
+	Burst  int // bytes
+	Rate   int // bytes a second
+	Resume int // bytes that there has to be room for before something is logged again; 0: those of a second
 }
 
 var (
-	debugBudget = logBudget{1536 << 10, 16 << 10}
-	infoBudget  = logBudget{512 << 10, 4 << 10}
-	warnBudget  = logBudget{512 << 10, 4 << 10}
-	errorBudget = logBudget{256 << 10, 4 << 10}
+	debugBudget = Budget{Burst: 1536 << 10, Rate: 16 << 10}
+	infoBudget  = Budget{Burst: 512 << 10, Rate: 4 << 10}
+	warnBudget  = Budget{Burst: 512 << 10, Rate: 4 << 10}
+	errorBudget = Budget{Burst: 256 << 10, Rate: 4 << 10}
 )
 
 // recordSize is what a record has besides its message and its own attributes, about: time, level, tunnel, forward.
@@ -30,14 +31,14 @@ const recordSize = 150
 type limitedHandler struct {
 	slog.Handler
 	base                       slog.Handler // for notes, which are about all tunnels
-	debug, info, warn, failure *logMeter
+	debug, info, warn, failure *Meter
 }
 
 // New returns a handler that passes on to h what the budgets allow.
 func New(h slog.Handler) slog.Handler {
 	return limitedHandler{
 		Handler: h, base: h,
-		debug: newLogMeter(debugBudget), info: newLogMeter(infoBudget), warn: newLogMeter(warnBudget), failure: newLogMeter(errorBudget),
+		debug: NewMeter(debugBudget), info: NewMeter(infoBudget), warn: NewMeter(warnBudget), failure: NewMeter(errorBudget),
 	}
 }
 
@@ -55,7 +56,7 @@ func (h limitedHandler) WithGroup(name string) slog.Handler {
 
 // Handle implements slog.Handler.
 func (h limitedHandler) Handle(ctx context.Context, r slog.Record) error {
-	ok, lost := h.meter(r.Level).take(time.Now(), sizeOf(r))
+	ok, lost := h.meter(r.Level).Take(time.Now(), sizeOf(r))
 	switch {
 	case !ok && lost == 1:
 		h.note(ctx, r, "too many log records, some are left out from now on")
@@ -68,7 +69,7 @@ func (h limitedHandler) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-func (h limitedHandler) meter(level slog.Level) *logMeter {
+func (h limitedHandler) meter(level slog.Level) *Meter {
 	switch {
 	case level < slog.LevelInfo:
 		return h.debug
@@ -103,9 +104,9 @@ func sizeOf(r slog.Record) int {
 	return size
 }
 
-// logMeter is how much of a budget is left.
-type logMeter struct {
-	budget logBudget
+// Meter is how much of a budget is left. Its methods may be called from any goroutine.
+type Meter struct {
+	budget Budget
 
 	mu   sync.Mutex // guards all following fields
 	left int        // bytes
@@ -113,17 +114,23 @@ type logMeter struct {
 	lost int        // records that were left out since the last that was not
 }
 
-func newLogMeter(b logBudget) *logMeter { return &logMeter{budget: b, left: b.burst} }
+// NewMeter returns a meter with all of a budget left.
+func NewMeter(b Budget) *Meter {
+	if b.Resume == 0 {
+		b.Resume = b.Rate
+	}
+	return &Meter{budget: b, left: b.Burst}
+}
 
-// take reports whether a record may be logged, and how many have not been: before it if it may, otherwise with it. It does not
-// let a few through in the middle of a flood: there has to be room for some again.
-func (m *logMeter) take(now time.Time, size int) (ok bool, lost int) {
+// Take reports whether a record of so many bytes may be logged, and how many have not been: before it if it may, otherwise with
+// it. It does not let a few through in the middle of a flood: there has to be room for some again.
+func (m *Meter) Take(now time.Time, size int) (ok bool, lost int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if earned := int(now.Sub(m.at).Seconds() * float64(m.budget.rate)); m.at.IsZero() || earned > 0 {
-		m.left, m.at = min(m.left+max(0, earned), m.budget.burst), now
+	if earned := int(now.Sub(m.at).Seconds() * float64(m.budget.Rate)); m.at.IsZero() || earned > 0 {
+		m.left, m.at = min(m.left+max(0, earned), m.budget.Burst), now
 	}
-	if m.left < size || m.lost > 0 && m.left < m.budget.rate {
+	if m.left < size || m.lost > 0 && m.left < m.budget.Resume {
 		m.lost++
 		return false, m.lost
 	}

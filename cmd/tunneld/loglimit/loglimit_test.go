@@ -54,16 +54,32 @@ func TestLogSaysWhenItLeavesOut(t *testing.T) {
 
 func TestLogSaysWhatWasLeftOut(t *testing.T) {
 	now := time.Now()
-	m := newLogMeter(logBudget{burst: 1000, rate: 100})
-	if ok, _ := m.take(now, 900); !ok {
+	m := NewMeter(Budget{Burst: 1000, Rate: 100})
+	if ok, _ := m.Take(now, 900); !ok {
 		t.Fatal("the first does not fit")
 	}
 	for range 3 {
-		if ok, _ := m.take(now, 500); ok {
+		if ok, _ := m.Take(now, 500); ok {
 			t.Error("more than the burst was let through")
 		}
 	}
-	if ok, lost := m.take(now.Add(5*time.Second), 500); !ok || lost != 3 {
+	if ok, lost := m.Take(now.Add(5*time.Second), 500); !ok || lost != 3 {
 		t.Errorf("later: %v, %d were left out, want 3", ok, lost)
+	}
+}
+
+// Who waits for room for several is silent for longer, and says more at a time.
+func TestMeterResumesWithRoom(t *testing.T) {
+	now := time.Now()
+	m := NewMeter(Budget{Burst: 1000, Rate: 10, Resume: 500})
+	m.Take(now, 1000)
+	if ok, _ := m.Take(now, 10); ok {
+		t.Error("more than the burst was let through")
+	}
+	if ok, _ := m.Take(now.Add(20*time.Second), 10); ok {
+		t.Error("it resumes with room for 200")
+	}
+	if ok, lost := m.Take(now.Add(50*time.Second), 10); !ok || lost != 2 {
+		t.Errorf("%v, %d were left out, want 2", ok, lost)
 	}
 }
