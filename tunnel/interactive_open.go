@@ -53,6 +53,13 @@ func (s *Session) OpenSession(ctx context.Context) (interactive.Channel, error) 
 	return s.place().openSession(ctx)
 }
 
+// OpenStdio opens a connection from the server to target on s, for an owner who carries it through two files: `ssh -W`. It is
+// otherwise as OpenSession.
+func (s *Session) OpenStdio(ctx context.Context, target config.Endpoint) (interactive.Channel, error) {
+	kind, payload := openPayload(target, nil)
+	return s.place().openKind(ctx, kind, payload)
+}
+
 func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
 	return p.openKind(ctx, sessionKind, nil)
 }

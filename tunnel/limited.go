@@ -112,7 +112,8 @@ func unreachable(target config.Endpoint, err error) error {
 
 // Reach has the server connect to target and hang up.
 func (s *Session) Reach(ctx context.Context, target config.Endpoint) error {
-	conn, err := s.Connect(ctx, target)
+	kind, payload := openPayload(target, nil)
+	conn, err := s.open(ctx, "stdio", kind, payload)
 	if err != nil {
 		return &UnreachableError{Target: target, Err: err}
 	}

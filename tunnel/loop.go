@@ -3,7 +3,6 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync/atomic"
 	"time"
@@ -74,16 +73,4 @@ func (s *Session) Carry(ctx context.Context, conn *net.TCPConn, port int) error 
 	}
 	(&splice{conn, ch, new(counter), nil}).run(ctx)
 	return nil
-}
-
-// Stream is a connection that can end in one direction, and has no address.
-type Stream interface {
-	io.ReadWriteCloser
-	CloseWrite() error
-}
-
-// Connect opens a connection from the server to target. A refusal is an *ssh.OpenChannelError.
-func (s *Session) Connect(ctx context.Context, target config.Endpoint) (Stream, error) {
-	kind, payload := openPayload(target, nil)
-	return s.open(ctx, "stdio", kind, payload)
 }

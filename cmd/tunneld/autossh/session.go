@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
 	spec "github.com/tunneld/tunneld/config/autossh"
-	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/interactive"
 )
 
@@ -29,19 +26,22 @@ type Work struct {
 type Connection interface {
 	Path
 	OpenSession(ctx context.Context) (interactive.Channel, error)
-	Connect(ctx context.Context, target config.Endpoint) (tunnel.Stream, error)
-	Keepalive(ctx context.Context) (time.Duration, error)
+	OpenStdio(ctx context.Context, target config.Endpoint) (interactive.Channel, error)
 }
 
 // NewWork returns the work that the words and the options ask for. The error is a *config.Error.
 func NewWork(c *spec.Command, o *config.Options, log *Log) (*Work, error) {
 	if o.Session.Stdio != (config.Endpoint{}) {
-		return &Work{stdio: o.Session.Stdio, log: log}, nil
+		return &Work{stdio: o.Session.Stdio, log: log, request: interactive.Request{NoInput: o.Session.StdinNull}}, nil
 	}
 	if o.Session.Type == "none" {
 		return nil, nil
 	}
-	request, note, err := interactive.For(o, strings.Join(c.RemoteCommand, " "), os.Stdin, os.Environ())
+	in := os.Stdin
+	if c.Background { // the terminal that is there now will not be
+		in = nil
+	}
+	request, note, err := interactive.For(o, strings.Join(c.RemoteCommand, " "), in, os.Environ())
 	if err != nil {
 		return nil, err
 	}
@@ -93,29 +93,22 @@ func openReason(reason ssh.RejectionReason) string {
 	return "unknown reason"
 }
 
-// pass joins standard input and output to the connection of -W.
+// pass joins standard input and output to the connection of -W. Nothing reads or writes them once it has returned: the next
+// connection gets what comes then.
 func (w *Work) pass(ctx context.Context, conn Connection) (status int, ended bool) {
-	stream, err := conn.Connect(ctx, w.stdio)
+	open := func(ctx context.Context) (interactive.Channel, error) { return conn.OpenStdio(ctx, w.stdio) }
+	files := interactive.Files{In: os.Stdin, Out: os.Stdout}
+	if w.request.NoInput {
+		files.In = nil
+	}
+	err := interactive.Pipe(ctx, open, files)
 	var refused *ssh.OpenChannelError
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		w.log.SSH(Error, refusedWords(refused), "stdio forwarding failed")
 		return interactive.StatusNone, true
+	case err == nil, errors.Is(err, interactive.ErrNoStatus):
+		return 0, true
 	}
-	if err != nil {
-		return 0, false
-	}
-	defer stream.Close()
-	go func() { // it ends with the process at the latest: nothing ends a read of somebody else's file
-		io.Copy(stream, os.Stdin)
-		stream.CloseWrite()
-	}()
-	io.Copy(os.Stdout, stream)
-	// An end that the connection did not live after is its own: the library ends all channels before it says why.
-	ctx, cancel := context.WithTimeout(ctx, proofTime)
-	defer cancel()
-	_, err = conn.Keepalive(ctx)
-	return 0, err == nil
+	return 0, false
 }
-
-// proofTime is what a server gets to show that it lives after the end of what it sent.
-const proofTime = 10 * time.Second
