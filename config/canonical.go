@@ -129,6 +129,9 @@ func (r *resolver) lookUp(name string) (string, error) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
+	if r.env.LookingUp != nil {
+		r.env.LookingUp(strings.TrimSuffix(name, "."))
+	}
 	if _, err := resolver.LookupNetIP(r.ctx, network, name); err != nil {
 		return "", err
 	}

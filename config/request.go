@@ -38,4 +38,5 @@ type Environment struct {
 	UserFile   string                      // ~/.ssh/config
 	SystemFile string                      // /etc/ssh/ssh_config
 	Resolver   *net.Resolver               // for CanonicalizeHostname; nil: the machine's
+	LookingUp  func(name string)           // called before CanonicalizeHostname has a name looked up, which can take long; nil: nobody wants to know
 }

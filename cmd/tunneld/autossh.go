@@ -66,12 +66,12 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 		return refuseAutossh(stderr, c.Name, nil, err)
 	}
 	defer log.Close()
-	for _, warning := range c.Warnings {
-		fmt.Fprintf(stderr, "%s: %s\n", c.Name, warning)
-		log.Record(autossh.Entry{Level: autossh.LevelInfo, Text: warning})
-	}
 	defer screen.Flush()
-	return newAutosshRun(c, log, screen, ready).run(ctx)
+	a := newAutosshRun(c, log, screen, ready)
+	for _, warning := range c.Warnings {
+		a.announce(warning)
+	}
+	return a.run(ctx)
 }
 
 // refuseAutossh says why there is no start: on standard error, where autossh says nothing for most reasons, and in the log.

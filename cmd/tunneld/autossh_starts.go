@@ -10,132 +10,24 @@ import (
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// errRestart ends a connection in whose place autossh wants another: SIGUSR1, or a test of the loop that failed.
-var errRestart = &fault.Error{Phase: fault.PhaseSession, Err: errors.New("to be started again")}
+// errRestart ends a connection in whose place autossh wants another.
+var (
+	errRestart  = errors.New("to be started again")
+	errProdded  = &fault.Error{Phase: fault.PhaseSession, Err: fmt.Errorf("asked to by a signal: %w", errRestart)}
+	errPortDown = &fault.Error{Phase: fault.PhaseSession, Err: fmt.Errorf("the test line did not come back: %w", errRestart)}
+)
 
 // statusError ends a connection whose session has ended by itself.
 type statusError struct{ status int }
 
 func (e *statusError) Error() string {
 	return fmt.Sprintf("the session ended with status %d", e.status)
-}
-
-// starts counts the attempts, each of which is a start of ssh for autossh, and knows the last one.
-type starts struct {
-	mu      sync.Mutex // guards all following fields
-	count   int
-	at      time.Time               // of the last one
-	cancel  context.CancelCauseFunc // of the attempt; nil: none runs
-	attempt int                     // the number of that one
-	session monitor.Session         // that came of it; nil: none yet
-	worked  chan struct{}           // closed when the work on it has ended; nil: there is none
-}
-
-var errNoMoreStarts = errors.New("AUTOSSH_MAXSTART is reached")
-
-// begin counts one, unless there were most already; negative: any number.
-func (s *starts) begin(most int) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if most >= 0 && s.count >= most {
-		return errNoMoreStarts
-	}
-	s.count++
-	s.at, s.session = time.Now(), nil
-	return nil
-}
-
-// set notes how the attempt that begins is ended, until the function that it returns is called.
-func (s *starts) set(cancel context.CancelCauseFunc) (forget func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.attempt++
-	mine := s.attempt
-	s.cancel = cancel
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.attempt == mine { // else another has begun in its place
-			s.cancel = nil
-		}
-	}
-}
-
-// lives reports whether the connection of the last start does. An attempt beside it is no start: autossh knows of none.
-func (s *starts) lives() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.session == nil {
-		return false
-	}
-	select {
-	case <-s.session.Done():
-		return false
-	default:
-		return true
-	}
-}
-
-func (s *starts) joined(session monitor.Session) (at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.session = session
-	return s.at
-}
-
-// work notes that work is done on the last connection until done is closed.
-func (s *starts) work(done chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.worked = done
-}
-
-var errAtWork = errors.New("a session is under way, which cannot move to another connection")
-
-// awaitWork waits until the terminal is free again after the end of a connection. While the connection lives no other is begun.
-func (s *starts) awaitWork(ctx context.Context) error {
-	s.mu.Lock()
-	session, worked := s.session, s.worked
-	s.mu.Unlock()
-	if session == nil || worked == nil {
-		return nil
-	}
-	select {
-	case <-session.Done():
-	case <-worked:
-	default:
-		return errAtWork
-	}
-	select {
-	case <-worked:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// end ends what the last start has come to.
-func (s *starts) end(why error) {
-	s.mu.Lock()
-	cancel, session := s.cancel, s.session
-	s.mu.Unlock()
-	if cancel != nil {
-		cancel(why)
-	}
-	if session != nil {
-		session.CloseWith(why)
-	}
-}
-
-func (s *starts) last() (count int, at time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.count, s.at
 }
 
 // countedTunnel has each attempt counted and each connection watched.
@@ -147,22 +39,25 @@ type countedTunnel struct {
 // Connect is for monitor.Tunnel.
 func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 	s := &t.run.starts
-	if err := s.awaitWork(ctx); err != nil {
+	if err := s.AwaitWork(ctx); err != nil {
 		return nil, err
 	}
-	if s.lives() {
+	if s.Lives() {
 		return t.Tunnel.Connect(ctx)
 	}
-	if err := s.begin(t.run.command.Settings.MaxStart); err != nil {
+	if err := s.Begin(t.run.command.Settings.MaxStart); err != nil {
 		return nil, err
 	}
 	t.run.sayStart()
+	if err := t.run.ports.bind(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer s.set(cancel)()
+	defer s.Set(cancel)()
 	session, err := t.Tunnel.Connect(ctx)
-	if err != nil && errors.Is(context.Cause(ctx), errRestart) {
-		return nil, errRestart
+	if cause := context.Cause(ctx); err != nil && errors.Is(cause, errRestart) {
+		return nil, cause
 	}
 	return session, err
 }
@@ -170,15 +65,15 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 // Join is for monitor.Tunnel.
 func (t countedTunnel) Join(s monitor.Session) {
 	t.Tunnel.Join(s)
-	if t.run.starts.lives() { // s takes its place
-		t.run.starts.begin(-1)
+	if t.run.starts.Lives() { // s takes its place
+		t.run.starts.Begin(-1)
 		t.run.sayStart()
 	}
-	t.run.watch(s, t.run.starts.joined(s))
+	t.run.watch(s, t.run.starts.Joined(s))
 }
 
 func (a *autosshRun) sayStart() {
-	count, _ := a.starts.last()
+	count, _ := a.starts.Last()
 	pid := os.Getpid()
 	a.log.Say(autossh.StartingSSH(count, a.command.Settings.MaxStart), autossh.ChildPID(pid), autossh.CheckOnChild(pid))
 }
@@ -192,7 +87,7 @@ func (a *autosshRun) watch(s monitor.Session, started time.Time) {
 	if a.loop != nil {
 		a.tasks.Go(func() {
 			if err := a.loop.Watch(context.Background(), connection, started); err != nil {
-				s.CloseWith(errRestart)
+				s.CloseWith(errPortDown)
 			}
 		})
 	}
@@ -200,10 +95,12 @@ func (a *autosshRun) watch(s monitor.Session, started time.Time) {
 		return
 	}
 	done := make(chan struct{})
-	a.starts.work(done)
+	working, leave := context.WithCancel(context.Background())
+	a.starts.Work(done, leave)
 	a.tasks.Go(func() {
 		defer close(done)
-		if status, ended := a.work.Do(context.Background(), connection); ended {
+		defer leave()
+		if status, ended := a.work.Do(working, connection); ended {
 			s.CloseWith(&statusError{status})
 		}
 	})
@@ -217,7 +114,7 @@ const unanswered = 20 * time.Second
 
 // decide applies autossh's rules to the end of an attempt or of a connection.
 func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
-	count, at := a.starts.last()
+	count, at := a.starts.Last()
 	end := autossh.End{Status: autossh.StatusFailed, Starts: count, Took: time.Since(at), Age: time.Since(a.began)}
 	var exited *statusError
 	switch {
@@ -225,7 +122,7 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 		end.Cause = autossh.CauseRestart
 	case errors.As(e.Err, &exited):
 		end.Status = exited.status
-	case errors.Is(e.Err, errNoMoreStarts):
+	case errors.Is(e.Err, front.ErrNoMoreStarts):
 		end.Cause = autossh.CauseRestart
 	default:
 		a.explain(e.Err)
@@ -234,9 +131,13 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 		}
 	}
 	v := a.rules.Next(end)
-	a.log.Say(v.Log...)
 	if v.Exit {
+		a.log.SayLast(v.Log...)
 		return 0, &exit.Error{Code: v.Code}
+	}
+	a.log.Say(v.Log...)
+	if fault.PhaseOf(e.Err) == fault.PhaseListen {
+		return max(v.Wait, listenPause), nil
 	}
 	return v.Wait, nil
 }
@@ -246,4 +147,57 @@ func (a *autosshRun) explain(err error) {
 	ssh, more := front.Words(err, a.runner.plan.options)
 	a.log.SSH(front.Error, ssh...)
 	a.log.SSH(front.Info, more...)
+}
+
+// localPorts binds the local forwards at a start of ssh: with ExitOnForwardFailure one that is taken is the end of that ssh, and
+// the rules say when there is another. Attempts follow each other until they are bound.
+type localPorts struct {
+	listen func() error  // nil: there is nothing to bind
+	bound  bool          // used by attempts
+	tried  chan struct{} // closed when they have been asked for once
+	first  sync.Once     // closes tried
+}
+
+// begin is called before the first attempt.
+func (p *localPorts) begin(listen func() error) {
+	p.listen, p.tried = listen, make(chan struct{})
+}
+
+// bind binds them, unless they are.
+func (p *localPorts) bind() error {
+	if p.bound || p.listen == nil {
+		return nil
+	}
+	defer p.first.Do(func() { close(p.tried) })
+	err := p.listen()
+	p.bound = err == nil
+	return err
+}
+
+// listenPause is at least between two tries of a port: binding takes no time, where ssh takes that of a login.
+const listenPause = 200 * time.Millisecond
+
+// listen binds the local forwards. The end of ctx cuts them off.
+func (a *autosshRun) listen(ctx context.Context) error {
+	change := a.process.sockets.Begin()
+	defer change.End()
+	if err := change.Listen(ctx, a.runner.tunnel); err != nil {
+		return err
+	}
+	a.sayNoForwards()
+	return nil
+}
+
+// sayNoForwards says what ssh says where it has none of its local ports.
+func (a *autosshRun) sayNoForwards() {
+	local, listening := 0, 0
+	for _, f := range a.runner.tunnel.Forwards() {
+		if f.Kind != config.Remote {
+			local++
+			listening += len(f.Bound)
+		}
+	}
+	if local > 0 && listening == 0 {
+		a.log.SSH(front.Error, front.NoForwards)
+	}
 }

@@ -35,18 +35,18 @@ func TestRenewalIsNoStart(t *testing.T) {
 	counted := countedTunnel{unreachable{}, run}
 	counted.Connect(t.Context())
 	lives := endingSession{done: make(chan struct{})}
-	at := run.starts.joined(lives)
+	at := run.starts.Joined(lives)
 	for range 5 {
-		if _, err := counted.Connect(t.Context()); errors.Is(err, errNoMoreStarts) {
+		if _, err := counted.Connect(t.Context()); errors.Is(err, front.ErrNoMoreStarts) {
 			t.Error("an attempt beside a connection was refused as a start")
 		}
 	}
-	if count, last := run.starts.last(); count != 1 || last != at {
+	if count, last := run.starts.Last(); count != 1 || last != at {
 		t.Errorf("%d starts, the last at %v and not at %v", count, last, at)
 	}
 	close(lives.done)
 	counted.Connect(t.Context())
-	if _, err := counted.Connect(t.Context()); !errors.Is(err, errNoMoreStarts) {
+	if _, err := counted.Connect(t.Context()); !errors.Is(err, front.ErrNoMoreStarts) {
 		t.Errorf("a third start: %v", err)
 	}
 }

@@ -29,6 +29,16 @@ func RunningDifferences() []Difference {
 			"what is wrong with arguments, environment and ssh_config is said, and a passphrase asked for, and if that is of no use the exit code is 1; -f gives 0 only when the local ports have been asked for and the pid file is written; one that is taken is asked for on and on",
 		},
 		{
+			"name server", "autossh -f -M 0 -N host with CanonicalizeHostname, while no name server answers",
+			"goes to the background at once",
+			"-f waits up to 10 s for the name, says so, and then goes on waiting in the background; a passphrase is not asked for any more",
+		},
+		{
+			"floods", "AUTOSSH_POLL=5 autossh -M 0 -N host, where the server hangs up at once, for months",
+			"logs every start, for ever",
+			"after a megabyte some lines are left out and summed up by what they say, such that a year is less than 2 GB; how it ends is always said",
+		},
+		{
 			"refusals", "AUTOSSH_POLL=0 autossh -M 0 host",
 			"refuses without a word on the terminal; the reason is in syslog alone",
 			"the reason is printed on standard error as well",

@@ -115,6 +115,8 @@ func TestSideBySide(t *testing.T) {
 
 // elsewhere are differences that no scene can show, and where they are shown.
 var elsewhere = map[string]string{
+	"name server":      "TestBackgroundDoesNotWaitForANameServer",
+	"floods":           "cmd/tunneld/autossh: TestLogOfAFloodIsBoundedAndSummedUp",
 	"refusals":         "TestSetUps, refusal",
 	"child":            "TestSetUps, background with an identity",
 	"words of ssh":     "TestSetUps, what ssh would have said",

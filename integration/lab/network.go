@@ -192,6 +192,19 @@ func (n *Network) DnsServer(address string) *dnsServer {
 	return s
 }
 
+// SilentDNS takes every question where tunneld looks for a name server, and answers none, until it is closed.
+func (n *Network) SilentDNS() net.PacketConn {
+	n.t.Helper()
+	var conn net.PacketConn
+	var err error
+	n.Inside(n.Client, func() { conn, err = net.ListenPacket("udp4", "127.0.0.1:53") })
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
 // WaitServed waits until bytes go through a listener of tunneld's in its namespace.
 func (n *Network) WaitServed(c *Child, r Route) {
 	n.t.Helper()

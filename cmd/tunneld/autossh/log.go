@@ -32,7 +32,6 @@ type Log struct {
 	errors  *tally    // of those
 	words   *tally    // of what ssh would have said
 	verbose *tally    // of debugging output of both
-	trace   *os.File  // where a crash leaves its words; nil: in a log, or nowhere
 }
 
 // Grade is how much ssh says, as LogLevel of ssh_config(5).
@@ -102,7 +101,6 @@ func (l *Log) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sumUpLocked()
-	l.closeTraceLocked()
 	for _, file := range []*os.File{l.file, l.ssh} {
 		if file != nil {
 			file.Close()

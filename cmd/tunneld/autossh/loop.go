@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"sync"
 	"time"
 
@@ -52,9 +50,18 @@ type listener interface {
 	SetDeadline(time.Time) error
 }
 
-// OpenLoop listens on the monitor ports. One that is taken is replaced by a free one, with a warning. The caller closes the
-// Loop; the end of ctx cuts its connections.
+// OpenLoop listens on the monitor ports; nil where monitoring is off. One that is taken is replaced by a free one, with a warning.
+// Where nobody named one, c gets the one that is chosen. The caller closes the Loop; the end of ctx cuts its connections.
 func OpenLoop(ctx context.Context, c *spec.Command, log *Log) (*Loop, error) {
+	if !c.Monitor.On() {
+		return nil, nil
+	}
+	if m := &c.Monitor; m.Automatic {
+		m.Port = spec.ChoosePort(rand.IntN, portTaken)
+	}
+	if c.Monitor.Port == 0 {
+		return nil, &spec.Refusal{Text: "unable to find a suitable tunnel port", Hint: "name one with -M, or switch monitoring off with -M 0"}
+	}
 	ctx, stop := context.WithCancel(ctx)
 	l := &Loop{log: log, name: c.Name, monitor: c.Monitor, settings: c.Settings, stop: stop}
 	var err error
@@ -80,6 +87,15 @@ func OpenLoop(ctx context.Context, c *spec.Command, log *Log) (*Loop, error) {
 	return l, nil
 }
 
+// portTaken reports whether somebody listens on a port of the loopback.
+func portTaken(port int) bool {
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+	if err == nil {
+		l.Close()
+	}
+	return err != nil
+}
+
 func (l *Loop) listen(port int) (*net.TCPListener, error) {
 	at := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}
 	listener, err := net.ListenTCP("tcp4", at)
@@ -101,8 +117,11 @@ func (l *Loop) warn(format string, args ...any) {
 	l.log.Say(spec.Entry{Level: spec.LevelInfo, Text: "warning: " + fmt.Sprintf(format, args...)})
 }
 
-// Close ends the listeners and all connections through them.
+// Close ends the listeners and all connections through them. A nil Loop has none.
 func (l *Loop) Close() {
+	if l == nil {
+		return
+	}
 	l.stop()
 	for _, listener := range []*net.TCPListener{l.write, l.write6} {
 		if listener != nil {
@@ -231,99 +250,5 @@ func (l *Loop) leave(path Path) {
 	defer l.mu.Unlock()
 	if l.path == path {
 		l.path = nil
-	}
-}
-
-// attempts is how often a test is tried; autossh counts a third that it does not make.
-const attempts = 2
-
-// test sends a line into the loop and reports whether it came back.
-func (l *Loop) test(ctx context.Context) bool {
-	node, _ := os.Hostname()
-	line := spec.TestLine(node, l.name, os.Getpid(), rand.Int64N(1<<31), l.settings.Message)
-	for range attempts {
-		switch err := l.try(ctx, line); {
-		case err == nil:
-			return true
-		case errors.Is(err, errNotAccepted):
-			l.log.Say(spec.AcceptTimeout())
-			return false
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			l.log.Say(spec.IOTimeout())
-		case errors.As(err, new(*differsError)):
-			l.log.Say(spec.NotWhatWasSent(line, err.Error()))
-		default:
-			l.log.Say(spec.PollError(err))
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-	}
-	l.log.Say(spec.TriesFailed(attempts + 1))
-	return false
-}
-
-var errNotAccepted = errors.New("nothing came back")
-
-// differsError is another line than the one that was sent.
-type differsError struct{ got string }
-
-func (e *differsError) Error() string { return e.got }
-
-// try sends line through a connection of its own.
-func (l *Loop) try(ctx context.Context, line string) error {
-	l.dropCallers()
-	out, err := l.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	defer context.AfterFunc(ctx, func() { out.SetDeadline(time.Unix(1, 0)) })()
-	out.SetDeadline(time.Now().Add(l.settings.NetTimeout))
-	if _, err := io.WriteString(out, line); err != nil {
-		return err
-	}
-	in := out
-	if l.read != nil {
-		if in, err = l.accept(ctx); err != nil {
-			return err
-		}
-		defer in.Close()
-	}
-	in.SetDeadline(time.Now().Add(l.settings.NetTimeout))
-	got := make([]byte, len(line))
-	n, err := io.ReadFull(in, got)
-	if n == len(line) && string(got) == line {
-		return nil
-	}
-	if err == nil || n > 0 && !errors.Is(err, os.ErrDeadlineExceeded) {
-		return &differsError{string(got[:n])}
-	}
-	return err
-}
-
-// accept waits for what comes back.
-func (l *Loop) accept(ctx context.Context) (net.Conn, error) {
-	defer context.AfterFunc(ctx, func() { l.read.SetDeadline(time.Unix(1, 0)) })()
-	l.read.SetDeadline(time.Now().Add(l.settings.NetTimeout))
-	conn, err := l.read.Accept()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return nil, errNotAccepted
-	}
-	return conn, err
-}
-
-// dropCallers closes what has connected to the read port since the last test: anybody can, and nobody is expected.
-func (l *Loop) dropCallers() {
-	if l.read == nil {
-		return
-	}
-	for range 128 {
-		l.read.SetDeadline(time.Now().Add(time.Millisecond))
-		conn, err := l.read.Accept()
-		if err != nil {
-			return
-		}
-		conn.Close()
 	}
 }

@@ -1,0 +1,142 @@
+package autossh
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/tunneld/tunneld/monitor"
+)
+
+// Starts counts the attempts, each of which is a start of ssh for autossh, and knows the last one. The zero value has none. Its
+// methods may be called from any goroutine.
+type Starts struct {
+	mu      sync.Mutex // guards all following fields
+	count   int
+	at      time.Time               // of the last one
+	cancel  context.CancelCauseFunc // of the attempt; nil: none runs
+	attempt int                     // the number of that one
+	session monitor.Session         // that came of it; nil: none yet
+	worked  chan struct{}           // closed when the work on it has ended; nil: there is none
+	leave   context.CancelFunc      // ends the work; nil: there is none
+	left    bool                    // no work begins any more
+}
+
+// ErrNoMoreStarts says that there were as many as AUTOSSH_MAXSTART allows.
+var ErrNoMoreStarts = errors.New("AUTOSSH_MAXSTART is reached")
+
+// Begin counts one, unless there were most already; negative: any number.
+func (s *Starts) Begin(most int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if most >= 0 && s.count >= most {
+		return ErrNoMoreStarts
+	}
+	s.count++
+	s.at, s.session = time.Now(), nil
+	return nil
+}
+
+// Set notes how the attempt that begins is ended, until the function that it returns is called.
+func (s *Starts) Set(cancel context.CancelCauseFunc) (forget func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.attempt++
+	mine := s.attempt
+	s.cancel = cancel
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.attempt == mine { // else another has begun in its place
+			s.cancel = nil
+		}
+	}
+}
+
+// Lives reports whether the connection of the last start does. An attempt beside it is no start: autossh knows of none.
+func (s *Starts) Lives() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.session == nil {
+		return false
+	}
+	select {
+	case <-s.session.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// Joined notes the connection that the last start has come to, and returns when that was begun.
+func (s *Starts) Joined(session monitor.Session) (at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.session = session
+	return s.at
+}
+
+// Work notes that work is done on the last connection until done is closed, and how it is ended.
+func (s *Starts) Work(done chan struct{}, leave context.CancelFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.worked, s.leave = done, leave
+	if s.left {
+		leave()
+	}
+}
+
+// StopWork ends the work, now and from now on: whoever reads what it writes may have stopped.
+func (s *Starts) StopWork() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.left = true
+	if s.leave != nil {
+		s.leave()
+	}
+}
+
+var errAtWork = errors.New("a session is under way, which cannot move to another connection")
+
+// AwaitWork waits until the terminal is free again after the end of a connection. While the connection lives no other is begun.
+func (s *Starts) AwaitWork(ctx context.Context) error {
+	s.mu.Lock()
+	session, worked := s.session, s.worked
+	s.mu.Unlock()
+	if session == nil || worked == nil {
+		return nil
+	}
+	select {
+	case <-session.Done():
+	case <-worked:
+	default:
+		return errAtWork
+	}
+	select {
+	case <-worked:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// End ends what the last start has come to.
+func (s *Starts) End(why error) {
+	s.mu.Lock()
+	cancel, session := s.cancel, s.session
+	s.mu.Unlock()
+	if cancel != nil {
+		cancel(why)
+	}
+	if session != nil {
+		session.CloseWith(why)
+	}
+}
+
+// Last returns how many starts there were, and when the last one was begun.
+func (s *Starts) Last() (count int, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.count, s.at
+}
