@@ -80,6 +80,21 @@ func newLoop(t *testing.T, change func(*spec.Command)) (*Loop, string) {
 	return l, path
 }
 
+// endWhenTested ends the connection once a test of it has passed, or will not any more.
+func endWhenTested(p *fakePath, log string) {
+	go func() {
+		defer close(p.done)
+		late := time.After(20 * time.Second)
+		for tick := time.Tick(10 * time.Millisecond); !strings.Contains(logged(log), "connection ok"); {
+			select {
+			case <-tick:
+			case <-late:
+				return
+			}
+		}
+	}()
+}
+
 func logged(path string) string {
 	text, _ := os.ReadFile(path)
 	return string(text)
@@ -88,7 +103,7 @@ func logged(path string) string {
 func TestLoopPassesUntilTheConnectionEnds(t *testing.T) {
 	l, log := newLoop(t, nil)
 	p := &fakePath{done: make(chan struct{})}
-	time.AfterFunc(300*time.Millisecond, func() { close(p.done) })
+	endWhenTested(p, log)
 	if err := l.Watch(t.Context(), p, time.Now()); err != nil {
 		t.Errorf("%v, and the log has\n%s", err, logged(log))
 	}
@@ -107,7 +122,7 @@ func TestKnocksWithoutAConnectionTakeNoRoom(t *testing.T) {
 		}
 	}
 	p := &fakePath{done: make(chan struct{})}
-	time.AfterFunc(300*time.Millisecond, func() { close(p.done) })
+	endWhenTested(p, log)
 	if err := l.Watch(t.Context(), p, time.Now()); err != nil || !strings.Contains(logged(log), "connection ok") {
 		t.Errorf("%v, and the log has\n%s", err, logged(log))
 	}
@@ -133,7 +148,7 @@ func TestLoopThatDoesNotComeBackIsDown(t *testing.T) {
 func TestLoopThroughAnotherPortOfTheServer(t *testing.T) {
 	l, log := newLoop(t, nil)
 	p := &fakePath{done: make(chan struct{}), taken: true}
-	time.AfterFunc(300*time.Millisecond, func() { close(p.done) })
+	endWhenTested(p, log)
 	if err := l.Watch(t.Context(), p, time.Now()); err != nil || p.asked.Load() != 2 {
 		t.Errorf("%v after asking for %d ports", err, p.asked.Load())
 	}
