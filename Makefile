@@ -17,14 +17,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install install-tunneld install-autossh deb test testbinaries ci cross tools lint vet bench bench-recovery bench-master chaos screenshots soak fuzz fuzz-ci clean
+.PHONY: all build install install-tunneld install-autossh uninstall deb test testbinaries ci cross tools lint vet bench bench-recovery bench-master chaos screenshots soak fuzz fuzz-ci clean
 all: build
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o bin/tunneld ./cmd/tunneld
 
-# All there is. Where the real autossh is to stay, install-tunneld alone.
-install: install-tunneld install-autossh
+# All there is. An autossh that is not ours stays where it is; where one in another directory is to be found first, install-tunneld alone.
+install: install-tunneld
+	@sh deploy/autossh/install.sh install "$(DESTDIR)$(PREFIX)" || :
 
 # The program, its manual page, completion for three shells, systemd units and examples.
 install-tunneld: build
@@ -44,19 +45,22 @@ install-tunneld: build
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
 	cp -R deploy/grafana deploy/kubernetes deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
 
-# autossh's name, the commands that Debian ships around it, and their manual pages.
-install-autossh: bin = $(DESTDIR)$(PREFIX)/bin
-install-autossh: man = $(DESTDIR)$(PREFIX)/share/man/man1
+# autossh's name, the commands that Debian ships around it, and their manual pages; never in the place of another autossh.
 install-autossh:
-	install -d $(bin) $(man) $(DESTDIR)$(PREFIX)/lib/autossh
-	ln -sf tunneld $(bin)/autossh
-	ln -sf ../../bin/tunneld $(DESTDIR)$(PREFIX)/lib/autossh/autossh
-	install -m 755 deploy/autossh/autossh-argv0 deploy/autossh/rscreen $(bin)/
-	install -m 644 deploy/man/autossh.1 deploy/man/autossh-argv0.1 deploy/man/rscreen.1 $(man)/
-	gzip -9nf $(man)/autossh.1 $(man)/autossh-argv0.1 $(man)/rscreen.1
-	for name in rtmux ruscreen; do \
-	  ln -sf rscreen $(bin)/$$name && ln -sf rscreen.1.gz $(man)/$$name.1.gz || exit 1; \
-	done
+	sh deploy/autossh/install.sh install "$(DESTDIR)$(PREFIX)"
+
+# What install has put there, and nothing else: no file that somebody has added, no autossh that is not ours, no configuration.
+# Units that are enabled stay so: systemctl disable.
+uninstall:
+	sh deploy/autossh/install.sh uninstall "$(DESTDIR)$(PREFIX)"
+	rm -f $(DESTDIR)$(PREFIX)/bin/tunneld $(DESTDIR)$(PREFIX)/share/man/man1/tunneld.1.gz \
+	  $(DESTDIR)$(PREFIX)/share/bash-completion/completions/tunneld $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/tunneld.fish \
+	  $(DESTDIR)$(ZSH_COMPLETIONS)/_tunneld $(DESTDIR)$(PREFIX)/lib/systemd/system/tunneld@.service \
+	  $(DESTDIR)$(PREFIX)/lib/systemd/system/tunneld@.socket $(DESTDIR)$(PREFIX)/lib/systemd/user/tunneld@.service
+	@doc="$(DESTDIR)$(PREFIX)/share/doc/tunneld"; [ ! -d "$$doc" ] || { \
+	  rm -f "$$doc/README.md" "$$doc/CHANGELOG.md" "$$doc/copyright"; \
+	  (cd deploy && find grafana kubernetes prometheus -type f) | while read -r file; do rm -f "$$doc/$$file"; done; \
+	  find "$$doc" -depth -type d -exec rmdir {} + 2>/dev/null || :; }
 
 # dist/tunneld_VERSION_ARCH.deb, and dist/tunneld-autossh_VERSION_all.deb, which takes autossh's place, with dpkg-deb alone. Its version is VERSION, or the last commit's.
 deb: debversion = $(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0))

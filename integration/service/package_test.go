@@ -204,6 +204,78 @@ func TestMakeInstall(t *testing.T) {
 	}
 }
 
+// make install put its link in the place of an autossh that somebody had built, whose manual page went as well; and there was no
+// way back.
+func TestMakeInstallLeavesAForeignAutossh(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "make", "gzip")
+	source := lab.CleanCheckout(t)
+	if source == "../.." {
+		t.Skip("needs a checkout by git: it is built in a copy of it")
+	}
+	root := t.TempDir()
+	at, page := root+"/opt/bin/autossh", root+"/opt/share/man/man1/autossh.1.gz"
+	words := func(target string) []string { return []string{"make", target, "DESTDIR=" + root, "PREFIX=/opt"} }
+	mkdir(t, filepath.Dir(at))
+	mkdir(t, filepath.Dir(page))
+	lab.WriteFile(t, at, "the real one")
+	lab.WriteFile(t, page, "its page")
+	mkdir(t, root+"/opt/share/doc/tunneld")
+	lab.WriteFile(t, root+"/opt/share/doc/tunneld/notes", "an administrator's")
+	foreign := listing(t, root)
+
+	out := shell(t, source, words("install")...)
+	if !strings.Contains(out, at+" is not tunneld's and stays") || !strings.Contains(out, "make install-autossh") {
+		t.Errorf("it says nothing of the autossh that stays: %s", out)
+	}
+	for path, want := range map[string]string{at: "the real one", page: "its page"} {
+		if text, err := os.ReadFile(path); err != nil || string(text) != want {
+			t.Errorf("%s: %q, %v", path, text, err)
+		}
+	}
+	refused := exec.Command("make", words("install-autossh")[1:]...)
+	refused.Dir = source
+	if out, err := refused.CombinedOutput(); err == nil {
+		t.Errorf("install-autossh ends well: %s", out)
+	}
+	shell(t, source, words("uninstall")...)
+	if left := listing(t, root); strings.Join(left, "\n") != strings.Join(foreign, "\n") {
+		t.Errorf("uninstall leaves\n%s\nwant\n%s", strings.Join(left, "\n"), strings.Join(foreign, "\n"))
+	}
+
+	for _, path := range []string{at, page, root + "/opt/share/doc/tunneld/notes"} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // the second time over its own
+		shell(t, source, words("install")...)
+	}
+	if to, err := os.Readlink(at); err != nil || to != "tunneld" {
+		t.Errorf("autossh is a link to %q, %v", to, err)
+	}
+	shell(t, source, words("uninstall")...)
+	if left := listing(t, root); len(left) > 0 {
+		t.Errorf("uninstall leaves %q", left)
+	}
+	shell(t, source, words("uninstall")...)
+}
+
+// listing returns the files below root, without directories but those that have our name.
+func listing(t testing.TB, root string) (paths []string) {
+	t.Helper()
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && (!entry.IsDir() || strings.Contains(entry.Name(), "tunneld")) {
+			paths = append(paths, path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return paths
+}
+
 // packageGoes installs the package on a systemd that runs, and takes it away again.
 func (s *service) packageGoes(t *testing.T) {
 	lab.Need(t, "make", "dpkg-deb", "gzip")
