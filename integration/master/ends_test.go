@@ -210,7 +210,7 @@ func TestTwoWithTheSameControlPath(t *testing.T) {
 		}
 		return false
 	})
-	second.WaitLine(t, 0, lab.Patience, "the other says that it does not", lab.Said("not sharing the connection with ssh, trying on"))
+	second.WaitLine(t, 0, lab.Patience, "the other says that it does not", lab.Said("not sharing the connection with ssh, trying again"))
 	first.Signal(syscall.SIGTERM)
 	first.WaitExit(t, lab.Patience)
 	lab.Eventually(t, 2*lab.Patience, "the other takes over", func() bool { return listens(second) })
