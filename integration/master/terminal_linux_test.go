@@ -57,6 +57,7 @@ func TestWindowOfAClientChanges(t *testing.T) {
 	t.Parallel()
 	onTerminals(t, []string{"-t", lab.Alias, `trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.1; done`}, nil, func(s *side, m *lab.Terminal) {
 		m.Wait("ready")
+		lab.Eventually(t, lab.Patience, "raw", m.IsRaw) // before, ssh does not listen to the signal
 		m.Resize(111, 33)
 		ends(t, s, m, 3, closing)
 		m.Wait("33 111")

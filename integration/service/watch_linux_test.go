@@ -110,7 +110,7 @@ func TestWatchIsStoppedAndContinued(t *testing.T) {
 	l, _, _ := two(t)
 	m := lab.NewTerminal(t, 80, 24, nil)
 	cmd := exec.Command("sh", "-i")
-	cmd.Env = append(l.Account.Environment(), "TERM=xterm", "TUNNELD="+l.Account.Binary())
+	cmd.Env = append(l.Account.Environment(), "TERM=xterm", "PS1=prompt: ", "TUNNELD="+l.Account.Binary())
 	m.Start(cmd)
 	m.Type("echo rea''dy\n")
 	m.Wait("ready")
@@ -124,7 +124,11 @@ func TestWatchIsStoppedAndContinued(t *testing.T) {
 		return strings.Contains(shown[strings.LastIndex(shown, "Stopped"):], "no tunnel is running")
 	})
 	m.Type("q")
-	lab.Eventually(t, lab.Patience, "the shell has the terminal", func() bool { return strings.Count(m.Shown(), "\x1b[?1049l") == 2 })
+	lab.Eventually(t, lab.Patience, "the shell has the terminal", func() bool {
+		shown := m.Shown()
+		left := strings.LastIndex(shown, "\x1b[?1049l")
+		return strings.Count(shown, "\x1b[?1049l") == 2 && strings.Contains(shown[left:], "prompt: ")
+	})
 	m.Type("echo end''ed $?\n")
 	m.Wait("ended 0")
 }
