@@ -119,7 +119,7 @@ func TestSyslogHasTheSameLines(t *testing.T) {
 	for _, c := range []struct{ line, do, want string }{
 		{"AUTOSSH_LOGLEVEL=7 AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=7 AUTOSSH_POLL=1000 -M 0 -N dead", "end", "user.debug sleeping for grace time N secs"},
 		{"-M 0 -N dead", "end", "user.err ssh exited prematurely with status 255; autossh exiting"},
-		{"-M 0 -N " + forward + " server", "up USR1 again TERM end", "user.info received signal to exit (N)"},
+		{"-M 0 -N " + forward + " server", "up USR1 settle again TERM end", "user.info received signal to exit (N)"},
 		{"AUTOSSH_POLL=20 AUTOSSH_MAXSTART=2 AUTOSSH_FIRST_POLL=6 -M {P}:{DEAD} -N " + forward + " server", "up end", "user.info port down, restarting ssh"},
 		{"AUTOSSH_GATETIME=0 -M 0 -N dead", "settle TERM end", "user.info ssh exited with error status 255; restarting ssh"},
 	} {
