@@ -20,7 +20,7 @@ func TestSleepIsLookedInto(t *testing.T) {
 	from := c.Mark()
 	clock.Sleep(time.Hour)
 	woke := c.WaitLine(t, from, lab.Patience, "machine woke", lab.Said("machine woke"))
-	if took := waitOf(woke, "took_seconds"); took < time.Hour-time.Second || took > time.Hour+time.Minute {
+	if took := waitOf(woke, "slept_seconds"); took < time.Hour-time.Second || took > time.Hour+time.Minute {
 		t.Errorf("slept for %v, it says", took)
 	}
 	c.WaitLine(t, from, lab.Patience, "probing", func(l lab.Line) bool {

@@ -3,6 +3,7 @@ package service
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -53,7 +54,7 @@ func TestBackground(t *testing.T) {
 	if number, err := os.ReadFile(pidFile); err != nil || strings.TrimSpace(string(number)) != strconv.Itoa(pid) {
 		t.Errorf("the pid file holds %q, %v; want %d", number, err, pid)
 	}
-	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.TrimSpace(string(name)) != "tunneld" {
+	if name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && strings.TrimSpace(string(name)) != filepath.Base(l.Account.Binary()) {
 		t.Errorf("its name is %q", name)
 	}
 	for fd := range 3 {
