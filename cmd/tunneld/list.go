@@ -71,6 +71,7 @@ func listEntries(ctx context.Context, flags *sshFlags) (entries []view.Entry, pr
 		return nil, nil, err
 	}
 	instances, problems := findInstances(ctx)
+	problems = slices.DeleteFunc(problems, func(err error) bool { return errors.Is(err, errHidden) }) // nobody asked for those of others
 	var running []monitor.Status
 	for _, d := range instances {
 		running = append(running, d.report.Tunnels...)

@@ -110,10 +110,11 @@ func TestUserWithoutTunnels(t *testing.T) {
 		{[]string{"status", "web"}, 1, "tunneld: web: no tunnel is running\ntunneld: hint: a service's tunnels are shown to root: `sudo tunneld status`\n"},
 		{[]string{"health"}, 1, "tunneld: no tunnel is running\n"},
 		{[]string{"down", "*"}, 1, "no tunnel is running\n"},
+		{[]string{"list"}, 0, ""},
 	} {
 		child := u.runs(c.words...)
 		code := child.WaitExit(t, lab.Patience)
-		if code != c.code || !strings.Contains(child.Text(), c.says) || strings.Contains(child.Text(), "permission denied") {
+		if code != c.code || !strings.Contains(child.Text(), c.says) || strings.Contains(child.Text(), "permission denied") || strings.Contains(child.Text(), "tunnels of others") {
 			t.Errorf("%q: exit code %d\n%s", c.words, code, child.Text())
 		}
 	}
