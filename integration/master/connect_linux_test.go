@@ -67,23 +67,11 @@ func TestProxyCommand(t *testing.T) {
 	before := h.Relay.Count()
 	for alias, helpers := range map[string]int{"inner": 1, "passed": 0} {
 		cmd := h.client(t.Context(), "ssh", "-F", h.Account.Path("config"), alias, "cat; exit 7")
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var complaints bytes.Buffer
-		cmd.Stderr = &complaints
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		in, out, complaints := startPiped(t, cmd)
 		in.Write(data[:1])
 		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
 			cmd.Wait()
-			t.Fatalf("%s: %v\n%s", alias, err, &complaints)
+			t.Fatalf("%s: %v\n%s", alias, err, complaints)
 		}
 		if n := len(lab.ProcessTree(cmd.Process.Pid).Below()); n != helpers {
 			t.Errorf("%s: %d helpers run, want %d", alias, n, helpers)
@@ -95,7 +83,7 @@ func TestProxyCommand(t *testing.T) {
 		}
 		cmd.Wait()
 		if code := cmd.ProcessState.ExitCode(); code != 7 || complaints.Len() > 0 {
-			t.Errorf("%s: exit %d\n%s", alias, code, &complaints)
+			t.Errorf("%s: exit %d\n%s", alias, code, complaints)
 		}
 	}
 	if now := h.Relay.Count(); now != before+2 {
@@ -166,19 +154,7 @@ func TestConnectIsCut(t *testing.T) {
 		{h.Account.Binary(), "connect", lab.Alias, "127.0.0.1", fmt.Sprint(h.inner.Port)},
 	} {
 		cmd := h.client(t.Context(), words...)
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		var complaints bytes.Buffer
-		cmd.Stderr = &complaints
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		in, out, complaints := startPiped(t, cmd)
 		if _, err := io.ReadFull(out, make([]byte, 6)); err != nil {
 			t.Fatal(err)
 		}
@@ -327,4 +303,22 @@ func TestConnectWhenTheTunnelStops(t *testing.T) {
 	if code := held.ProcessState.ExitCode(); code != 255 || !strings.Contains(why.String(), "the tunnel is being stopped") {
 		t.Errorf("held: exit %d\n%s", code, why)
 	}
+}
+
+// startPiped starts a program whose three standard files are ours. What it complains of may be read when it has ended.
+func startPiped(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out io.ReadCloser, complaints *bytes.Buffer) {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err = cmd.StdoutPipe(); err != nil {
+		t.Fatal(err)
+	}
+	complaints = new(bytes.Buffer)
+	cmd.Stderr = complaints
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return in, out, complaints
 }
