@@ -79,6 +79,10 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 		p.leave()
 		return nil, err
 	}
+	if p.seated {
+		p.opened = true
+		p.session.seats.Opened()
+	}
 	c := &sessionChannel{
 		channel:  &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})},
 		requests: make(chan *ssh.Request),

@@ -16,6 +16,7 @@ type place struct {
 	users   atomic.Int32
 	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
 	seated  bool   // it has one of session.seats; only its owner reads and changes it, and what follows
+	opened  bool   // the server has opened the session that it was for
 	crowded bool   // the server has refused the session that it was for, because of those that there are
 }
 
@@ -46,7 +47,7 @@ func (p *place) sit() bool {
 func (p *place) rise() {
 	if p.seated {
 		p.seated = false
-		p.session.seats.Free()
+		p.session.seats.Free(p.opened)
 	}
 }
 

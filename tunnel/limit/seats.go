@@ -14,6 +14,8 @@ const crowdedTime = time.Minute
 type Seats struct {
 	mu      sync.Mutex // guards all following fields
 	taken   int
+	open    int // of them that the server has opened
+	proven  int // as many were open at once, so it allows them
 	most    int // that the server allows, as far as is known; 0: it is not
 	learned time.Time
 }
@@ -36,22 +38,37 @@ func (s *Seats) Occupy() {
 	s.taken++
 }
 
-// Free gives a seat back.
-func (s *Seats) Free() {
+// Opened notes that the server has opened a session that has a seat.
+func (s *Seats) Opened() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open++
+	s.proven = max(s.proven, s.open)
+}
+
+// Free gives a seat back; opened tells whether the server had opened its session.
+func (s *Seats) Free(opened bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken--
+	if opened {
+		s.open--
+	}
 }
 
-// Refused is Free for a session that the server has refused: it allows no more than the others. It is false where there are
-// none: then it refuses for another reason.
+// Refused is Free for a session that the server has refused: it allows no more than the others, or than there were at once.
+// The others may be too few: some have ended since, and sshd counts one whose command goes on after its channel is closed. It
+// is false where there are none: then it refuses for another reason.
 func (s *Seats) Refused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.taken--; s.taken == 0 {
 		return false
 	}
-	s.most, s.learned = s.taken, time.Now()
+	s.most, s.learned = max(s.taken, s.proven), time.Now()
+	if s.taken < s.proven {
+		s.proven-- // we may have counted one that the server had closed already: not for ever
+	}
 	return true
 }
 
@@ -71,7 +88,7 @@ func (s *Seats) Known() int {
 
 func (s *Seats) mostLocked() int {
 	if s.most > 0 && time.Since(s.learned) > crowdedTime {
-		s.most = 0
+		s.most, s.proven = 0, s.open
 	}
 	return s.most
 }

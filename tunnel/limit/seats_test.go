@@ -23,7 +23,7 @@ func TestSeats(t *testing.T) {
 		if !s.Refused() || s.Take() || s.Known() != 3 {
 			t.Errorf("after a refusal: %d are allowed", s.Known())
 		}
-		s.Free()
+		s.Free(false)
 		if !s.Take() || s.Take() {
 			t.Error("a seat that is free again is not given, or two are")
 		}
@@ -36,4 +36,27 @@ func TestSeats(t *testing.T) {
 			t.Errorf("%d taken of 4 expected", s.Count())
 		}
 	})
+}
+
+// Of many that are asked for at once some have ended before the last is refused.
+func TestSeatsThatWereProven(t *testing.T) {
+	var s Seats
+	for range 12 {
+		s.Take()
+	}
+	for range 10 {
+		s.Opened()
+	}
+	for range 7 {
+		s.Free(true)
+	}
+	if !s.Refused() || s.Known() != 10 {
+		t.Errorf("%d are allowed, and ten were open at once", s.Known())
+	}
+	if !s.Refused() || s.Known() != 9 {
+		t.Errorf("%d are allowed, and with fewer it has refused one twice", s.Known())
+	}
+	if s.Count() != 3 {
+		t.Errorf("%d are taken", s.Count())
+	}
 }
