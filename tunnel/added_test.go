@@ -16,7 +16,7 @@ func addressOn(port int) string { return net.JoinHostPort("127.0.0.1", strconv.I
 
 func TestAddedForwardsStayThroughReloads(t *testing.T) {
 	p := newPeer(t)
-	own, extra := localAt(freeTCP(t), says(t, "own")), localAt(freeTCP(t), says(t, "extra"))
+	own, extra := localAt(sshtest.FreePort(t), says(t, "own")), localAt(sshtest.FreePort(t), says(t, "extra"))
 	o := config.Options{Hold: time.Second, Forwards: []config.Forward{own}}
 	tun := newTestTunnel(t, &o)
 	tun.Join(p.session(config.Echo{}))
@@ -57,7 +57,7 @@ func TestAddedForwardsStayThroughReloads(t *testing.T) {
 // A forward of a new configuration takes the place of one that was added, and is not removed as such.
 func TestConfigurationTakesOverAnAddedForward(t *testing.T) {
 	p := newPeer(t)
-	extra := localAt(freeTCP(t), says(t, "extra"))
+	extra := localAt(sshtest.FreePort(t), says(t, "extra"))
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second})
 	tun.Join(p.session(config.Echo{}))
 	if _, err := tun.AddForward(t.Context(), extra); err != nil {
@@ -135,7 +135,7 @@ func TestAnswerOfARemoteForwardIsTrue(t *testing.T) {
 	p := newPeer(t)
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second})
 	chosen := config.Forward{Kind: config.Remote, Target: says(t, "far")}
-	fixed := config.Forward{Kind: config.Remote, Listen: config.Endpoint{Port: freeTCP(t)}, Target: says(t, "far")}
+	fixed := config.Forward{Kind: config.Remote, Listen: config.Endpoint{Port: sshtest.FreePort(t)}, Target: says(t, "far")}
 	s := p.session(config.Echo{})
 	tun.Join(s)
 	for _, f := range []config.Forward{chosen, fixed} {
@@ -170,7 +170,7 @@ func TestAnswerOfARemoteForwardIsTrue(t *testing.T) {
 // A forward that was added and then written into the configuration is that one: cancel leaves it, and it goes with it.
 func TestAddedForwardThatIsConfiguredLater(t *testing.T) {
 	p := newPeer(t)
-	f := localAt(freeTCP(t), says(t, "it"))
+	f := localAt(sshtest.FreePort(t), says(t, "it"))
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second})
 	tun.Join(p.session(config.Echo{}))
 	if _, err := tun.AddForward(t.Context(), f); err != nil {
@@ -198,7 +198,7 @@ func TestAddedForwardThatIsConfiguredLater(t *testing.T) {
 
 // A tunnel in the place of one that has failed has what was added to that.
 func TestAddedForwardsAreInherited(t *testing.T) {
-	f := localAt(freeTCP(t), says(t, "it"))
+	f := localAt(sshtest.FreePort(t), says(t, "it"))
 	before := newTestTunnel(t, &config.Options{Hold: time.Second})
 	if _, err := before.AddForward(t.Context(), f); err != nil {
 		t.Fatal(err)

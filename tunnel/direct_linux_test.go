@@ -151,7 +151,7 @@ func TestDirectIsHeldAndRefused(t *testing.T) {
 	if err := <-got; err != nil {
 		t.Error(err)
 	}
-	far.Port = freeTCP(t)
+	far.Port = sshtest.FreePort(t)
 	var refused *ssh.OpenChannelError
 	if _, err := tun.Direct(t.Context(), far); !errors.As(err, &refused) || refused.Message != "Connection refused" {
 		t.Errorf("a target that refuses: %v", err)

@@ -101,7 +101,7 @@ func TestOneOfTwoAddressesIsServed(t *testing.T) {
 // Of two forwards at the same port the second takes over the moment that the first goes.
 func TestForwardThatOneOfOursIsInTheWayOf(t *testing.T) {
 	p := newPeer(t)
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	first, second := localOn("127.0.0.1", port, says(t, "first")), localOn("127.0.0.1", port, says(t, "second"))
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{first, second}})
 	tun.Join(p.session(config.Echo{}))

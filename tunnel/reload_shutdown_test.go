@@ -30,7 +30,7 @@ func TestShutdownWhileAReloadWaitsForTheServer(t *testing.T) {
 	sshtest.Eventually(t, "it listens", func() bool { return tun.Forwards()[0].State == ForwardListening })
 	reloaded := make(chan error, 1)
 	go func() {
-		reloaded <- reload(t, tun, config.Options{}, remote(config.Endpoint{Host: "localhost", HostSet: true, Port: freeTCP(t)}))
+		reloaded <- reload(t, tun, config.Options{}, remote(config.Endpoint{Host: "localhost", HostSet: true, Port: sshtest.FreePort(t)}))
 	}()
 	<-asked
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
@@ -53,7 +53,7 @@ func TestShutdownWhileAReloadWaitsForTheServer(t *testing.T) {
 // A socket that another tunnel has claimed in a reload is not closed by the end of the one that had it.
 func TestShutdownLeavesAClaimedSocketToItsNewOwner(t *testing.T) {
 	p := newPeer(t)
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	sockets := NewSockets(nil)
 	old := New(&config.Options{Forwards: []config.Forward{localOn("127.0.0.1", port, says(t, "old"))}}, nil, quiet())
 	if err := old.Listen(t.Context(), sockets); err != nil {
@@ -93,7 +93,7 @@ func TestShutdownLeavesAClaimedSocketToItsNewOwner(t *testing.T) {
 
 // What had to be closed for a reload that fails is not bound again for a tunnel that has been shut down meanwhile.
 func TestReloadThatFailsBindsNothingForWhoHasEnded(t *testing.T) {
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	sockets := NewSockets(nil)
 	old := New(&config.Options{Forwards: []config.Forward{localOn("127.0.0.1", port, says(t, "old"))}}, nil, quiet())
 	if err := old.Listen(t.Context(), sockets); err != nil {

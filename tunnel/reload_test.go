@@ -18,17 +18,6 @@ import (
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
-// freeTCP returns a port that nobody listens on at any address.
-func freeTCP(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", ":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // says is a target that says a word to whoever comes.
 func says(t *testing.T, word string) config.Endpoint {
 	return target(t, func(conn *net.TCPConn) { io.WriteString(conn, word) })
@@ -129,7 +118,7 @@ func TestForwardsAreMatchedOneToOne(t *testing.T) {
 // Another bind address, another kind, GatewayPorts: the listener of before is our own.
 func TestReloadMovesAForwardOnItsOwnPort(t *testing.T) {
 	p := newPeer(t)
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	far := says(t, "far")
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{localAt(port, far)}})
 	tun.Join(p.session(config.Echo{}))
@@ -175,7 +164,7 @@ func TestReloadMovesAForwardOnItsOwnPort(t *testing.T) {
 // Where the address stays, the socket does: nobody is refused or reset while forwards go to and fro.
 func TestReloadLosesNoClientOfAnAddressThatStays(t *testing.T) {
 	p := newPeer(t)
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	far := says(t, "far")
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{localAt(port, far)}})
 	tun.Join(p.session(config.Echo{}))
@@ -197,7 +186,7 @@ func TestReloadLosesNoClientOfAnAddressThatStays(t *testing.T) {
 			}
 		})
 	}
-	other := localAt(freeTCP(t), far)
+	other := localAt(sshtest.FreePort(t), far)
 	for range 30 {
 		for _, forwards := range [][]config.Forward{{localOn("localhost", port, far)}, {other, localOn("127.0.0.1", port, far)}, {localAt(port, far)}} {
 			if err := reload(t, tun, config.Options{}, forwards...); err != nil {
@@ -212,7 +201,7 @@ func TestReloadLosesNoClientOfAnAddressThatStays(t *testing.T) {
 // What had to be closed for a reload that then fails is there again.
 func TestReloadThatFailsPutsBackWhatItClosed(t *testing.T) {
 	p := newPeer(t)
-	port, inTheWay := freeTCP(t), freeTCP(t)
+	port, inTheWay := sshtest.FreePort(t), sshtest.FreePort(t)
 	stranger, err := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(inTheWay)))
 	if err != nil {
 		t.Skip(err)
@@ -238,7 +227,7 @@ func TestReloadThatFailsPutsBackWhatItClosed(t *testing.T) {
 
 func TestPortGoesFromOneTunnelToAnother(t *testing.T) {
 	p := newPeer(t)
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	sockets := NewSockets(nil)
 	one, two := says(t, "one"), says(t, "two")
 	start := func(f config.Forward) *Tunnel {
@@ -250,10 +239,10 @@ func TestPortGoesFromOneTunnelToAnother(t *testing.T) {
 		t.Cleanup(func() { tun.Shutdown(context.Background()) })
 		return tun
 	}
-	a, b := start(localAt(port, one)), start(localAt(freeTCP(t), two))
+	a, b := start(localAt(port, one)), start(localAt(sshtest.FreePort(t), two))
 	c := sockets.Begin()
 	c.Plan(t.Context(), b, &config.Options{Hold: time.Second, Forwards: []config.Forward{localAt(port, two)}})
-	c.Plan(t.Context(), a, &config.Options{Hold: time.Second, Forwards: []config.Forward{localAt(freeTCP(t), one)}})
+	c.Plan(t.Context(), a, &config.Options{Hold: time.Second, Forwards: []config.Forward{localAt(sshtest.FreePort(t), one)}})
 	for _, tun := range []*Tunnel{b, a} {
 		if err := c.Reload(t.Context(), tun); err != nil {
 			t.Error(err)
@@ -271,7 +260,7 @@ func TestPortGoesFromOneTunnelToAnother(t *testing.T) {
 // A reload while a tunnel drains must not leave a listener that nobody serves.
 func TestReloadDuringShutdownBindsNothing(t *testing.T) {
 	p := newPeer(t)
-	port := freeTCP(t)
+	port := sshtest.FreePort(t)
 	tun := newTestTunnel(t, &config.Options{Hold: time.Second, Forwards: []config.Forward{localAt(port, target(t, echoBytes))}})
 	tun.Join(p.session(config.Echo{}))
 	conn := dialTo(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))

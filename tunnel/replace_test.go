@@ -18,7 +18,7 @@ func TestReplacementsOfTwoSessionsDuringReloads(t *testing.T) {
 	const rounds, clients = 8, 4
 	p := newPeer(t)
 	far := target(t, echoBytes)
-	fixed := config.Forward{Kind: config.Local, Listen: config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: freeTCP(t)}, Target: far}
+	fixed := config.Forward{Kind: config.Local, Listen: config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: sshtest.FreePort(t)}, Target: far}
 	options := func(extra ...config.Forward) *config.Options {
 		return &config.Options{Hold: 10 * time.Second, Forwards: append([]config.Forward{fixed, fromPort("", far), fromPort("127.0.0.1", far)}, extra...)}
 	}

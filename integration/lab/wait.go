@@ -5,12 +5,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // Patience is how long a test waits for what ought to be quick. It is long because the machine may be busy; a
@@ -25,15 +23,19 @@ func Eventually(t testing.TB, limit time.Duration, what string, condition func()
 	}
 }
 
-// Within polls condition until it holds; false after limit.
+// Within polls condition until it holds; false after limit. It looks every 5 ms, later every 20 ms: others wait as well, and
+// a look may be dear.
 func Within(limit time.Duration, condition func() bool) bool {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for looks := 1; ; looks++ {
 		if condition() {
 			return true
+		}
+		if looks == 100 {
+			tick.Reset(20 * time.Millisecond)
 		}
 		select {
 		case <-tick.C:
@@ -81,75 +83,11 @@ func FindProgram(name string) (string, error) {
 	return path, err
 }
 
-// ports hands out ports that nobody else holds. They lie below the range the kernel takes for outgoing connections, so
-// that a server can be started again on its port while clients come and go. An abstract Unix socket of the port's number
-// reserves it among all test processes of the machine, until this one ends.
-var ports = struct {
-	sync.Mutex
-	next int
-	held []net.Listener
-}{next: 10000 + os.Getpid()*37%20000}
+// FreePort is [sshtest.FreePort].
+func FreePort(t testing.TB) int { t.Helper(); return sshtest.FreePort(t) }
 
-// FreePort returns a TCP port that is free on all addresses now, and that no other test is given.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	return FreePorts(t, 1)
-}
-
-// FreePorts returns the first of n TCP ports in a row that are free on all addresses now, and that no other test is given.
-func FreePorts(t testing.TB, n int) int {
-	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for range 2000 {
-		if ports.next+n >= 32000 {
-			ports.next = 10000
-		}
-		first := ports.next + 1
-		ports.next += n
-		if held := reserve(first, n); held != nil {
-			ports.held = append(ports.held, held...)
-			return first
-		}
-	}
-	t.Fatal("no free port between 10000 and 32000")
-	return 0
-}
-
-// reserve returns what holds n ports in a row, or nil: somebody has one of them.
-func reserve(first, n int) []net.Listener {
-	var held []net.Listener
-	for port := first; port < first+n; port++ {
-		l, err := net.Listen("unix", fmt.Sprintf("@tunneld-test-port-%d", port))
-		if err == nil {
-			held = append(held, l)
-		}
-		if err != nil || !bindable(port) {
-			for _, l := range held {
-				l.Close()
-			}
-			return nil
-		}
-	}
-	return held
-}
-
-// bindable reports whether nobody listens on a port. It does not listen itself: a child that is being started at this
-// moment would keep that listener for a while.
-func bindable(port int) bool {
-	syscall.ForkLock.RLock()
-	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0) // both families
-	if err == nil {
-		unix.CloseOnExec(fd)
-	}
-	syscall.ForkLock.RUnlock()
-	if err != nil {
-		return !Accepts(Loopback(port))
-	}
-	defer unix.Close(fd)
-	unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
-	return unix.Bind(fd, &unix.SockaddrInet6{Port: port}) == nil
-}
+// FreePorts is [sshtest.FreePorts].
+func FreePorts(t testing.TB, n int) int { t.Helper(); return sshtest.FreePorts(t, n) }
 
 // Loopback returns 127.0.0.1:port.
 func Loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func TestDialOpenSSH(t *testing.T) {
@@ -174,7 +175,7 @@ func TestDialRefusedByPeer(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			wantNoLeak(t)
-			port := closedPort(t)
+			port := sshtest.FreePort(t)
 			if c.serve != nil {
 				port = startPeer(t, c.serve).port()
 			}
@@ -363,7 +364,7 @@ func TestDialLostDuringAuthentication(t *testing.T) {
 // -b with an address of another machine.
 func TestDialFromAnAddressThatIsNotOurs(t *testing.T) {
 	keys := newPeerKeys(t)
-	o := peerOptions(t, closedPort(t), keys.public, keys.file)
+	o := peerOptions(t, sshtest.FreePort(t), keys.public, keys.file)
 	o.BindAddress = "192.0.2.7"
 	_, err := peerDialer(t).Dial(t.Context(), o)
 	wantDialError(t, err, fault.PhaseDial, false, "cannot assign requested address", "no interface of this machine has the address 192.0.2.7")

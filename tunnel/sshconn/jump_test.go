@@ -116,7 +116,7 @@ func TestJumpHostRefuses(t *testing.T) {
 		wantNoLeak(t)
 		jump, server := startSSHD(t), startSSHD(t)
 		o := chain(t, jump, server)
-		o.Port = closedPort(t)
+		o.Port = sshtest.FreePort(t)
 		_, err := peerDialer(t).Dial(t.Context(), o)
 		wantDialError(t, err, fault.PhaseDial, false, "Connection refused", "")
 	})

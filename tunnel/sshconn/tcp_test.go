@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func TestInterleave(t *testing.T) {
@@ -157,7 +158,7 @@ func TestRaceEndsWithItsContext(t *testing.T) {
 }
 
 func TestConnectionAttemptsAreASecondApart(t *testing.T) {
-	port := closedPort(t)
+	port := sshtest.FreePort(t)
 	synctest.Test(t, func(t *testing.T) {
 		o := &config.Options{HostName: "127.0.0.1", Port: port, ConnectionAttempts: 3, IPQoSInteractive: -1}
 		begun := time.Now()
@@ -167,17 +168,6 @@ func TestConnectionAttemptsAreASecondApart(t *testing.T) {
 			t.Errorf("%v after %v, want an error after two pauses", err, took)
 		}
 	})
-}
-
-// closedPort returns a port of 127.0.0.1 where nothing listens.
-func closedPort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func TestSourceAddress(t *testing.T) {
