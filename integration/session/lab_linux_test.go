@@ -135,6 +135,21 @@ func (m *terminal) shown() string {
 	return m.screen.String()
 }
 
+// drain reads what is on its way to the screen: what comes before a mark of ours, which is taken off again.
+func (m *terminal) drain() {
+	m.t.Helper()
+	const mark = "\a[end of the screen]\a"
+	if _, err := m.tty.WriteString(mark); err != nil {
+		m.t.Fatal(err)
+	}
+	m.wait(mark)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text := strings.Replace(m.screen.String(), mark, "", 1)
+	m.screen.Reset()
+	m.screen.WriteString(text)
+}
+
 func (m *terminal) wait(text string) {
 	m.t.Helper()
 	lab.Eventually(m.t, lab.Patience, fmt.Sprintf("the screen shows %q", text), func() bool { return strings.Contains(m.shown(), text) })
@@ -169,10 +184,12 @@ func (m *terminal) ended() bool {
 	}
 }
 
-// end waits for the program's end, and checks that the terminal is as it was. It returns the exit code.
+// end waits for the program's end and for all that it wrote, and checks that the terminal is as it was. It returns the exit
+// code.
 func (m *terminal) end() int {
 	m.t.Helper()
 	lab.Eventually(m.t, lab.Patience, "the program has ended", m.ended)
+	m.drain()
 	if now := m.modes(); now != m.before {
 		m.t.Errorf("the terminal is left with %+v, was %+v", now, m.before)
 	}
