@@ -81,13 +81,15 @@ deb:
 	chmod -R u=rwX,go=rX dist/deb-autossh
 	dpkg-deb --root-owner-group --build dist/deb-autossh dist/tunneld-autossh_$(debversion)_all.deb
 
-# Installs what is missing where it may, then go vet and every test under the race detector. What was skipped is listed with
-# its reason at the end; with CI=true a skipped test is a failure. The integration tests share binaries that are built once,
-# and are never taken from the cache: it does not know that they depend on the program.
+# Installs what is missing where it may, then go vet and every test. What was skipped is listed with its reason at the end; with
+# CI=true a skipped test is a failure. The unit tests, and the program that the integration tests start, are built with the race
+# detector; those share binaries that are built once, and are never taken from the cache: it does not know that they depend on
+# the program. The unit tests run in the gaps that the others leave, and are heard of after them.
 test: tools vet testbinaries
 	go build -o bin/testreport ./integration/testreport
-	{ go test -race -json -timeout 15m $$(go list ./... | grep -v /integration/); \
-	  TUNNELD_BINARIES=$(CURDIR)/bin/test go test -race -json -timeout 20m -p 2 -parallel 4 -count 1 ./integration/...; } 2>&1 | bin/testreport
+	go test -race -json -timeout 15m -p 1 $$(go list ./... | grep -v /integration/) >bin/units.json 2>&1 & \
+	{ TUNNELD_BINARIES=$(CURDIR)/bin/test go test -json -timeout 20m -p 2 -parallel 4 -count 1 ./integration/... 2>&1; \
+	  wait; cat bin/units.json; } | bin/testreport
 
 testbinaries:
 	go build -o bin/test/tunneld ./cmd/tunneld

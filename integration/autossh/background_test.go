@@ -48,7 +48,7 @@ func TestSignalToTheFirstProcessEndsTheSecond(t *testing.T) {
 			r.exits(t, 1)
 			lab.Eventually(t, lab.Patience, "nothing is left", func() bool {
 				for _, p := range tree.Below() {
-					if len(lab.ProcessTree(p.Pid)) > 0 {
+					if lab.Lives(p.Pid) {
 						return false
 					}
 				}

@@ -361,7 +361,7 @@ func (r *run) pid() int {
 }
 
 func (r *run) lives() bool {
-	return len(lab.ProcessTree(r.pid())) > 0
+	return lab.Lives(r.pid())
 }
 
 // carries reports whether a connection through {L} reaches the echo server.
@@ -382,7 +382,7 @@ func (r *run) starts() int { return strings.Count(r.log(), "starting ssh (count 
 func (r *run) clean() {
 	tree := slices.Concat(lab.ProcessTree(r.pid()), lab.ProcessTree(r.cmd.Process.Pid))
 	tree.Signal(syscall.SIGTERM)
-	if !lab.Within(2*time.Second, func() bool { return r.ended() && len(lab.ProcessTree(r.pid())) == 0 }) {
+	if !lab.Within(2*time.Second, func() bool { return r.ended() && !lab.Lives(r.pid()) }) {
 		tree.Signal(syscall.SIGKILL)
 	}
 	<-r.done

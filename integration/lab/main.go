@@ -33,6 +33,10 @@ func Main(m *testing.M) int {
 // Shared is the directory that lives as long as the test run; set once by TestMain.
 var Shared string
 
+// RaceEnabled reports that the program under test is built with the race detector: the tests are, or make says where one is.
+// Under make the tests themselves are not: they run nothing of the project but the program.
+var RaceEnabled = raceTests || os.Getenv("TUNNELD_BINARIES") != ""
+
 // tunneldBinary builds cmd/tunneld at the first call, with the race detector where the tests run with it, and returns its
 // path. TUNNELD_BINARY names one that is built already, TUNNELD_BINARIES a directory that has tunneld and tunneld-race,
 // as make sets it.

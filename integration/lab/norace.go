@@ -2,4 +2,4 @@
 
 package lab
 
-const RaceEnabled = false
+const raceTests = false

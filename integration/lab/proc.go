@@ -20,16 +20,31 @@ type process struct {
 // Processes is a set of processes, parents before children.
 type Processes []process
 
+// Lives reports whether a process is there, and not a zombie.
+func Lives(pid int) bool {
+	_, ok := readStat(pid)
+	return ok
+}
+
 // ProcessTree returns pid and all that descend from it now; nothing when it has ended.
 func ProcessTree(pid int) Processes {
+	proc, err := os.Open("/proc")
+	if err != nil {
+		return nil
+	}
+	defer proc.Close()
+	names, _ := proc.Readdirnames(-1)
 	children := make(map[int]Processes)
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, stat := range stats {
-		if p, ok := readStat(stat); ok {
+	for _, name := range names {
+		other, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if p, ok := readStat(other); ok {
 			children[p.parent] = append(children[p.parent], p)
 		}
 	}
-	root, ok := readStat(fmt.Sprintf("/proc/%d/stat", pid))
+	root, ok := readStat(pid)
 	if !ok {
 		return nil
 	}
@@ -65,7 +80,7 @@ func (ps Processes) Below() Processes { return ps[min(1, len(ps)):] }
 // Signal sends s to all of them; who has ended is passed over.
 func (ps Processes) Signal(s syscall.Signal) {
 	for _, p := range ps {
-		if now, ok := readStat(fmt.Sprintf("/proc/%d/stat", p.Pid)); ok && now.started == p.started {
+		if now, ok := readStat(p.Pid); ok && now.started == p.started {
 			syscall.Kill(p.Pid, s)
 		}
 	}
@@ -73,8 +88,8 @@ func (ps Processes) Signal(s syscall.Signal) {
 
 // readStat reads /proc/PID/stat; false for a process that has ended. The name in parentheses may hold blanks and
 // parentheses.
-func readStat(path string) (p process, ok bool) {
-	data, err := os.ReadFile(path)
+func readStat(pid int) (p process, ok bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return p, false
 	}
@@ -83,10 +98,7 @@ func readStat(path string) (p process, ok bool) {
 	if len(fields) < 20 || fields[0] == "Z" {
 		return p, false
 	}
-	p.started = fields[19]
-	if p.Pid, err = strconv.Atoi(filepath.Base(filepath.Dir(path))); err != nil {
-		return p, false
-	}
+	p.Pid, p.started = pid, fields[19]
 	p.parent, err = strconv.Atoi(fields[1])
 	return p, err == nil
 }

@@ -297,7 +297,7 @@ func TestConnectWhenTheTunnelStops(t *testing.T) {
 	h.Relay.Cut()
 	lab.WaitFailed(t, h.master, 1)
 	held, why := begin(h.inner.Port)
-	lab.Never(t, 300*time.Millisecond, "it ends", func() bool { return len(lab.ProcessTree(held.Process.Pid)) == 0 })
+	lab.Never(t, 300*time.Millisecond, "it ends", func() bool { return !lab.Lives(held.Process.Pid) })
 	h.Account.Expect(0, "stopped", "down", lab.Alias)
 	held.Wait()
 	if code := held.ProcessState.ExitCode(); code != 255 || !strings.Contains(why.String(), "the tunnel is being stopped") {
