@@ -74,8 +74,8 @@ func testContainedTunnel(t *testing.T, p *lab.Podman) {
 	asked := time.Now()
 	syscall.Kill(pid, syscall.SIGTERM)
 	lab.Eventually(t, lab.Patience, "the process has ended", func() bool { return syscall.Kill(pid, 0) != nil })
-	if took := time.Since(asked); took > time.Second {
-		t.Errorf("idle, it took %v to stop, want less than 1 s", took)
+	if took := time.Since(asked); took > 5*time.Second { // half of TunneldDrain
+		t.Errorf("idle, it took %v to stop", took)
 	}
 	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)

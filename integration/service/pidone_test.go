@@ -36,8 +36,8 @@ func TestAsProcessOne(t *testing.T) {
 	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	if took := time.Since(asked); took > time.Second {
-		t.Errorf("an idle process 1 took %v to stop, want less than 1 s", took)
+	if took := time.Since(asked); took > 5*time.Second { // half of TunneldDrain
+		t.Errorf("an idle process 1 took %v to stop", took)
 	}
 }
 

@@ -106,13 +106,13 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	first := time.Now()
 	c.Signal(syscall.SIGTERM)
 	lab.Eventually(t, lab.Patience, "the local listener is closed", func() bool { return !lab.Accepts(r.Address) })
-	lab.Eventually(t, 3*time.Second, "an end at once", func() bool {
+	lab.Eventually(t, lab.Patience, "an end at once, and not after TunneldDrain", func() bool {
 		if time.Since(first) > time.Second {
 			c.Signal(syscall.SIGTERM)
 		}
 		return !c.Running()
 	})
-	if code := c.WaitExit(t, time.Second); code != 0 {
+	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
 }

