@@ -30,6 +30,7 @@ type annexes struct {
 	waiting int     // sessions without a seat
 	logins  *logins // that they wait for; nil: none is under way
 	making  int     // logins under way, those included that nobody waits for any more
+	over    int     // logins that have ended
 	closed  bool
 	running sync.WaitGroup // logins; grows under mu
 }
@@ -94,9 +95,16 @@ func (t *Tunnel) seatElsewhere(ctx context.Context) (*place, error) {
 	defer a.unqueue()
 	var mine *logins
 	for {
-		l, next, err := t.makeAnnexes(ctx, mine)
-		if err != nil {
+		over := a.overNow()
+		if p := t.freeSeat(); p != nil {
+			return p, nil
+		}
+		l, next, err := t.makeAnnexes(ctx, mine, over)
+		switch {
+		case err != nil:
 			return nil, err
+		case next == nil:
+			continue
 		}
 		mine = l
 		select {
@@ -104,10 +112,14 @@ func (t *Tunnel) seatElsewhere(ctx context.Context) (*place, error) {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
-		if p := t.freeSeat(); p != nil {
-			return p, nil
-		}
 	}
+}
+
+// overNow returns how many logins have ended.
+func (a *annexes) overNow() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.over
 }
 
 // freeSeat returns a seat on the least loaded connection that has one: of those that carry the forwards, else of the others,
@@ -175,8 +187,9 @@ func (a *annexes) giveUpLocked() {
 }
 
 // makeAnnexes sees to it that as many logins are under way as those who wait need, and returns these and what is closed when
-// one has ended. mine are those that the caller has waited for before: where all of them have failed, that is the error.
-func (t *Tunnel) makeAnnexes(ctx context.Context, mine *logins) (l *logins, next <-chan struct{}, err error) {
+// one has ended. mine are those that the caller has waited for before: where all of them have failed, that is the error. over is
+// how many had ended when the caller found no seat: where one has ended since there may be one, and both results are nil.
+func (t *Tunnel) makeAnnexes(ctx context.Context, mine *logins, over int) (l *logins, next <-chan struct{}, err error) {
 	most, a := max(1, t.mostSeats()), &t.annexes
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -185,6 +198,8 @@ func (t *Tunnel) makeAnnexes(ctx context.Context, mine *logins) (l *logins, next
 		return nil, nil, errStopping
 	case a.more == nil:
 		return nil, nil, errCrowded
+	case a.over != over:
+		return nil, nil, nil
 	case mine != nil && mine.count == 0 && mine.made == 0:
 		return nil, nil, mine.err
 	case a.logins == nil:
@@ -226,6 +241,7 @@ func (a *annexes) ended(l *logins, made annexed, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.making--
+	a.over++
 	switch {
 	case err != nil:
 		l.err = err
