@@ -150,7 +150,7 @@ fuzz:
 
 # The short form for CI.
 fuzz-ci:
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s FUZZJOBS=4
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=10s FUZZJOBS=8
 
 clean:
 	rm -rf bin dist
