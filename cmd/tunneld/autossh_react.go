@@ -19,7 +19,7 @@ func (a *autosshRun) react(running context.Context, stop func(), signals <-chan 
 	defer cancel()
 	lifetime := a.lifetime()
 	defer lifetime.Stop()
-	code, tried := exit.OK, a.ports.tried
+	code, tried := exit.OK, a.ports.Tried()
 	end := func(with int) {
 		code = with
 		p.service.Stopping()

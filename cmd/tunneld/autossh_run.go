@@ -42,7 +42,7 @@ type autosshRun struct {
 	process *process
 	secrets *auth.Credentials // what a person has typed before we left the terminal; nil: nobody was asked
 	runner  *runner
-	ports   localPorts
+	ports   front.LocalPorts
 	loop    *front.Loop // nil: monitoring is off
 	work    *front.Work // nil: forwards alone
 	starts  front.Starts
@@ -159,7 +159,7 @@ func (a *autosshRun) supervise(ctx, running context.Context, stop func(), signal
 	}
 	a.log.Say(first.Log...)
 	p.sockets = systemd.InheritedSockets(p.log)
-	a.ports.begin(func() error { return a.listen(ctx) })
+	a.ports.Begin(func() error { return a.listen(ctx) })
 	p.start(running, a.runner)
 	p.endpoints.serve(p, func() ([]outcome, error) {
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("an autossh does not read its configuration anew"), Hint: "end it and start it again"}

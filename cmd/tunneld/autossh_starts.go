@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
@@ -49,7 +48,7 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 		return nil, err
 	}
 	t.run.sayStart()
-	if err := t.run.ports.bind(); err != nil {
+	if err := t.run.ports.Bind(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -147,31 +146,6 @@ func (a *autosshRun) explain(err error) {
 	ssh, more := front.Words(err, a.runner.plan.options)
 	a.log.SSH(front.Error, ssh...)
 	a.log.SSH(front.Info, more...)
-}
-
-// localPorts binds the local forwards at a start of ssh: with ExitOnForwardFailure one that is taken is the end of that ssh, and
-// the rules say when there is another. Attempts follow each other until they are bound.
-type localPorts struct {
-	listen func() error  // nil: there is nothing to bind
-	bound  bool          // used by attempts
-	tried  chan struct{} // closed when they have been asked for once
-	first  sync.Once     // closes tried
-}
-
-// begin is called before the first attempt.
-func (p *localPorts) begin(listen func() error) {
-	p.listen, p.tried = listen, make(chan struct{})
-}
-
-// bind binds them, unless they are.
-func (p *localPorts) bind() error {
-	if p.bound || p.listen == nil {
-		return nil
-	}
-	defer p.first.Do(func() { close(p.tried) })
-	err := p.listen()
-	p.bound = err == nil
-	return err
 }
 
 // listenPause is at least between two tries of a port: binding takes no time, where ssh takes that of a login.
