@@ -21,6 +21,8 @@ func (c tunnelAdapter) Connect(ctx context.Context) (Session, error) {
 	return connection{s}, nil
 }
 
+func (c tunnelAdapter) Annex(ctx context.Context) (Session, error) { return c.Connect(ctx) }
+
 func (c tunnelAdapter) Join(s Session)  { c.Tunnel.Join(s.(connection).Session) }
 func (c tunnelAdapter) Leave(s Session) { c.Tunnel.Leave(s.(connection).Session) }
 

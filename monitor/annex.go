@@ -54,7 +54,7 @@ func (m *Monitor) annex(ctx context.Context) (Session, error) {
 	if err := m.annexes.tooEarly(begun); err != nil {
 		return nil, err
 	}
-	s, err := m.tunnel.Connect(ctx)
+	s, err := m.tunnel.Annex(ctx)
 	if err == nil {
 		select {
 		case m.annexes.made <- s:

@@ -62,6 +62,8 @@ func (f *fakeTunnel) Connect(ctx context.Context) (Session, error) {
 	return s, nil
 }
 
+func (f *fakeTunnel) Annex(ctx context.Context) (Session, error) { return f.Connect(ctx) }
+
 func (f *fakeTunnel) Join(s Session) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

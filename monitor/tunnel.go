@@ -14,6 +14,9 @@ type Tunnel interface {
 	// carries its phase and whether it is permanent (tunnel.Error). The attempt has its own deadline.
 	Connect(ctx context.Context) (Session, error)
 
+	// Annex is Connect for a session that is never joined: it serves shells and commands alone (RFC 4254 §6).
+	Annex(ctx context.Context) (Session, error)
+
 	// Join returns the session to new channels and held connections, and lets it claim remote forwards.
 	Join(Session)
 

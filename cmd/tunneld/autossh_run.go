@@ -135,13 +135,10 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 		p.log.Debug("no control socket", "err", err)
 	}
 	plan = plans[0]
-	r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
+	r := newRunner(plan, p.log, p.ask, p.limits)
+	cfg := monitor.Config{Decide: a.decide, Log: slog.New(a.log.NewHandler(true))}
+	r.keep(cfg, countedTunnel{monitor.Adapt(r.tunnel), a}, func() { notify(p.changed) })
 	r.tunnel.BePatient()
-	r.monitor = monitor.New(monitor.Config{
-		Name: plan.name, Options: plan.options, Decide: a.decide,
-		Log: slog.New(r.events.Handler(a.log.NewHandler(true))), Events: r.events,
-		OnChange: func() { r.note(); notify(p.changed) },
-	}, countedTunnel{monitor.Adapt(r.tunnel), a})
 	if a.secrets != nil {
 		r.dialer.Credentials = a.secrets
 	}

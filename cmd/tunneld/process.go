@@ -16,6 +16,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/hangup"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/monitor/netmon"
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
@@ -260,7 +261,8 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 	var tunnels []*tunnel.Tunnel
 	logWarnings(alive, p.log, plans)
 	for _, plan := range plans {
-		r := newRunner(plan, p.log, p.ask, p.limits, func() { notify(p.changed) })
+		r := newRunner(plan, p.log, p.ask, p.limits)
+		r.keep(monitor.Config{Log: p.log}, monitor.Adapt(r.tunnel), func() { notify(p.changed) })
 		if failed := find(p.all(), plan.name); failed != nil && failed.hasEnded() {
 			r.tunnel.Inherit(failed.tunnel)
 		}

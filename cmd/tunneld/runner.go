@@ -33,12 +33,10 @@ type runner struct {
 	err     error              // why it failed; nil: it was asked to stop; read after done or under process.mu
 }
 
-// newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. changed is called at
-// each change of its state, and must not block.
-func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tunnel.Limits, changed func()) *runner {
+// newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. It has no monitor before keep.
+func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tunnel.Limits) *runner {
 	events := new(monitor.Events)
-	log = slog.New(events.Handler(log.Handler()))
-	with := log.With("tunnel", plan.name)
+	with := slog.New(events.Handler(log.Handler())).With("tunnel", plan.name)
 	dialer := newDialer(ask, with, plan.alone)
 	r := &runner{
 		name: plan.name, plan: plan, log: with, dialer: dialer, events: events,
@@ -46,12 +44,19 @@ func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tun
 		tried:  make(chan struct{}), done: make(chan struct{}),
 	}
 	r.tunnel.Share(limits)
-	note := func() { r.note(); changed() }
-	master := func() *monitor.Master { return r.sharing.status() }
-	r.monitor = monitor.New(monitor.Config{Name: plan.name, Options: plan.options, Log: log, Events: events, Master: master, OnChange: note}, monitor.Adapt(r.tunnel))
+	return r
+}
+
+// keep gives the tunnel the Monitor that keeps it up, as t; cfg has what is not the same for all, Log at least. changed is called
+// at each change of its state, and must not block. It is called once, before the tunnel listens.
+func (r *runner) keep(cfg monitor.Config, t monitor.Tunnel, changed func()) {
+	cfg.Name, cfg.Options, cfg.Events = r.name, r.plan.options, r.events
+	cfg.Log = slog.New(r.events.Handler(cfg.Log.Handler()))
+	cfg.Master = func() *monitor.Master { return r.sharing.status() }
+	cfg.OnChange = func() { r.note(); changed() }
+	r.monitor = monitor.New(cfg, t)
 	r.tunnel.OnChange(changed)
 	r.tunnel.OnCrowded(r.monitor.Annex)
-	return r
 }
 
 // newDialer makes connections as this process's environment says. ask may be nil. alone: see newCredentials.
