@@ -143,10 +143,10 @@ func (a *autosshRun) goAway() (err error) {
 		return err
 	}
 	a.log.LeaveTerminal()
-	a.stderr, a.away = io.Discard, true
 	if err := background.LeaveTerminal(false); err != nil {
-		return &autossh.Refusal{Text: autossh.DaemonFailed(err).Text}
+		return &autossh.Refusal{Text: autossh.DaemonFailed(err).Text} // which is still said to whoever is there
 	}
+	a.stderr, a.away = io.Discard, true
 	return nil
 }
 

@@ -169,6 +169,24 @@ func TestBackgroundDoesNotWaitForANameServer(t *testing.T) {
 	r.do(t, "TERM gone")
 }
 
+// Where there is no way into the background, whoever is at the terminal is told.
+func TestWhyThereIsNoBackground(t *testing.T) {
+	t.Parallel()
+	lab.NeedRoot(t, "mounting")
+	lab.Need(t, "sshd", "unshare", "mount")
+	if exec.Command("unshare", "--mount", "true").Run() != nil {
+		t.Skip("needs mount namespaces")
+	}
+	s := newStage(t)
+	r := s.begin(t, "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) {
+		r.words = []string{"unshare", "--mount", "sh", "-c", "mount -t tmpfs none /dev && exec " + r.quoted()}
+	})
+	r.exits(t, 1)
+	if text := r.file("err"); !strings.Contains(text, "run as daemon failed: ") {
+		t.Errorf("it says %q", text)
+	}
+}
+
 // A process in the background is asked to end while no local port is to be had.
 func TestControlWhileALocalPortIsTaken(t *testing.T) {
 	t.Parallel()
