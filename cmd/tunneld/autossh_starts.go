@@ -44,10 +44,13 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 	if s.Lives() {
 		return t.Tunnel.Connect(ctx)
 	}
-	if err := s.Begin(t.run.command.Settings.MaxStart); err != nil {
+	fresh, err := s.Begin(t.run.command.Settings.MaxStart)
+	if err != nil {
 		return nil, err
 	}
-	t.run.sayStart()
+	if fresh {
+		t.run.sayStart()
+	}
 	if err := t.run.ports.Bind(); err != nil {
 		return nil, err
 	}
@@ -64,17 +67,19 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 // Join is for monitor.Tunnel.
 func (t countedTunnel) Join(s monitor.Session) {
 	t.Tunnel.Join(s)
-	if t.run.starts.Lives() { // s takes its place
-		t.run.starts.Begin(-1)
+	at, fresh := t.run.starts.Joined(s)
+	if fresh {
 		t.run.sayStart()
 	}
-	t.run.watch(s, t.run.starts.Joined(s))
+	t.run.watch(s, at)
 }
 
 func (a *autosshRun) sayStart() {
-	count, _ := a.starts.Last()
-	pid := os.Getpid()
-	a.log.Say(autossh.StartingSSH(count, a.command.Settings.MaxStart), autossh.ChildPID(pid), autossh.CheckOnChild(pid))
+	last, most, pid := a.starts.Last(), a.command.Settings.MaxStart, os.Getpid()
+	if most >= 0 {
+		most += last.Free
+	}
+	a.log.Say(autossh.StartingSSH(last.Count, most), autossh.ChildPID(pid), autossh.CheckOnChild(pid))
 }
 
 // watch does what there is to do on a connection for as long as it lives: tests of the loop, and the session.
@@ -113,8 +118,8 @@ const unanswered = 20 * time.Second
 
 // decide applies autossh's rules to the end of an attempt or of a connection.
 func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
-	count, at := a.starts.Last()
-	end := autossh.End{Status: autossh.StatusFailed, Starts: count, Took: time.Since(at), Age: time.Since(a.began)}
+	last := a.starts.Last()
+	end := autossh.End{Status: autossh.StatusFailed, Starts: last.Count, Free: last.Free, Took: time.Since(last.At), Age: time.Since(a.began)}
 	var exited *statusError
 	switch {
 	case errors.Is(e.Err, errRestart):
@@ -135,6 +140,7 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 		return 0, &exit.Error{Code: v.Code}
 	}
 	a.log.Say(v.Log...)
+	a.starts.Judged(v.Wait)
 	if fault.PhaseOf(e.Err) == fault.PhaseListen {
 		return max(v.Wait, listenPause), nil
 	}

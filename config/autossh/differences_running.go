@@ -84,6 +84,11 @@ func RunningDifferences() []Difference {
 			"an attempt has its own limit (ConnectTimeout), and tests begin when it has succeeded",
 		},
 		{
+			"starts", "AUTOSSH_MAXSTART=5 autossh -M 0 -N host, while the network comes and goes",
+			"has no start but those of its rules",
+			"may start early because the network has changed or somebody asked for it; such a start takes none of the five",
+		},
+		{
 			"gateway ports", "autossh -g -M 20000 -N host",
 			"opens the monitor port to everybody",
 			"the monitor ports are on the loopback alone",

@@ -15,6 +15,7 @@ type End struct {
 	Cause  Cause
 	Status int           // of CauseExit: 0..255; of CauseSignal: the number of the signal
 	Starts int           // of ssh so far, this one included
+	Free   int           // of these, those that take nothing of AUTOSSH_MAXSTART
 	Took   time.Duration // from its start to its end
 	Age    time.Duration // of autossh
 }
@@ -61,7 +62,7 @@ func (r *Restarts) Next(e End) Verdict {
 	switch {
 	case v.Exit:
 		return v
-	case r.settings.MaxStart >= 0 && e.Starts >= r.settings.MaxStart:
+	case r.settings.MaxStart >= 0 && e.Starts-e.Free >= r.settings.MaxStart:
 		return v.exit(0, maxStartReached())
 	case r.settings.Over(e.Age):
 		return v.exit(0, lifetimeOver())

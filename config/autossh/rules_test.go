@@ -40,6 +40,7 @@ func TestWhatAnEndMeans(t *testing.T) {
 		{"AUTOSSH_GATETIME=3 host", End{Status: 255, Starts: 1, Took: gate}, "again", "ssh exited with error status 255; restarting ssh"},
 		{"AUTOSSH_MAXSTART=2 host", End{Status: 255, Starts: 2}, "0", "ssh exited with error status 255; restarting ssh|max start count reached; exiting"},
 		{"AUTOSSH_MAXSTART=2 host", End{Cause: CauseRestart, Starts: 2}, "0", "max start count reached; exiting"},
+		{"AUTOSSH_MAXSTART=2 host", End{Status: 255, Starts: 4, Free: 3}, "again", "ssh exited with error status 255; restarting ssh"},
 		{"AUTOSSH_MAXSTART=2 host", End{Status: 7, Starts: 2}, "1", "ssh exited with status 7; autossh exiting"},
 		{"AUTOSSH_MAXSTART=3 host", End{Status: 255, Starts: 2}, "again", "ssh exited with error status 255; restarting ssh"},
 		{"AUTOSSH_MAXLIFETIME=60 host", End{Status: 255, Starts: 2, Age: time.Minute}, "0", "ssh exited with error status 255; restarting ssh|exceeded maximum time to live, shutting down"},

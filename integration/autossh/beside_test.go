@@ -127,6 +127,7 @@ var elsewhere = map[string]string{
 	"dead link":        "integration/recovery",
 	"attempts":         "cmd/tunneld/autossh: only a connection is watched",
 	"gateway ports":    "TestSetUps, monitor ports",
+	"starts":           "cmd/tunneld: TestEarlyStartIsFree",
 }
 
 func names(list []autossh.Difference) map[string]bool {

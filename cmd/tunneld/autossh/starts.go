@@ -13,8 +13,9 @@ import (
 // methods may be called from any goroutine.
 type Starts struct {
 	mu      sync.Mutex // guards all following fields
-	count   int
-	at      time.Time               // of the last one
+	last    Start
+	begun   bool                    // an end of it has not been judged yet
+	due     time.Time               // when the rules have the next one begin
 	cancel  context.CancelCauseFunc // of the attempt; nil: none runs
 	attempt int                     // the number of that one
 	session monitor.Session         // that came of it; nil: none yet
@@ -23,19 +24,46 @@ type Starts struct {
 	left    bool                    // no work begins any more
 }
 
+// Start is the last one.
+type Start struct {
+	Count int       // its number, from 1; 0: there is none
+	Free  int       // how many of these take nothing of AUTOSSH_MAXSTART: autossh would not have made them, or not yet
+	At    time.Time // when it was begun
+}
+
 // ErrNoMoreStarts says that there were as many as AUTOSSH_MAXSTART allows.
 var ErrNoMoreStarts = errors.New("AUTOSSH_MAXSTART is reached")
 
-// Begin counts one, unless there were most already; negative: any number.
-func (s *Starts) Begin(most int) error {
+// Begin counts one, unless there were most already; negative: any number. fresh is false for an attempt in the place of one that
+// was given up because the network has changed, or somebody asked: an ssh would have gone on connecting, and it is the same
+// start. One that comes before it is due, for such a reason, is free.
+func (s *Starts) Begin(most int) (fresh bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if most >= 0 && s.count >= most {
-		return ErrNoMoreStarts
+	early := time.Now().Before(s.due)
+	switch {
+	case s.begun && s.session == nil:
+		return false, nil
+	case most >= 0 && s.last.Count-s.last.Free >= most && !early:
+		return false, ErrNoMoreStarts
 	}
-	s.count++
-	s.at, s.session = time.Now(), nil
-	return nil
+	s.countLocked(early)
+	return true, nil
+}
+
+func (s *Starts) countLocked(free bool) {
+	s.last.Count++
+	if free {
+		s.last.Free++
+	}
+	s.last.At, s.begun, s.session = time.Now(), true, nil
+}
+
+// Judged notes that autossh's rules have been applied to the end of the last one, and have the next one begin after wait.
+func (s *Starts) Judged(wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begun, s.due = false, time.Now().Add(wait)
 }
 
 // Set notes how the attempt that begins is ended, until the function that it returns is called.
@@ -58,6 +86,10 @@ func (s *Starts) Set(cancel context.CancelCauseFunc) (forget func()) {
 func (s *Starts) Lives() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.livesLocked()
+}
+
+func (s *Starts) livesLocked() bool {
 	if s.session == nil {
 		return false
 	}
@@ -69,12 +101,17 @@ func (s *Starts) Lives() bool {
 	}
 }
 
-// Joined notes the connection that the last start has come to, and returns when that was begun.
-func (s *Starts) Joined(session monitor.Session) (at time.Time) {
+// Joined notes the connection that the last start has come to, and returns when that was begun. fresh tells of one more start: the
+// attempt ran beside another connection, in whose place this one is, for reasons that autossh has not, or which ended meanwhile.
+func (s *Starts) Joined(session monitor.Session) (at time.Time, fresh bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	lives := s.livesLocked()
+	if fresh = lives || !s.begun; fresh {
+		s.countLocked(lives)
+	}
 	s.session = session
-	return s.at
+	return s.last.At, fresh
 }
 
 // Work notes that work is done on the last connection until done is closed, and how it is ended.
@@ -134,9 +171,9 @@ func (s *Starts) End(why error) {
 	}
 }
 
-// Last returns how many starts there were, and when the last one was begun.
-func (s *Starts) Last() (count int, at time.Time) {
+// Last returns the last one.
+func (s *Starts) Last() Start {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.count, s.at
+	return s.last
 }
