@@ -25,22 +25,30 @@ const (
 	loopDialTime       = 10 * time.Second // of our own port, which nobody else has
 )
 
-// ListenBack has the server listen on its loopback until s ends; 0 is a port of its choosing. What connects there is joined to
-// target, an address of this machine. It returns the port. A refusal is ErrListenDenied.
-func (s *Session) ListenBack(ctx context.Context, port int, target string) (int, error) {
+// ListenBack has the server listen on its loopback until s ends or giveUp has returned; 0 is a port of its choosing. What connects
+// there is joined to target, an address of this machine. It returns the port. A refusal is ErrListenDenied.
+func (s *Session) ListenBack(ctx context.Context, port int, target string) (bound int, giveUp func(context.Context) error, err error) {
 	var open atomic.Int32
-	l, err := s.listen(ctx, config.Endpoint{Port: port}, func(ctx context.Context, c arrival) {
+	accept := func(ctx context.Context, c arrival) {
 		defer open.Add(-1)
 		if open.Add(1) > maxLoopConnections {
 			c.reject(ssh.ResourceShortage, "too many connections at once")
 			return
 		}
 		loopBack(ctx, c, target)
-	})
-	if err != nil {
-		return 0, err
 	}
-	return int(l.port), nil
+	at := config.Endpoint{Port: port}
+	if port == 0 { // "localhost" may be [::1] alone where another program has the port of 127.0.0.1, which Carry goes to
+		at.Host, at.HostSet = "127.0.0.1", true
+	}
+	l, err := s.listen(ctx, at, accept)
+	if port == 0 && errors.Is(err, errDenied) { // PermitListen knows localhost by that name
+		l, err = s.listen(ctx, config.Endpoint{}, accept)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	return int(l.port), func(ctx context.Context) error { return s.unlisten(ctx, l) }, nil
 }
 
 func loopBack(ctx context.Context, c arrival, target string) {

@@ -74,6 +74,16 @@ func (t countedTunnel) Join(s monitor.Session) {
 	t.run.watch(s, at)
 }
 
+// Retire is for monitor.Tunnel. The monitor port at the server is given up first: the server frees it when it hears of the end of
+// the connection, which may be after another has asked for it.
+func (t countedTunnel) Retire(ctx context.Context, s monitor.Session) error {
+	t.Leave(s)
+	if path, ok := s.(front.Path); ok {
+		t.run.loop.Leave(ctx, path)
+	}
+	return t.Tunnel.Retire(ctx, s)
+}
+
 func (a *autosshRun) sayStart() {
 	last, most, pid := a.starts.Last(), a.command.Settings.MaxStart, os.Getpid()
 	if most >= 0 {
@@ -89,8 +99,9 @@ func (a *autosshRun) watch(s monitor.Session, started time.Time) {
 		return
 	}
 	if a.loop != nil {
+		test := a.loop.Watch(context.Background(), connection, started)
 		a.tasks.Go(func() {
-			if err := a.loop.Watch(context.Background(), connection, started); err != nil {
+			if err := test(); err != nil {
 				s.CloseWith(errPortDown)
 			}
 		})

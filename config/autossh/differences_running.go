@@ -11,7 +11,7 @@ func RunningDifferences() []Difference {
 		{
 			"monitor port taken at the server", "autossh -M 20000 -N host, where 20000 is taken there",
 			"fails its test and restarts ssh, for ever",
-			"the server chooses another port for the loop, and a line in the log says so",
+			"the server chooses another port for the loop, and a line in the log says so; it is asked for 20000 again, less and less often, until that is free",
 		},
 		{
 			"monitor port taken here", "autossh -M 20000 -N host, where 20000 or 20001 is taken here",

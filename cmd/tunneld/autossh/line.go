@@ -17,12 +17,13 @@ const attempts = 2
 
 // test sends a line into the loop and reports whether it came back.
 func (l *Loop) test(ctx context.Context) bool {
-	node, _ := os.Hostname()
-	line := spec.TestLine(node, l.name, os.Getpid(), rand.Int64N(1<<31), l.settings.Message)
+	line := l.newLine()
 	for range attempts {
 		switch err := l.try(ctx, line); {
 		case err == nil:
 			return true
+		case ctx.Err() != nil: // nobody wants to know any more
+			return false
 		case errors.Is(err, errNotAccepted):
 			l.log.Say(spec.AcceptTimeout())
 			return false
@@ -33,12 +34,15 @@ func (l *Loop) test(ctx context.Context) bool {
 		default:
 			l.log.Say(spec.PollError(err))
 		}
-		if ctx.Err() != nil {
-			return false
-		}
 	}
 	l.log.Say(spec.TriesFailed(attempts + 1))
 	return false
+}
+
+// newLine returns another line than any before.
+func (l *Loop) newLine() string {
+	node, _ := os.Hostname()
+	return spec.TestLine(node, l.name, os.Getpid(), rand.Int64N(1<<31), l.settings.Message)
 }
 
 var errNotAccepted = errors.New("nothing came back")
@@ -56,8 +60,7 @@ func (l *Loop) try(ctx context.Context, line string) error {
 		return err
 	}
 	defer out.Close()
-	defer context.AfterFunc(ctx, func() { out.SetDeadline(time.Unix(1, 0)) })()
-	out.SetDeadline(time.Now().Add(l.settings.NetTimeout))
+	defer l.limit(ctx, out)()
 	if _, err := io.WriteString(out, line); err != nil {
 		return err
 	}
@@ -68,7 +71,7 @@ func (l *Loop) try(ctx context.Context, line string) error {
 		}
 		defer in.Close()
 	}
-	in.SetDeadline(time.Now().Add(l.settings.NetTimeout))
+	defer l.limit(ctx, in)()
 	got := make([]byte, len(line))
 	n, err := io.ReadFull(in, got)
 	if n == len(line) && string(got) == line {
@@ -80,10 +83,15 @@ func (l *Loop) try(ctx context.Context, line string) error {
 	return err
 }
 
+// limit bounds what is waited for from now on, until stop is called: by the limit of a test, and by ctx.
+func (l *Loop) limit(ctx context.Context, on interface{ SetDeadline(time.Time) error }) (stop func() bool) {
+	on.SetDeadline(time.Now().Add(l.settings.NetTimeout)) // before ctx has its say
+	return context.AfterFunc(ctx, func() { on.SetDeadline(time.Unix(1, 0)) })
+}
+
 // accept waits for what comes back.
 func (l *Loop) accept(ctx context.Context) (net.Conn, error) {
-	defer context.AfterFunc(ctx, func() { l.read.SetDeadline(time.Unix(1, 0)) })()
-	l.read.SetDeadline(time.Now().Add(l.settings.NetTimeout))
+	defer l.limit(ctx, l.read)()
 	conn, err := l.read.Accept()
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return nil, errNotAccepted

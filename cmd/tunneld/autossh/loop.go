@@ -12,18 +12,14 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	spec "github.com/tunneld/tunneld/config/autossh"
-	"github.com/tunneld/tunneld/tunnel"
 )
 
 // Path is a connection to the server; *tunnel.Session.
 type Path interface {
-	ListenBack(ctx context.Context, port int, target string) (int, error)
+	ListenBack(ctx context.Context, port int, target string) (bound int, giveUp func(context.Context) error, err error)
 	Carry(ctx context.Context, conn *net.TCPConn, port int) error
 	Done() <-chan struct{}
 }
-
-// ErrPortDown is the end of a connection through which the test line did not come back.
-var ErrPortDown = errors.New("the monitor port is down")
 
 // Loop is what -M asks for: port P here is carried to port P at the server, which leads back to port P+1 here; or to an echo
 // service there. Both listeners here live as long as the Loop, that at the server as long as a connection.
@@ -39,9 +35,10 @@ type Loop struct {
 	carrying sync.WaitGroup
 	stop     context.CancelFunc
 
-	mu   sync.Mutex // guards all following fields
-	path Path       // nil: there is none
-	port int        // at the server
+	mu     sync.Mutex // guards all following fields
+	path   Path       // nil: there is none
+	port   int        // at the server
+	newest *watch     // nil: there was none
 }
 
 // listener is a net.Listener that does not wait for ever.
@@ -114,7 +111,11 @@ func portOf(l *net.TCPListener) int { return l.Addr().(*net.TCPAddr).Port }
 
 // warn logs what autossh has no words for.
 func (l *Loop) warn(format string, args ...any) {
-	l.log.Say(spec.Entry{Level: spec.LevelInfo, Text: "warning: " + fmt.Sprintf(format, args...)})
+	l.say("warning: "+format, args...)
+}
+
+func (l *Loop) say(format string, args ...any) {
+	l.log.Say(spec.Entry{Level: spec.LevelInfo, Text: fmt.Sprintf(format, args...)})
 }
 
 // Close ends the listeners and all connections through them. A nil Loop has none.
@@ -123,6 +124,12 @@ func (l *Loop) Close() {
 		return
 	}
 	l.stop()
+	l.mu.Lock()
+	newest := l.newest
+	l.mu.Unlock()
+	if newest != nil {
+		newest.end()
+	}
 	for _, listener := range []*net.TCPListener{l.write, l.write6} {
 		if listener != nil {
 			listener.Close()
@@ -153,9 +160,7 @@ func (l *Loop) serve(ctx context.Context, listener *net.TCPListener) {
 				return
 			}
 		}
-		l.mu.Lock()
-		path, port := l.path, l.port
-		l.mu.Unlock()
+		path, port := l.way()
 		if path != nil {
 			select {
 			case room <- struct{}{}:
@@ -178,70 +183,17 @@ func (l *Loop) serve(ctx context.Context, listener *net.TCPListener) {
 	}
 }
 
-// Watch tests one connection, at first after FIRST_POLL from its start, then each POLL, until it ends or ctx does, or with
-// ErrPortDown when a test has failed. A server that allows no loop is not tested: nil after a warning.
-func (l *Loop) Watch(ctx context.Context, path Path, started time.Time) error {
-	port, err := l.listenBack(ctx, path)
-	if err != nil {
-		l.warn("the server does not let the monitor port listen (%v): this connection is watched by keepalives alone", err)
-		return nil
-	}
-	l.use(path, port)
-	defer l.leave(path)
-	wait := max(0, l.settings.FirstPoll-time.Since(started))
-	for {
-		l.log.Say(spec.SetAlarm(wait))
-		timer := time.NewTimer(wait)
-		select {
-		case <-timer.C:
-		case <-path.Done():
-			timer.Stop()
-			return nil
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		}
-		l.log.Say(spec.ReceivedAlarm(false))
-		passed := l.test(ctx)
-		select {
-		case <-path.Done():
-			return nil
-		default:
-		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case !passed:
-			l.log.Say(spec.PortDown())
-			return ErrPortDown
-		}
-		l.log.Say(spec.ConnectionOK())
-		wait = l.settings.Poll
-	}
-}
-
-// listenBack returns the port at the server that the write port leads to.
-func (l *Loop) listenBack(ctx context.Context, path Path) (int, error) {
-	if l.monitor.EchoPort != 0 {
-		return l.monitor.EchoPort, nil
-	}
-	back := l.read.Addr().String()
-	port, err := path.ListenBack(ctx, l.monitor.Port, back)
-	if !errors.Is(err, tunnel.ErrListenDenied) {
-		return port, err
-	}
-	l.log.SSH(Info, fmt.Sprintf("Warning: remote port forwarding failed for listen port %d", l.monitor.Port))
-	port, err = path.ListenBack(ctx, 0, back)
-	if err == nil {
-		l.warn("monitor port %d is taken at the server, which chose %d in its place", l.monitor.Port, port)
-	}
-	return port, err
-}
-
 func (l *Loop) use(path Path, port int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.path, l.port = path, port
+}
+
+// way returns where the write port leads; nil: nowhere.
+func (l *Loop) way() (Path, int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.path, l.port
 }
 
 // leave forgets a path, unless another is in its place already.

@@ -96,7 +96,7 @@ func TestLimitsOfATestAreAutosshs(t *testing.T) {
 				if c.took == 0 {
 					time.AfterFunc(11*time.Minute, func() { close(done) })
 				}
-				err = l.Watch(ctx, &fakePath{done: done}, began)
+				err = l.Watch(ctx, &fakePath{done: done}, began)()
 				took := time.Since(began) - 10*time.Minute
 				if down := errors.Is(err, ErrPortDown); down != (c.took > 0) || down && took.Round(time.Second) != c.took {
 					t.Errorf("%v after ten minutes and %v, want %v", err, took, c.took)

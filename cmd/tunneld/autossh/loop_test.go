@@ -23,18 +23,25 @@ type fakePath struct {
 	denies bool // every port
 	eats   bool // takes connections and passes nothing on
 	asked  atomic.Int32
+	left   atomic.Int32 // ports that were given up
 	done   chan struct{}
+	ask    func(ctx context.Context, port int) (int, error) // ListenBack; nil: as the fields above say
 }
 
 func (p *fakePath) Done() <-chan struct{} { return p.done }
 
-func (p *fakePath) ListenBack(_ context.Context, port int, target string) (int, error) {
+func (p *fakePath) ListenBack(ctx context.Context, port int, target string) (int, func(context.Context) error, error) {
 	p.asked.Add(1)
+	giveUp := func(context.Context) error { p.left.Add(1); return nil }
+	if p.ask != nil {
+		bound, err := p.ask(ctx, port)
+		return bound, giveUp, err
+	}
 	if p.denies || p.taken && port != 0 {
-		return 0, tunnel.ErrListenDenied
+		return 0, nil, tunnel.ErrListenDenied
 	}
 	p.target.Store(&target)
-	return max(port, 1), nil
+	return max(port, 1), giveUp, nil
 }
 
 func (p *fakePath) Carry(ctx context.Context, conn *net.TCPConn, _ int) error {
@@ -104,7 +111,7 @@ func TestLoopPassesUntilTheConnectionEnds(t *testing.T) {
 	l, log := newLoop(t, nil)
 	p := &fakePath{done: make(chan struct{})}
 	endWhenTested(p, log)
-	if err := l.Watch(t.Context(), p, time.Now()); err != nil {
+	if err := l.Watch(t.Context(), p, time.Now())(); err != nil {
 		t.Errorf("%v, and the log has\n%s", err, logged(log))
 	}
 	if !strings.Contains(logged(log), "connection ok") {
@@ -123,7 +130,7 @@ func TestKnocksWithoutAConnectionTakeNoRoom(t *testing.T) {
 	}
 	p := &fakePath{done: make(chan struct{})}
 	endWhenTested(p, log)
-	if err := l.Watch(t.Context(), p, time.Now()); err != nil || !strings.Contains(logged(log), "connection ok") {
+	if err := l.Watch(t.Context(), p, time.Now())(); err != nil || !strings.Contains(logged(log), "connection ok") {
 		t.Errorf("%v, and the log has\n%s", err, logged(log))
 	}
 }
@@ -132,7 +139,7 @@ func TestLoopThatDoesNotComeBackIsDown(t *testing.T) {
 	l, log := newLoop(t, nil)
 	p := &fakePath{done: make(chan struct{}), eats: true}
 	began := time.Now()
-	if err := l.Watch(t.Context(), p, time.Now()); !errors.Is(err, ErrPortDown) {
+	if err := l.Watch(t.Context(), p, time.Now())(); !errors.Is(err, ErrPortDown) {
 		t.Errorf("%v", err)
 	}
 	if took := time.Since(began); took > 5*time.Second {
@@ -149,7 +156,7 @@ func TestLoopThroughAnotherPortOfTheServer(t *testing.T) {
 	l, log := newLoop(t, nil)
 	p := &fakePath{done: make(chan struct{}), taken: true}
 	endWhenTested(p, log)
-	if err := l.Watch(t.Context(), p, time.Now()); err != nil || p.asked.Load() != 2 {
+	if err := l.Watch(t.Context(), p, time.Now())(); err != nil || p.asked.Load() != 2 {
 		t.Errorf("%v after asking for %d ports", err, p.asked.Load())
 	}
 	if !strings.Contains(logged(log), "is taken at the server, which chose 1 in its place") || !strings.Contains(logged(log), "connection ok") {
@@ -159,7 +166,7 @@ func TestLoopThroughAnotherPortOfTheServer(t *testing.T) {
 
 func TestLoopThatTheServerForbids(t *testing.T) {
 	l, log := newLoop(t, nil)
-	if err := l.Watch(t.Context(), &fakePath{done: make(chan struct{}), denies: true}, time.Now()); err != nil {
+	if err := l.Watch(t.Context(), &fakePath{done: make(chan struct{}), denies: true}, time.Now())(); err != nil {
 		t.Errorf("%v", err)
 	}
 	if !strings.Contains(logged(log), "by keepalives alone") {
