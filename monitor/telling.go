@@ -30,7 +30,9 @@ func (t *telling) failed(begun, now time.Time, attempt int, reason string) strin
 	}
 	down := now.Sub(t.began)
 	fresh := !t.told[reason] && len(t.told) < mostReasons
-	t.told[reason] = t.told[reason] || fresh
+	if fresh {
+		t.told[reason] = true
+	}
 	sum := t.sum(down)
 	switch {
 	case down < eachFor, fresh:

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -44,4 +45,19 @@ func TestLongOutageIsSummedUp(t *testing.T) {
 		}
 		w.finish()
 	})
+}
+
+// A server may give another reason each time. What is remembered of that grew for as long as the outage lasted.
+func TestReasonsThatAreRememberedHaveAnEnd(t *testing.T) {
+	var say telling
+	began := time.Now()
+	told := 0
+	for n := range 10 * mostReasons {
+		if say.failed(began, began.Add(2*eachFor), n, fmt.Sprint("reason ", n)) == "connecting failed" {
+			told++
+		}
+	}
+	if len(say.told) != mostReasons || told != mostReasons {
+		t.Errorf("%d reasons are remembered, %d were told, want %d", len(say.told), told, mostReasons)
+	}
 }
