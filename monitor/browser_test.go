@@ -94,12 +94,14 @@ func TestPageFits(t *testing.T) {
 	}
 	b.evaluate(`document.querySelector('[data-toggle="web"] button').click()`)
 	for what, expression := range map[string]string{
-		"the age of the oldest client": `document.querySelector(".row .state.down").textContent.endsWith("2 held, the oldest for 12s")`,
-		"a scale":                      `[...document.querySelectorAll(".scale span")].map(s => s.textContent).join().endsWith(",30 ms,15 ms,0 ms")`,
-		"the outages":                  `document.querySelectorAll(".outages li").length === 5 && document.body.innerText.includes("and 1 before that")`,
-		"their columns in the bar":     `document.querySelectorAll("article:nth-child(2) .bar.large .short").length > 3 && document.querySelectorAll("article:nth-child(2) .bar.large .long").length > 3`,
-		"a failure to its end":         `document.querySelectorAll("article:first-child .bar .long").length >= 36`,
-		"a command":                    `document.querySelector("[data-copy]").dataset.copy === "tunneld log -f web"`,
+		"the age of the oldest client":        `document.querySelector(".row .state.down").textContent.endsWith("2 held, the oldest for 12s")`,
+		"a scale":                             `[...document.querySelectorAll(".scale span")].map(s => s.textContent).join().endsWith(",30 ms,15 ms,0 ms")`,
+		"the outages":                         `document.querySelectorAll(".outages li").length === 5 && document.body.innerText.includes("and 1 before that")`,
+		"their columns in the bar":            `document.querySelectorAll("article:nth-child(2) .bar.large .short").length > 3 && document.querySelectorAll("article:nth-child(2) .bar.large .long").length > 3`,
+		"a failure to its end":                `document.querySelectorAll("article:first-child .bar .long").length >= 36`,
+		"the cause of an outage that goes on": `[...document.querySelectorAll("article:nth-child(2) .bar.large title")].pop().textContent.endsWith(": connection reset by peer")`,
+		"the cause of a failure":              `[...document.querySelectorAll("article:first-child .bar title")].pop().textContent.includes(": host key of ")`,
+		"a command":                           `document.querySelector("[data-copy]").dataset.copy === "tunneld log -f web"`,
 	} {
 		b.await(what, expression) // the histories are asked for when one unfolds
 	}
@@ -214,5 +216,9 @@ func sampleHistory(s Status, i int, now time.Time) History {
 		h.over(Outage{Began: began, Ended: began.Add(time.Duration(n+1) * 9 * time.Second), Attempts: n, Why: foreign.Line(causes[n%3])})
 		h.day.steps[len(h.day.steps)-1-int(now.Sub(began)/dayStep)].down += float32(n+1) * 9
 	}
-	return History{Name: s.Name, Hour: h.hour.series(hourStep), Day: h.day.series(dayStep), Outages: h.outages}
+	all := History{Name: s.Name, Hour: h.hour.series(hourStep), Day: h.day.series(dayStep), Outages: h.outages}
+	if !s.DownSince.IsZero() {
+		all.Outage = &Outage{Began: s.DownSince, Attempts: s.Attempts, Why: foreign.Line(causes[1])}
+	}
+	return all
 }

@@ -2,26 +2,29 @@ package monitor
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
-// What is remembered of a tunnel: some 10 KiB.
+// What is remembered of a tunnel: some 10 KiB; some 50 of one that breaks every few minutes.
 const (
 	hourStep    = 30 * time.Second
 	dayStep     = 5 * time.Minute
 	hourSteps   = int(time.Hour / hourStep)
 	daySteps    = int(24 * time.Hour / dayStep)
-	keptOutages = 20
-	maxWhy      = 160 // bytes of the cause of a remembered outage
+	keptOutages = 20                     // however old they are
+	mostOutages = keptOutages + daySteps // of the last 24 hours
+	maxWhy      = 160                    // bytes of the cause of a remembered outage
 )
 
 // History is what GET /history gives of a tunnel: how it was in the last 24 hours, as far as its process is as old. It is kept
 // in memory alone.
 type History struct {
 	Name    string   `json:"name"`
-	Hour    Series   `json:"hour"`    // in steps of 30 s
-	Day     Series   `json:"day"`     // in steps of 5 min
-	Outages []Outage `json:"outages"` // the last 20 that are over, oldest first
+	Hour    Series   `json:"hour"`             // in steps of 30 s
+	Day     Series   `json:"day"`              // in steps of 5 min
+	Outages []Outage `json:"outages"`          // those that are over, oldest first: the last 20, and those of the last 24 hours
+	Outage  *Outage  `json:"outage,omitempty"` // the one that goes on; nil: none does
 }
 
 // Series is what was measured in steps of equal length, up to now. Its lists have an element for each step.
@@ -103,18 +106,33 @@ func (h *history) down(since, now time.Time) {
 	h.note(now, func(s *step) { s.down += max(0, seconds) })
 }
 
-// over remembers an outage.
+// over remembers an outage. Of those before the last 20, several of one cause are one where they are in one step of the day.
 func (h *history) over(o Outage) {
 	o.Why = o.Why.Short(maxWhy)
 	h.outages = append(h.outages, o)
-	if extra := len(h.outages) - keptOutages; extra > 0 {
-		h.outages = append(h.outages[:0], h.outages[extra:]...)
+	if old := len(h.outages) - keptOutages - 1; old > 0 && h.outages[old-1].join(h.outages[old]) {
+		h.outages = slices.Delete(h.outages, old, old+1)
 	}
+	extra := max(0, len(h.outages)-mostOutages)
+	for len(h.outages)-extra > keptOutages && o.Ended.Sub(h.outages[extra].Ended) > 24*time.Hour {
+		extra++
+	}
+	h.outages = slices.Delete(h.outages, 0, extra)
+}
+
+// join makes o stand for the next outage as well, where both are of one cause and in one step of the day.
+func (o *Outage) join(next Outage) bool {
+	step := func(t time.Time) int64 { return t.Unix() / int64(dayStep/time.Second) }
+	if o.Why != next.Why || step(o.Began) != step(next.Ended) {
+		return false
+	}
+	o.Ended, o.Attempts, o.Count = next.Ended, o.Attempts+next.Attempts, max(1, o.Count)+max(1, next.Count)
+	return true
 }
 
 // noteDownLocked accounts for the outage that goes on, if one does.
 func (m *Monitor) noteDownLocked(now time.Time) {
-	if !m.downAt.IsZero() && m.isOutageLocked() {
+	if m.runningLocked() != nil {
 		m.history.down(m.downAt, now)
 	}
 }
@@ -123,11 +141,16 @@ func (m *Monitor) noteDownLocked(now time.Time) {
 func (m *Monitor) History() History {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	running := m.runningLocked()
+	if running != nil {
+		running.Why = running.Why.Short(maxWhy)
+	}
 	return History{
 		Name:    m.cfg.Name,
 		Hour:    m.history.hour.series(hourStep),
 		Day:     m.history.day.series(dayStep),
 		Outages: append([]Outage{}, m.history.outages...),
+		Outage:  running,
 	}
 }
 

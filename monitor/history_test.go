@@ -2,10 +2,14 @@ package monitor
 
 import (
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // sum adds up a list.
@@ -24,7 +28,7 @@ func TestHistory(t *testing.T) {
 		w.pass(10 * time.Minute)
 		f.session(t).set(func(s *fakeSession) { s.in, s.out = 600_000, 1200 })
 		w.pass(time.Minute)
-		if h := w.History(); sum(h.Day.Down) != 0 || len(h.Outages) != 0 {
+		if h := w.History(); sum(h.Day.Down) != 0 || len(h.Outages) != 0 || h.Outage != nil {
 			t.Errorf("down %v, %v before there was an outage", h.Day.Down, h.Outages)
 		}
 		f.rule(refuse(refusedDial()))
@@ -32,6 +36,9 @@ func TestHistory(t *testing.T) {
 		w.pass(time.Minute)
 		if down := sum(w.History().Hour.Down); down < 56 || down > 61 {
 			t.Errorf("down for %v s, want a minute while it goes on", down)
+		}
+		if o := w.History().Outage; o == nil || o.Why.String() != "closed" || o.Attempts == 0 || !o.Ended.IsZero() {
+			t.Errorf("the outage that goes on is %+v", o)
 		}
 		f.rule(nil)
 		w.within(time.Minute, Up)
@@ -44,8 +51,8 @@ func TestHistory(t *testing.T) {
 			t.Fatalf("%v: %s", err, body)
 		}
 		h := list[0]
-		if len(h.Outages) != 1 || h.Outages[0].Why.String() != "closed" || h.Outages[0].Attempts == 0 {
-			t.Errorf("outages %+v", h.Outages)
+		if len(h.Outages) != 1 || h.Outages[0].Why.String() != "closed" || h.Outages[0].Attempts == 0 || h.Outage != nil {
+			t.Errorf("outages %+v, %+v", h.Outages, h.Outage)
 		}
 		if down := sum(h.Day.Down); down < lasted-1 || down > lasted+1 {
 			t.Errorf("down for %v s, want %v", down, lasted)
@@ -85,7 +92,7 @@ func TestHistoryIsBounded(t *testing.T) {
 		h.measured(now, 2*time.Second, 1000, 10)
 		h.over(Outage{Began: now, Ended: now})
 	}
-	if cap(h.hour.steps) > hourSteps || cap(h.day.steps) > daySteps || len(h.outages) != keptOutages || cap(h.outages) > 2*keptOutages {
+	if cap(h.hour.steps) > hourSteps || cap(h.day.steps) > daySteps || len(h.outages) > mostOutages || cap(h.outages) > 2*mostOutages {
 		t.Errorf("room for %d and %d steps and %d outages", cap(h.hour.steps), cap(h.day.steps), cap(h.outages))
 	}
 	day := h.day.series(dayStep)
@@ -107,4 +114,59 @@ func TestHistoryIsBounded(t *testing.T) {
 	if len(h.day.steps) != 1 {
 		t.Errorf("%d steps after a clock that was set back by months", len(h.day.steps))
 	}
+}
+
+// The bar of a day has the causes of all its outages, however many there were, and not of the last 20.
+func TestOutagesOfADayAreRemembered(t *testing.T) {
+	causes := []foreign.Text{foreign.Line("no byte for 45s"), foreign.Line("connection reset by peer")}
+	for name, pause := range map[string]time.Duration{"now and then": 20 * time.Minute, "often": 40 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			var h history
+			now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+			made, last := 0, now.Add(30*time.Hour)
+			for ; now.Before(last); now = now.Add(pause) {
+				cause := causes[now.Hour()%2]
+				h.over(Outage{Began: now, Ended: now.Add(time.Second), Attempts: 1, Why: cause})
+				made++
+			}
+			counted, attempts := 0, 0
+			for i, o := range h.outages {
+				if o.Why != causes[o.Began.Hour()%2] || o.Ended.Sub(o.Began) > dayStep || i > 0 && o.Began.Before(h.outages[i-1].Ended) {
+					t.Errorf("outage %d of %d: %+v", i, len(h.outages), o)
+				}
+				counted, attempts = counted+max(1, o.Count), attempts+o.Attempts
+			}
+			if age := last.Sub(h.outages[0].Began); age < 24*time.Hour-dayStep || age > 24*time.Hour+pause+dayStep {
+				t.Errorf("the oldest is %v old", age)
+			}
+			if want := made * 24 / 30; counted < want-2 || counted > want+12 || attempts != counted {
+				t.Errorf("%d outages of %d attempts in %d, want some %d", counted, attempts, len(h.outages), want)
+			}
+			for _, o := range h.outages[len(h.outages)-keptOutages:] {
+				if o.Count != 0 {
+					t.Errorf("one of the last stands for %d", o.Count)
+				}
+			}
+		})
+	}
+}
+
+// An outage that ends in a failure is one, too.
+func TestOutageBeforeAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fakeTunnel{}
+		w := start(t, options(), f)
+		w.pass(time.Minute)
+		f.rule(refuse(refusedDial()))
+		f.session(t).Close()
+		w.pass(time.Minute)
+		f.rule(refuse(&fault.Error{Phase: fault.PhaseHostKey, Permanent: true, Err: errors.New("changed")}))
+		w.within(2*time.Minute, Failed)
+		if h := w.History(); len(h.Outages) != 1 || h.Outages[0].Why.String() != "closed" || h.Outage != nil {
+			t.Errorf("outages %+v, %+v", h.Outages, h.Outage)
+		}
+		if o := w.Status().LastOutage; o != nil {
+			t.Errorf("nothing was mended, and the last outage is %+v", o)
+		}
+	})
 }

@@ -9,9 +9,10 @@ import (
 // Outage is a time in which a tunnel was wanted and down.
 type Outage struct {
 	Began    time.Time    `json:"began"`
-	Ended    time.Time    `json:"ended"`
-	Attempts int          `json:"attempts"` // that failed meanwhile
-	Why      foreign.Text `json:"why"`      // what began it
+	Ended    time.Time    `json:"ended,omitzero"` // zero: it goes on
+	Attempts int          `json:"attempts"`       // that failed meanwhile
+	Why      foreign.Text `json:"why"`            // what began it
+	Count    int          `json:"count,omitzero"` // how many it stands for, that had one cause within 5 min; 0: one
 }
 
 // outageLocked notes that an outage begins. lost: there was a session, whose end is the cause; a lazy tunnel that wakes up
@@ -32,9 +33,20 @@ func (m *Monitor) recoveredLocked(state State, now time.Time) {
 	if m.isOutageLocked() {
 		m.history.down(m.downAt, now)
 	}
-	if state.Carries() && m.isOutageLocked() {
-		m.lastOutage = &Outage{Began: m.downAt, Ended: now, Attempts: m.tries, Why: m.cause}
-		m.history.over(*m.lastOutage)
+	if o := m.runningLocked(); o != nil {
+		o.Ended = now
+		m.history.over(*o)
+		if state.Carries() {
+			m.lastOutage = o
+		}
 	}
 	m.downAt = time.Time{}
+}
+
+// runningLocked returns the outage that goes on; nil: none does.
+func (m *Monitor) runningLocked() *Outage {
+	if m.downAt.IsZero() || !m.isOutageLocked() {
+		return nil
+	}
+	return &Outage{Began: m.downAt, Attempts: m.tries, Why: m.cause}
 }

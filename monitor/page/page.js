@@ -138,7 +138,7 @@ function bar(history, now, className) {
     if (down[i] === 0) continue;
     const long = down[i] > seen[i] / 2, height = long ? 12 : 6;
     const begin = Date.parse(first) + i * step * 1000;
-    const causes = history.outages.filter(o => Date.parse(o.ended) >= begin && Date.parse(o.began) < begin + step * 1000).map(o => o.why);
+    const causes = history.causes.filter(o => Date.parse(o.ended) >= begin && Date.parse(o.began) < begin + step * 1000).map(o => o.why);
     picture.append(drawn("rect", { class: long ? "long" : "short", x: Math.min(place(i), 286), y: 12 - height, width: 2, height },
       drawn("title", {}, `${clock(begin)}: down ${length(down[i])}${causes.length ? ": " + [...new Set(causes)].join(", ") : ""}`)));
   }
@@ -159,6 +159,13 @@ function runs(list, test) {
   return found;
 }
 
+// goesOn returns the outage that a tunnel is in; null: it is in none.
+function goesOn(t, known, now) {
+  const failed = t.state === "failed", o = !failed && known.outage || {};
+  if (!failed && !isDown(t) && !(t.down_since && o.began)) return null;
+  return { began: o.began || failed && t.since || t.down_since, ended: new Date(now).toISOString(), why: o.why || t.why };
+}
+
 const times = (from, to) => element("div", "times", ...[0, 0.25, 0.5, 0.75, 1].map(part => element("span", "", part === 1 ? "now" : clock(from + part * (to - from)))));
 
 function outages(t, history, now) {
@@ -172,7 +179,8 @@ function outages(t, history, now) {
   const item = o => element("li", "", element("span", "dim", at(o.began, now)), element("span", "", `down ${length((Date.parse(o.ended) - Date.parse(o.began)) / 1000)}`),
     element("span", "", o.why, o.attempts > 1 ? element("span", "dim", ` · ${o.attempts} attempts`) : ""));
   section.append(element("ul", "list outages", ...list.map(item)));
-  if (history.outages.length > list.length) section.append(element("p", "dim", `and ${history.outages.length - list.length} before that`));
+  const before = history.outages.slice(0, -list.length).reduce((n, o) => n + (o.count || 1), 0);
+  if (before > 0) section.append(element("p", "dim", `and ${before} before that`));
   return section;
 }
 
@@ -318,6 +326,7 @@ const unknown = { hour: nothing(30), day: nothing(300), outages: [] };
 function article(t, now, open) {
   const known = histories.get(t.name) || unknown, bad = severity(t);
   const history = { hour: upToNow(t, known.hour, 120, now), day: upToNow(t, known.day, 288, now), outages: known.outages };
+  history.causes = [...known.outages, goesOn(t, known, now)].filter(Boolean);
   const part = share(history.day);
   const s = t.server;
   const card = element("article", { class: ["good", "soso", "soso", "bad", "bad"][bad], "data-key": t.name },
