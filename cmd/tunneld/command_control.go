@@ -112,7 +112,8 @@ const waitingTime = 2 * time.Second
 // showWaiting says what a reload of these tunnels waits for, if that takes a while, until the function that it returns is called.
 func showWaiting(_ context.Context, out io.Writer, c choice) (over func()) {
 	timer := time.AfterFunc(waitingTime, func() {
-		fmt.Fprintf(out, "%s: waiting for the new login; Ctrl-C ends the waiting alone\n", strings.Join(c.names, " "))
+		fmt.Fprintf(out, "%s: waiting until the configuration is read, and for a new login where that takes one; Ctrl-C ends the waiting alone\n",
+			strings.Join(c.names, " "))
 	})
 	return func() { timer.Stop() }
 }
@@ -198,7 +199,7 @@ func showDraining(ctx context.Context, out io.Writer, c choice) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		view.MoveLine(ctx, out, text, most)
+		view.MoveLine(ctx, out, text, most, func() int { width, _ := terminalOf(out); return width })
 	}()
 	return func() { cancel(); <-done }
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
@@ -122,7 +121,7 @@ func (t *table) rows(rows [][]cell) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+			widths[i] = max(widths[i], Columns(c.text))
 		}
 	}
 	if t.width > 0 {
@@ -133,7 +132,7 @@ func (t *table) rows(rows [][]cell) {
 		for i, c := range row {
 			text := cutTo(c.text, widths[i])
 			if i < len(row)-1 {
-				text += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(text))
+				text += strings.Repeat(" ", widths[i]-Columns(text))
 			}
 			line = append(line, cell{text, c.ink})
 		}
@@ -183,13 +182,4 @@ func (t *table) put(line []cell) {
 		t.paint(c.text, c.ink)
 	}
 	t.out.WriteByte('\n')
-}
-
-// cutTo returns text with at most so many letters.
-func cutTo(text string, most int) string {
-	letters := []rune(text)
-	if len(letters) <= most {
-		return text
-	}
-	return string(letters[:max(0, most-1)]) + "…"
 }

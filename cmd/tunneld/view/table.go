@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
@@ -174,7 +173,7 @@ func (t *table) forwards(all []monitor.ForwardStatus) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+			widths[i] = max(widths[i], Columns(c.text))
 		}
 	}
 	total := 4
@@ -184,7 +183,7 @@ func (t *table) forwards(all []monitor.ForwardStatus) {
 	for n, row := range rows {
 		if t.width == 0 || total-2 <= t.width {
 			for i := range row[:len(row)-1] {
-				row[i].text += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(row[i].text))
+				row[i].text += strings.Repeat(" ", widths[i]-Columns(row[i].text))
 			}
 		}
 		t.line("    ", "  ", row...)
@@ -280,8 +279,8 @@ func (t *table) line(indent, separator string, cells ...cell) {
 		if text == "" && i > 0 {
 			continue
 		}
-		length := utf8.RuneCountInString(text)
-		gap := utf8.RuneCountInString(separator)
+		length := Columns(text)
+		gap := Columns(separator)
 		switch {
 		case i == 0:
 		case t.width > 0 && column+gap+length > t.width:

@@ -51,7 +51,7 @@ type screen struct {
 	scroll   int              // lines of it that are above the screen
 }
 
-// take shows another report. The chosen tunnel stays chosen where there is still one of its name.
+// take shows another report. The chosen tunnel stays chosen where it is still there; where not, its details are closed.
 func (s *screen) take(r monitor.Report, problems string) {
 	s.machine, s.at = r.Machine, r.Time
 	s.problems = strings.Split(strings.TrimSuffix(problems, "\n"), "\n")
@@ -62,19 +62,21 @@ func (s *screen) take(r monitor.Report, problems string) {
 }
 
 func (s *screen) sort(tunnels []monitor.Status) {
-	var name string
+	var before monitor.Status
 	if s.chosen < len(s.tunnels) {
-		name = s.tunnels[s.chosen].Name
+		before = s.tunnels[s.chosen]
 	}
 	s.tunnels = slices.Clone(tunnels)
 	slices.SortStableFunc(s.tunnels, func(a, b monitor.Status) int {
 		return cmp.Or(orders[s.order].compare(a, b), strings.Compare(a.Name, b.Name))
 	})
 	s.choose(s.chosen)
-	if i := slices.IndexFunc(s.tunnels, func(t monitor.Status) bool { return t.Name == name }); i >= 0 && s.tunnels[s.chosen].Name != name {
+	same := func(t monitor.Status) bool { return t.Name == before.Name && t.Owner == before.Owner } // root sees two users' of one name
+	i := slices.IndexFunc(s.tunnels, same)
+	if i >= 0 && !same(s.tunnels[s.chosen]) {
 		s.chosen = i
 	}
-	s.open = s.open && len(s.tunnels) > 0
+	s.open = s.open && i >= 0
 }
 
 func (s *screen) choose(i int) { s.chosen = max(0, min(i, len(s.tunnels)-1)) }
@@ -86,7 +88,7 @@ func (s *screen) press(k key) (quit bool) {
 	switch {
 	case k == keyQuit:
 		return true
-	case k == keySort:
+	case k == keySort && !s.open:
 		s.order = (s.order + 1) % len(orders)
 		s.sort(s.tunnels)
 		s.choose(0)
@@ -218,11 +220,8 @@ func (s *screen) details(room int, scrolled bool) (lines []string, place string)
 	return lines[s.scroll:min(len(lines), s.scroll+max(0, room))], place
 }
 
-// cut returns text with no more letters than there are columns.
-func (s *screen) cut(text string) string {
-	letters := []rune(text)
-	return string(letters[:min(len(letters), max(1, s.width))])
-}
+// cut returns text with no more columns than there are.
+func (s *screen) cut(text string) string { return view.Clip(text, max(1, s.width)) }
 
 func (s *screen) paint(with, text string) string {
 	if !s.color {

@@ -8,6 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
@@ -197,6 +198,55 @@ func TestScreenShowsForeignWords(t *testing.T) {
 		for _, line := range s.lines() {
 			if strings.IndexFunc(line, func(c rune) bool { return unicode.IsControl(c) || unicode.Is(unicode.Cf, c) }) >= 0 {
 				t.Errorf("shown %q", line)
+			}
+		}
+	}
+}
+
+// Two users may have a tunnel of one name, and a tunnel may go while its details are shown: those of another one were shown then.
+func TestDetailsAreThoseOfTheChosenTunnel(t *testing.T) {
+	details := func(s *screen) string { return strings.Join(s.lines(), "\n") }
+	r := report(4)
+	r.Tunnels[0].Name, r.Tunnels[0].Owner, r.Tunnels[0].Server.Host = "web", "alice", "of-alice"
+	r.Tunnels[3].Name, r.Tunnels[3].Owner, r.Tunnels[3].Server.Host = "web", "bob", "of-bob"
+	s := newScreen(80, 24, r, "")
+	s.press(keyEnd)
+	s.press(keyEnter)
+	if text := details(s); !strings.Contains(text, "of-bob") {
+		t.Fatalf("it shows\n%s", text)
+	}
+	r.Tunnels[1].State, r.Tunnels[1].DownSince, r.Tunnels[1].Attempts = monitor.Waiting, r.Time, 1 // another order
+	r.Tunnels[0].State, r.Tunnels[0].DownSince, r.Tunnels[0].Attempts = monitor.Waiting, r.Time, 1
+	s.take(r, "")
+	if text := details(s); !strings.Contains(text, "of-bob") || strings.Contains(text, "of-alice") {
+		t.Errorf("after another order it shows\n%s", text)
+	}
+	s.press(keySort)
+	if text := details(s); !strings.Contains(text, "of-bob") {
+		t.Errorf("sorted, it shows\n%s", text)
+	}
+	r.Tunnels = r.Tunnels[:3]
+	s.take(r, "")
+	if text := details(s); s.open || !strings.Contains(text, "enter details") {
+		t.Errorf("when it has gone it shows\n%s", text)
+	}
+}
+
+// Letters of two columns were counted as one.
+func TestScreenFitsWideLetters(t *testing.T) {
+	for _, width := range []int{40, 60, 80} {
+		r := report(3)
+		r.Machine = strings.Repeat("機", 60)
+		for i := range r.Tunnels {
+			r.Tunnels[i].Name, r.Tunnels[i].Why = fmt.Sprint("自動化", i), strings.Repeat("接続 ", 40)
+		}
+		s := newScreen(width, 24, r, "tunneld: "+strings.Repeat("問題", 50)+"\n")
+		for _, open := range []bool{false, true} {
+			s.open = open
+			for _, line := range s.lines() {
+				if n := view.Columns(line); n > width {
+					t.Errorf("%d columns of %d: %q", n, width, line)
+				}
 			}
 		}
 	}
