@@ -19,10 +19,12 @@ import (
 // a socket of root's, a directory that hangs, a socket of a third user. So each step of the way is taken without following links
 // and without entering what is mounted there, has to belong to the user, and the one who listens has to be the user as well.
 type UserSocket struct {
-	UID  int
-	Path string // for people; nothing is opened by it
-	base string
-	way  []string // from base to the socket
+	UID     int
+	Path    string // for people; nothing is opened by it
+	More    bool   // the user has more sockets, which are not looked at
+	base    string
+	mounted bool     // the first step may lead to a file system of its own, in memory: systemd makes one for each user
+	way     []string // from base to the socket
 }
 
 // mostUserSockets is how many sockets of a user are looked at: hundreds of silent ones say nothing about the tunnels of others.
@@ -35,7 +37,11 @@ const mostEntries = 512
 // is /run/user of systemd, and those in a temporary directory. own are directories that have been looked at.
 func UserSockets(sessions, temporary string, own []Directory) []UserSocket {
 	var list []UserSocket
-	for _, home := range append(numbered(sessions, "", "tunneld"), numbered(temporary, "tunneld-")...) {
+	homes := numbered(sessions, "", "tunneld")
+	for i := range homes {
+		homes[i].mounted = true
+	}
+	for _, home := range append(homes, numbered(temporary, "tunneld-")...) {
 		looked := func(d Directory) bool { return d.Path == home.Path }
 		if !slices.ContainsFunc(own, looked) {
 			list = append(list, home.sockets()...)
@@ -75,18 +81,30 @@ func (s UserSocket) sockets() (list []UserSocket) {
 	file := os.NewFile(uintptr(fd), s.Path)
 	defer file.Close()
 	entries, _ := file.ReadDir(mostEntries) // as many as can be read
+	more := len(entries) == mostEntries
 	for _, entry := range entries {
-		if strings.HasSuffix(entry.Name(), SocketSuffix) && entry.Type() == os.ModeSocket && len(list) < mostUserSockets {
-			one := s
-			one.Path, one.way = filepath.Join(s.Path, entry.Name()), append(slices.Clone(s.way), entry.Name())
-			list = append(list, one)
+		if !strings.HasSuffix(entry.Name(), SocketSuffix) || entry.Type() != os.ModeSocket {
+			continue
 		}
+		if len(list) == mostUserSockets {
+			more = true
+			break
+		}
+		one := s
+		one.Path, one.way = filepath.Join(s.Path, entry.Name()), append(slices.Clone(s.way), entry.Name())
+		list = append(list, one)
+	}
+	if len(list) > 0 {
+		list[0].More = more
 	}
 	return list
 }
 
-// errNotTheirs is that something on the way to a user's socket belongs to somebody else.
-var errNotTheirs = errors.New("belongs to somebody else")
+// Errors of the way to a user's socket.
+var (
+	errNotTheirs = errors.New("belongs to somebody else")
+	errMounted   = errors.New("is a file system that may be the user's own")
+)
 
 // open walks the way, and returns a descriptor of its end, a file of that type, which is good for its path alone (O_PATH).
 func (s UserSocket) open(kind uint32) (int, error) {
@@ -95,11 +113,13 @@ func (s UserSocket) open(kind uint32) (int, error) {
 		return -1, err
 	}
 	for i, name := range s.way {
-		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-		if i > 0 { // the first is where systemd mounts a directory for the user
-			how.Resolve |= unix.RESOLVE_NO_XDEV
-		}
+		how := unix.OpenHow{Flags: unix.O_PATH | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+			Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_XDEV}
 		next, err := unix.Openat2(at, name, &how)
+		if errors.Is(err, unix.EXDEV) && i == 0 && s.mounted {
+			how.Resolve &^= unix.RESOLVE_NO_XDEV
+			next, err = enter(at, name, &how)
+		}
 		unix.Close(at)
 		if err != nil {
 			return -1, fmt.Errorf("%s: %w", name, err)
@@ -116,6 +136,45 @@ func (s UserSocket) open(kind uint32) (int, error) {
 		}
 	}
 	return at, nil
+}
+
+// enter opens a directory that is a mount point, where what is mounted there is in memory. A user can mount a FUSE of theirs, and
+// whoever asks that anything may wait for the answer for ever: it is opened for its path alone, and only the kernel is asked what it is.
+func enter(at int, name string, how *unix.OpenHow) (int, error) {
+	fd, err := unix.Openat2(at, name, how)
+	if err != nil {
+		return -1, err
+	}
+	if kind, err := mountedAt(fd); err != nil || kind != "tmpfs" {
+		unix.Close(fd)
+		return -1, errors.Join(errMounted, err)
+	}
+	return fd, nil
+}
+
+// mountedAt returns the type of the file system that an open file is in.
+func mountedAt(fd int) (kind string, err error) {
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd)) // proc_pid_fdinfo(5)
+	if err != nil {
+		return "", err
+	}
+	var number string
+	for line := range strings.Lines(string(info)) {
+		if value, ok := strings.CutPrefix(line, "mnt_id:"); ok {
+			number = strings.TrimSpace(value)
+		}
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo") // proc_pid_mountinfo(5): number ... - type source options
+	if err != nil {
+		return "", err
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if first, rest, _ := strings.Cut(line, " "); first == number {
+			_, rest, _ = strings.Cut(rest, " - ")
+			kind, _, _ = strings.Cut(rest, " ")
+		}
+	}
+	return kind, nil
 }
 
 // Dial connects to the socket.

@@ -2,13 +2,18 @@ package rundir
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stranger is a user who does not exist.
@@ -146,7 +151,85 @@ func TestFewSocketsOfAUserAreAsked(t *testing.T) {
 	for n := range 3 * mostUserSockets {
 		listen(t, filepath.Join(path, strconv.Itoa(n)+".sock"))
 	}
-	if list := UserSockets(sessions, t.TempDir(), nil); len(list) != mostUserSockets {
+	list := UserSockets(sessions, t.TempDir(), nil)
+	if len(list) != mostUserSockets {
 		t.Errorf("%d are looked at, want %d", len(list), mostUserSockets)
+	}
+	if !slices.ContainsFunc(list, func(s UserSocket) bool { return s.More }) {
+		t.Error("it does not say that there are more")
+	}
+}
+
+// mount puts a file system over a directory, until the test ends.
+func mount(t *testing.T, path, kind, options string) {
+	t.Helper()
+	if err := unix.Mount("test", path, kind, unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		t.Skipf("nothing can be mounted here: %v", err)
+	}
+	t.Cleanup(func() { unix.Unmount(path, unix.MNT_DETACH) })
+}
+
+// The directory that systemd mounts for a user is entered, and no other mount.
+func TestMountsOfUsers(t *testing.T) {
+	sessions, temporary := t.TempDir(), t.TempDir()
+	path, other := home(t, sessions), filepath.Join(temporary, "tunneld-54321")
+	if err := os.Mkdir(other, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	mount(t, filepath.Dir(path), "tmpfs", "mode=0700,uid=54321,gid=54321")
+	mount(t, other, "tmpfs", "mode=0700,uid=54321,gid=54321")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	give(t, path)
+	for _, socket := range []string{filepath.Join(path, "db.sock"), filepath.Join(other, "web.sock")} {
+		listen(t, socket)
+		give(t, socket)
+	}
+	if got := strings.Join(found(sessions, temporary), " "); got != "/54321/tunneld/db.sock" {
+		t.Errorf("found %q", got)
+	}
+	mount(t, path, "tmpfs", "mode=0700,uid=54321,gid=54321")
+	listen(t, filepath.Join(path, "db.sock"))
+	give(t, filepath.Join(path, "db.sock"))
+	if got := found(sessions, temporary); len(got) > 0 {
+		t.Errorf("found %q in what is mounted below", got)
+	}
+}
+
+// A user can mount a FUSE that never answers where root looks: on their directory in /tmp, over that of systemd, or below it.
+func TestRootDoesNotWaitForTheFUSEOfAUser(t *testing.T) {
+	for name, place := range map[string]func(sessions, temporary string) string{
+		"in /tmp":     func(_, temporary string) string { return filepath.Join(temporary, "tunneld-54321") },
+		"of the user": func(sessions, _ string) string { return filepath.Join(sessions, "54321") },
+		"below that":  func(sessions, _ string) string { return filepath.Join(sessions, "54321", "tunneld") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sessions, temporary := t.TempDir(), t.TempDir()
+			home(t, sessions)
+			path := place(sessions, temporary)
+			if err := os.MkdirAll(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			give(t, path)
+			server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+			if err != nil {
+				t.Skipf("no FUSE here: %v", err)
+			}
+			t.Cleanup(func() { server.Close() }) // whoever still waits gets an error then
+			mount(t, path, "fuse", fmt.Sprintf("fd=%d,rootmode=40000,user_id=54321,group_id=54321,allow_other", server.Fd()))
+			looked := make(chan []UserSocket, 1)
+			go func() { looked <- UserSockets(sessions, temporary, nil) }()
+			select {
+			case list := <-looked:
+				if len(list) > 0 {
+					t.Errorf("found %v", list)
+				}
+			case <-time.After(20 * time.Second):
+				t.Error("root waits for an answer")
+				server.Close()
+				<-looked
+			}
+		})
 	}
 }

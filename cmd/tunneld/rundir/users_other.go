@@ -12,6 +12,7 @@ import (
 type UserSocket struct {
 	UID  int
 	Path string // for people
+	More bool   // the user has more sockets
 }
 
 // UserSockets returns none: nothing proves here who listens.
