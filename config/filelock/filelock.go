@@ -20,9 +20,25 @@ var (
 )
 
 // Try takes the lock if nobody has it, and else returns ErrHeld at once, or ErrUnsupported.
-func Try(file *os.File) error {
+func Try(file *os.File) error { return try(file, syscall.LOCK_EX) }
+
+// IsHeld reports whether somebody has the lock. Many may ask at once; while one does, the lock cannot be taken, so that whoever
+// wants it has to wait for a moment. The error may be ErrUnsupported.
+func IsHeld(file *os.File) (bool, error) {
+	err := try(file, syscall.LOCK_SH)
+	if err == nil {
+		err = try(file, syscall.LOCK_UN)
+	}
+	if errors.Is(err, ErrHeld) {
+		return true, nil
+	}
+	return false, err
+}
+
+// try does what flock(2) does, without waiting.
+func try(file *os.File, what int) error {
 	for {
-		switch err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+		switch err := syscall.Flock(int(file.Fd()), what|syscall.LOCK_NB); {
 		case errors.Is(err, syscall.EINTR):
 			continue
 		case errors.Is(err, syscall.EWOULDBLOCK):

@@ -26,6 +26,9 @@ func TestLock(t *testing.T) {
 	if err := Try(second); !errors.Is(err, ErrHeld) {
 		t.Errorf("a lock that is held: %v, want %v", err, ErrHeld)
 	}
+	if held, err := IsHeld(second); !held || err != nil {
+		t.Errorf("whether a lock is held that is: %v, %v", held, err)
+	}
 	impatient := errors.New("impatient")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(impatient)
@@ -39,6 +42,18 @@ func TestLock(t *testing.T) {
 		t.Errorf("the lock of a file that was closed: %v", err)
 	}
 	second.Close()
+	third := open()
+	for _, file := range []*os.File{third, open()} {
+		if held, err := IsHeld(file); held || err != nil {
+			t.Errorf("whether a lock is held that is not: %v, %v", held, err)
+		}
+	}
+	if err := Try(third); err != nil {
+		t.Errorf("a lock that was asked about: %v", err)
+	}
+	if held, err := IsHeld(second); held || err == nil {
+		t.Errorf("whether the lock of a closed file is held: %v, %v", held, err)
+	}
 	if err := Try(second); err == nil || errors.Is(err, ErrHeld) {
 		t.Errorf("a closed file: %v, want its own error", err)
 	}
