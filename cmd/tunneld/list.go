@@ -35,7 +35,11 @@ func listCommand() *cobra.Command {
 forwards. Host lines with wildcards are no aliases.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			entries, problems, err := listEntries(cmd.Context(), &flags)
+			environment, err := config.CurrentEnvironment()
+			if err != nil {
+				return err
+			}
+			entries, problems, err := listEntries(cmd.Context(), environment, &flags)
 			if err != nil {
 				return err
 			}
@@ -61,17 +65,17 @@ forwards. Host lines with wildcards are no aliases.`,
 
 // listEntries returns the aliases in the order of the files, each as often as it runs, at least once; then what runs besides.
 // What could not be asked is told in problems.
-func listEntries(ctx context.Context, flags *sshFlags) (entries []view.Entry, problems []error, err error) {
-	environment, err := config.CurrentEnvironment()
-	if err != nil {
-		return nil, nil, err
-	}
+func listEntries(ctx context.Context, environment config.Environment, flags *sshFlags) (entries []view.Entry, problems []error, err error) {
 	aliases, err := config.Aliases(environment, flags.file())
 	if err != nil && len(aliases) == 0 {
 		return nil, nil, err
 	}
+	unread := err // a file of several: what the others name is listed
 	instances, problems := findInstances(ctx)
 	problems = slices.DeleteFunc(problems, func(err error) bool { return errors.Is(err, errHidden) }) // nobody asked for those of others
+	if unread != nil {
+		problems = append(problems, unread)
+	}
 	var running []monitor.Status
 	for _, d := range instances {
 		running = append(running, d.report.Tunnels...)

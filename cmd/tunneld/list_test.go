@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/cmd/tunneld/view"
+	"github.com/tunneld/tunneld/config"
 )
 
 // Each alias may run commands and look names up: they do so side by side, and not all of them.
@@ -65,5 +67,25 @@ func TestListSaysWhatItCouldNotAsk(t *testing.T) {
 	code := run(t.Context(), []string{"tunneld", "list", "-F", filepath.Join(dir, "config")}, &out, &problems)
 	if code != exit.OK || !strings.Contains(out.String(), "db") || !strings.Contains(problems.String(), "liar") {
 		t.Errorf("exit %d\n%s\n%s", code, &out, &problems)
+	}
+}
+
+// Of two files one may not be readable: that was not told where the other one has aliases.
+func TestListSaysWhatItCouldNotRead(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_RUNTIME_DIR", dir)
+	readable, unreadable := filepath.Join(dir, "config"), filepath.Join(dir, "directory") // which root cannot read as a file either
+	if err := errors.Join(os.Mkdir(unreadable, 0o700), os.WriteFile(readable, []byte("Host db\nHostName 127.0.0.1\nLocalForward 8080 db:80\n"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, files := range [][2]string{{readable, unreadable}, {unreadable, readable}} {
+		environment := config.Environment{Home: dir, LocalUser: "bob", UID: os.Getuid(), HostName: "here", UserFile: files[0], SystemFile: files[1]}
+		entries, problems, err := listEntries(t.Context(), environment, new(sshFlags))
+		if err != nil || len(entries) != 1 || entries[0].Name != "db" {
+			t.Errorf("%v, %+v", err, entries)
+		}
+		if len(problems) != 1 || !strings.Contains(problems[0].Error(), unreadable) {
+			t.Errorf("it tells of %v", problems)
+		}
 	}
 }
