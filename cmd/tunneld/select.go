@@ -31,7 +31,8 @@ func selectTunnels(ctx context.Context, words []string) ([]choice, error) {
 	if len(chosen) > 0 || len(words) == 0 {
 		return chosen, err
 	}
-	if theirs, _ := selectAmong(findOthers(ctx), nil, words); len(theirs) > 0 {
+	others, _ := findOthers(ctx)
+	if theirs, _ := selectAmong(others, nil, words); len(theirs) > 0 {
 		who := fault.ShellQuote(theirs[0].instance.owner)
 		return nil, &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: runs as user %s", strings.Join(theirs[0].names, " "), who),
 			Hint: fmt.Sprintf("`sudo -u %s tunneld ...` steers it", who)}

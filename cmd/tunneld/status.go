@@ -38,7 +38,8 @@ Exit code 0, also where nothing runs; 1 where a NAME does not run.`,
 			if watch {
 				return watchStatus(cmd, names, asJSON)
 			}
-			report, err := gatherAll(cmd.Context(), names)
+			report, lacks, err := gatherAll(cmd.Context(), names)
+			exit.Print(cmd.ErrOrStderr(), lacks)
 			nothing := len(names) == 0 && errors.Is(err, errNothingRuns) // which is no failure
 			if asJSON && nothing {
 				err = nil
@@ -69,11 +70,12 @@ func gather(ctx context.Context, names []string) (monitor.Report, error) {
 	return reportOf(chosen), err
 }
 
-// gatherAll is gather; for root with what the processes of other users say.
-func gatherAll(ctx context.Context, names []string) (monitor.Report, error) {
+// gatherAll is gather; for root with what the processes of other users say. lacks is what there is beyond that.
+func gatherAll(ctx context.Context, names []string) (report monitor.Report, lacks, err error) {
 	instances, problems := findInstances(ctx)
-	chosen, err := selectAmong(append(instances, findOthers(ctx)...), problems, names)
-	return reportOf(chosen), err
+	others, lacks := findOthers(ctx)
+	chosen, err := selectAmong(append(instances, others...), problems, names)
+	return reportOf(chosen), lacks, err
 }
 
 func reportOf(chosen []choice) monitor.Report {
@@ -131,8 +133,8 @@ func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
 	out, _ := cmd.OutOrStdout().(*os.File)
 	if width, color := terminalOf(out); width > 0 && in != nil && !asJSON && os.Getenv("TERM") != "dumb" {
 		return watch.Run(cmd.Context(), in, out, color, func(ctx context.Context) (monitor.Report, string) {
-			report, err := gatherAll(ctx, names)
-			return report, problemText(err)
+			report, lacks, err := gatherAll(ctx, names)
+			return report, problemText(errors.Join(lacks, err))
 		})
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
@@ -153,13 +155,13 @@ func watchStatus(cmd *cobra.Command, names []string, asJSON bool) error {
 
 // showOnce shows the status of now. That nothing runs is part of it: it may run again the next second.
 func showOnce(ctx context.Context, out io.Writer, names []string, asJSON bool) error {
-	report, err := gatherAll(ctx, names)
+	report, lacks, err := gatherAll(ctx, names)
 	if asJSON {
 		return json.NewEncoder(out).Encode(report) // a line each
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\n", report.Time.Format(time.TimeOnly))
-	if err != nil {
+	if err = errors.Join(lacks, err); err != nil {
 		fmt.Fprintln(&text, problemText(err))
 	}
 	width, color := terminalOf(out)
