@@ -54,7 +54,7 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 	ready := background.Second()
 	if c.Background && ready == nil {
 		code, err := background.StartSecond(os.Args, stderr)
-		if err != nil {
+		if err != nil && !errors.Is(err, background.ErrStopped) { // autossh's own end with 0, such as that of ssh
 			return refuseAutossh(stderr, c.Name, nil, &autossh.Refusal{Text: autossh.DaemonFailed(err).Text})
 		}
 		return code

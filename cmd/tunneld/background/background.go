@@ -47,8 +47,11 @@ func (f *First) Release(words string) error {
 	return err
 }
 
+// ErrStopped is that the second process was stopped by somebody else, in good order, before it was in the background.
+var ErrStopped = errors.New("it was stopped on its way into the background")
+
 // StartSecond begins the second process, with args as they were typed, and returns the exit code of the first. What the second
-// one has to say in the end goes to words.
+// one has to say in the end goes to words. The error may be ErrStopped.
 func StartSecond(args []string, words io.Writer) (code int, err error) {
 	signals := notifyFirst()
 	defer signal.Stop(signals)
@@ -74,7 +77,7 @@ func StartSecond(args []string, words io.Writer) (code int, err error) {
 		text, _ := io.ReadAll(io.LimitReader(read, maxWords+1))
 		said <- text
 	}()
-	return await(cmd, said, signals, words), nil
+	return await(cmd, said, signals, words)
 }
 
 // notifyFirst returns the signals of the first process: all that would end it, but for those that whoever started it has it ignore,
@@ -91,7 +94,7 @@ func notifyFirst() chan os.Signal {
 
 // await returns when the second process is there, or has ended. What asks us to end asks it: it would be left behind else, with
 // nobody who knows of it.
-func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io.Writer) (code int) {
+func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io.Writer) (code int, err error) {
 	stopping := false
 	for {
 		select {
@@ -101,7 +104,7 @@ func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io
 			}
 			cmd.Process.Release()
 			words.Write(text[1:])
-			return 0
+			return 0, nil
 		case s := <-signals:
 			if s == syscall.SIGUSR1 || s == syscall.SIGUSR2 { // there is no connection yet to be made anew
 				continue
@@ -114,18 +117,18 @@ func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io
 
 // codeOf returns the exit code for an end of the second process that came too early. One that ended in good order because it was
 // asked to is not in the background either.
-func codeOf(err error, stopping bool, words io.Writer) int {
+func codeOf(err error, stopping bool, words io.Writer) (int, error) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
-		return exit.ExitCode()
+		return exit.ExitCode(), nil
 	case err != nil:
 		fmt.Fprintf(words, "tunneld: the process in the background: %v\n", err)
-		return 1
+		return 1, nil
 	case stopping:
-		return 1
+		return 1, nil
 	}
-	return 0
+	return 0, ErrStopped
 }
 
 // self is this very program, whatever has its name by now.
