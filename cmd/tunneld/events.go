@@ -3,36 +3,28 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"os/signal"
-	"slices"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
+	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
-	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 )
-
-// followEvery is how often `log -f` asks for what is new.
-const followEvery = 250 * time.Millisecond
 
 // logAnswer is the answer to GET /log.
 type logAnswer struct {
 	Tunnels []tunnelLog `json:"tunnels"`
 }
 
-// tunnelLog is what a tunnel remembers, and the number of its last event: one that is lower than the number asked for is that
-// of a tunnel that has begun since.
+// tunnelLog is what a tunnel remembers, and the number of its last event.
 type tunnelLog struct {
 	Name   string          `json:"name"`
 	Last   uint64          `json:"last"`
@@ -67,14 +59,15 @@ that ended without being asked to, it tells why.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			chosen, err := selectTunnels(cmd.Context(), names)
 			if len(chosen) == 0 {
-				if told := background.ShowTraces(cmd.OutOrStdout(), rundir.Traces(os.Getenv, names)); told {
+				if told := background.ShowEnded(cmd.OutOrStdout(), rundir.Traces(os.Getenv), names); told {
 					return &exit.Error{Code: exit.GaveUp, Err: err} // without the hint to look here
 				}
 				return err
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return errors.Join(newEventReader(cmd.OutOrStdout(), chosen).read(ctx, follow), err)
+			_, color := terminalOf(cmd.OutOrStdout())
+			return errors.Join(eventlog.Read(ctx, cmd.OutOrStdout(), color, eventsOf(chosen), follow), err)
 		},
 		ValidArgsFunction: completeRunning,
 	}
@@ -82,128 +75,29 @@ that ended without being asked to, it tells why.`,
 	return cmd
 }
 
-// eventReader prints the events of tunnels in the order in which they happened.
-type eventReader struct {
-	out    io.Writer
-	color  bool
-	named  bool // there are several tunnels: each line says whose it is
-	chosen []choice
-	seen   map[string]uint64 // by socket and name: the number of the last that was printed
-	day    string            // of the last line
-}
-
-func newEventReader(out io.Writer, chosen []choice) *eventReader {
-	_, color := terminalOf(out)
-	return &eventReader{
-		out: out, color: color, chosen: chosen, seen: make(map[string]uint64),
-		named: len(chosen) > 1 || len(chosen[0].names) > 1,
-	}
-}
-
-// read prints what there is, and with follow what comes.
-func (r *eventReader) read(ctx context.Context, follow bool) error {
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	for first := true; ; first = false {
-		err := r.readOnce(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !first && len(r.chosen) == 0: // all have ended
-			fmt.Fprintln(r.out, "stopped")
-			return nil
-		case err != nil && first, !follow:
-			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// line is an event and whose it is.
-type line struct {
-	name  string
-	event monitor.Event
-}
-
-// readOnce prints what is new. A process that does not answer any more is not asked again.
-func (r *eventReader) readOnce(ctx context.Context) (problem error) {
-	var lines []line
-	var living []choice
-	for _, c := range r.chosen {
-		left := c
-		left.names = nil
+// eventsOf returns the tunnels that were chosen, as their events are read.
+func eventsOf(chosen []choice) (tunnels []*eventlog.Tunnel) {
+	for _, c := range chosen {
 		for _, name := range c.names {
-			events, err := r.fresh(ctx, c.instance, name)
-			if err != nil {
-				problem = &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", name, err)}
-				continue
-			}
-			left.names = append(left.names, name)
-			for _, e := range events {
-				lines = append(lines, line{name, e})
-			}
-		}
-		if len(left.names) > 0 {
-			living = append(living, left)
+			tunnels = append(tunnels, &eventlog.Tunnel{Name: name, After: func(ctx context.Context, number uint64) ([]monitor.Event, uint64, error) {
+				return c.instance.events(ctx, name, number)
+			}})
 		}
 	}
-	r.chosen = living
-	slices.SortStableFunc(lines, func(a, b line) int { return a.event.Time.Compare(b.event.Time) })
-	for _, l := range lines {
-		r.print(l)
-	}
-	return problem
+	return tunnels
 }
 
-// fresh returns the events of a tunnel that have not been returned yet.
-func (r *eventReader) fresh(ctx context.Context, d *instance, name string) ([]monitor.Event, error) {
-	key := d.socket + "\x00" + name
+// events asks for the events of a tunnel after the one of that number, and for the number of the last.
+func (d *instance) events(ctx context.Context, name string, after uint64) ([]monitor.Event, uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, rundir.AskTime)
 	defer cancel()
-	for {
-		var answer logAnswer
-		query := url.Values{"tunnel": {name}, "after": {strconv.FormatUint(r.seen[key], 10)}}
-		if err := d.exchange(ctx, http.MethodGet, "/log", query, nil, &answer); err != nil {
-			return nil, err
-		}
-		if len(answer.Tunnels) != 1 {
-			return nil, errors.New("it has ended, or is too old to tell")
-		}
-		t := answer.Tunnels[0]
-		if again := t.Last < r.seen[key]; again {
-			r.seen[key] = 0
-			continue
-		}
-		r.seen[key] = t.Last
-		return t.Events, nil
+	var answer logAnswer
+	query := url.Values{"tunnel": {name}, "after": {strconv.FormatUint(after, 10)}}
+	if err := d.exchange(ctx, http.MethodGet, "/log", query, nil, &answer); err != nil {
+		return nil, 0, err
 	}
-}
-
-// print writes a line, and the day above the first line of each.
-func (r *eventReader) print(l line) {
-	at := l.event.Time.Local()
-	if day := at.Format(time.DateOnly); day != r.day {
-		r.day = day
-		fmt.Fprintf(r.out, "%s\n", r.paint(view.DimColor, day))
+	if len(answer.Tunnels) != 1 {
+		return nil, 0, errors.New("it has ended, or is too old to tell")
 	}
-	level, color := "INF", view.GreenColor
-	switch l.event.Level {
-	case "warn":
-		level, color = "WRN", view.YellowColor
-	case "error":
-		level, color = "ERR", view.RedColor
-	}
-	name := ""
-	if r.named {
-		name = l.name + ": "
-	}
-	fmt.Fprintf(r.out, "%s %s %s%s\n", r.paint(view.DimColor, at.Format(time.TimeOnly)), r.paint(color, level), name, l.event)
-}
-
-func (r *eventReader) paint(color, text string) string {
-	return view.Paint(r.color, color, text)
+	return answer.Tunnels[0].Events, answer.Tunnels[0].Last, nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config"
@@ -156,10 +157,12 @@ func completeOneRunning(cmd *cobra.Command, given []string, typed string) ([]str
 
 // traceHint says where to read why a tunnel in the background has ended; empty: none has.
 func traceHint(names []string) string {
-	if len(names) == 0 || len(rundir.Traces(os.Getenv, names)) == 0 {
-		return ""
+	for _, name := range names {
+		if background.HasEnded(rundir.Traces(os.Getenv), name) {
+			return fmt.Sprintf("`tunneld log %s` tells why the last one ended", fault.ShellQuote(name))
+		}
 	}
-	return fmt.Sprintf("`tunneld log %s` tells why the last one ended", fault.ShellQuote(names[0]))
+	return ""
 }
 
 // completeRunning offers the names of running tunnels to the shell.

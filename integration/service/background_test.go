@@ -269,3 +269,53 @@ func TestEndInTheBackground(t *testing.T) {
 		l.Account.Expect(1, "it left no word: it was killed, or the machine went down", "log", "one")
 	})
 }
+
+// No end is told of a process that lives, and one of several tunnels is found by the name of each.
+func TestEndOfOneOfSeveralInTheBackground(t *testing.T) {
+	t.Parallel()
+	l, _, _ := two(t)
+	pid, _ := upInBackground(t, l, "one", "two")
+	untrue := func(text string) {
+		t.Helper()
+		if strings.Contains(text, "killed") || strings.Contains(text, "tells why") {
+			t.Errorf("of a process that lives it says\n%s", text)
+		}
+	}
+	l.Account.Expect(0, "one: stopped", "down", "one")
+	untrue(l.Account.Expect(1, "^tunneld: one: no tunnel of that name is running\ntunneld: hint: (running: two|did you mean two.)\n$", "log", "one"))
+	untrue(l.Account.Expect(1, "one: no tunnel of that name is running", "status", "one"))
+
+	lab.Check(t, syscall.Kill(pid, syscall.SIGSTOP))
+	untrue(l.Account.Expect(1, "the process does not answer", "log", "two"))
+	lab.Check(t, syscall.Kill(pid, syscall.SIGKILL))
+	lab.Eventually(t, lab.Patience, "it has ended", func() bool { return gone(pid) })
+	l.Account.Expect(1, fmt.Sprintf(`^one two: process %d, .*\nit left no word: it was killed, or the machine went down\n`, pid), "log", "two")
+	l.Account.Expect(1, "tunneld: hint: `tunneld log two` tells why the last one ended", "status", "two")
+	l.Account.Forget()
+}
+
+// A tunnel that a reload has begun is among them.
+func TestEndOfATunnelThatCameLater(t *testing.T) {
+	t.Parallel()
+	l, one, other := two(t)
+	l.Configure([2]string{"sx-a", forwardOf(one)})
+	pid, _ := upInBackground(t, l, "sx-*")
+	l.Configure([2]string{"sx-a", forwardOf(one)}, [2]string{"sx-b", forwardOf(other)})
+	l.Account.Expect(0, `(?m)^sx-b: started in .*: up`, "reload", "sx-a")
+	lab.Check(t, syscall.Kill(pid, syscall.SIGKILL))
+	lab.Eventually(t, lab.Patience, "it has ended", func() bool { return gone(pid) })
+	l.Account.Expect(1, fmt.Sprintf(`^sx-a sx-b: process %d, `, pid), "log", "sx-b")
+}
+
+// `up -f` that somebody stops before it is in the background has not done what it was asked for.
+func TestDownOnTheWayIntoTheBackground(t *testing.T) {
+	t.Parallel()
+	l, _, _ := two(t)
+	l.Relay.Freeze()
+	first := l.Account.Tunneld("up", "-f", "-F", l.Account.Path("config"), "one")
+	lab.Eventually(t, lab.Patience, "it is on its way", func() bool { return len(l.Account.Names()) == 1 })
+	l.Account.Expect(0, "one: stopped", "down", "one")
+	if code := first.WaitExit(t, lab.Patience); code != 1 || !strings.Contains(first.Text(), "tunneld: -f: it was stopped on its way into the background\n") {
+		t.Errorf("exit code %d, it says\n%s", code, first.Text())
+	}
+}

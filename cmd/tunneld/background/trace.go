@@ -1,23 +1,32 @@
 package background
 
 import (
+	"context"
 	"fmt"
-	"io"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
-	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/filelock"
 )
 
-// Trace is a file that tells why a process ended that nobody watches. It is gone after an end in good order.
+// Trace is a file that tells why a process ended that nobody watches. It is gone after an end in good order. The process holds its
+// lock for as long as it lives: nobody can tell before that is over how it ended.
 type Trace struct {
-	path    string
+	path  string
+	begun time.Time
+
+	mu      sync.Mutex // guards all following fields
 	file    *os.File
 	written bool
 }
+
+// traceLockTime is how long somebody may look at a file that has just been made.
+const traceLockTime = time.Second
 
 // LeaveTrace makes the file, in place of one of before, says in it who we are, and has a crash of this process written there.
 func LeaveTrace(path string, names []string) (*Trace, error) {
@@ -28,20 +37,56 @@ func LeaveTrace(path string, names []string) (*Trace, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(file, "%s: process %d, in the background since %s\n", strings.Join(names, " "), os.Getpid(), time.Now().Format(time.DateTime))
-	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
-		file.Close()
-		os.Remove(path)
+	t := &Trace{path: path, file: file, begun: time.Now()}
+	ctx, cancel := context.WithTimeout(context.Background(), traceLockTime)
+	defer cancel()
+	if err := filelock.Wait(ctx, file); err != nil {
+		t.Close()
 		return nil, err
 	}
-	return &Trace{path: path, file: file}, nil
+	if err := debug.SetCrashOutput(file, debug.CrashOptions{}); err != nil {
+		t.Close()
+		return nil, err
+	}
+	t.Rename(names)
+	return t, nil
 }
 
 // CrashTo has a crash of this process written to a file as well, which may be closed then.
 func CrashTo(file *os.File) error { return debug.SetCrashOutput(file, debug.CrashOptions{}) }
 
+// Rename says which tunnels the process runs from now on. t may be nil.
+func (t *Trace) Rename(names []string) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.written || t.file.Truncate(0) != nil {
+		return
+	}
+	var words []string
+	for _, name := range names {
+		words = append(words, asWord(name))
+	}
+	fmt.Fprintf(t.file, "%s%s%d, in the background since %s\n", strings.Join(words, " "), behindNames, os.Getpid(), t.begun.Format(time.DateTime))
+}
+
+// behindNames is what follows the names in the first line.
+const behindNames = ": process "
+
+// asWord returns a name as it is, or where it could not be told from several, in quotes.
+func asWord(name string) string {
+	if name == "" || strings.ContainsAny(name, ` "`) {
+		return strconv.Quote(name)
+	}
+	return name
+}
+
 // Write implements io.Writer: the file stays.
 func (t *Trace) Write(text []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if !t.written {
 		t.written = true
 		fmt.Fprintf(t.file, "ended %s\n", time.Now().Format(time.DateTime))
@@ -49,36 +94,16 @@ func (t *Trace) Write(text []byte) (int, error) {
 	return t.file.Write(text)
 }
 
-// Close removes the file where nothing was written to it. t may be nil.
+// Close removes the file where nothing was written to it, unless another process has put its own there by now. t may be nil.
 func (t *Trace) Close() {
 	if t == nil {
 		return
 	}
-	if !t.written {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	ours, err := t.file.Stat()
+	if now, missing := os.Lstat(t.path); !t.written && err == nil && missing == nil && os.SameFile(ours, now) {
 		os.Remove(t.path)
 	}
 	t.file.Close()
-}
-
-// maxTrace is how much of a trace is shown, in bytes.
-const maxTrace = 256 << 10
-
-// ShowTraces prints what processes left behind, and reports whether there was any.
-func ShowTraces(out io.Writer, paths []string) (told bool) {
-	for _, path := range paths {
-		file, err := os.Open(path)
-		if err != nil {
-			continue // it has just been removed
-		}
-		text, _ := io.ReadAll(io.LimitReader(file, maxTrace)) // as much as can be read
-		file.Close()
-		for line := range strings.Lines(string(text)) {
-			fmt.Fprintln(out, foreign.Own(strings.TrimRight(line, "\r\n")))
-		}
-		if strings.Count(string(text), "\n") <= 1 {
-			fmt.Fprintln(out, "it left no word: it was killed, or the machine went down")
-		}
-		told = true
-	}
-	return told
 }

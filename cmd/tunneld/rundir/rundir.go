@@ -148,17 +148,11 @@ func OwnerOf(info os.FileInfo) int {
 // Sockets returns the paths of all control sockets in the directory; none where it does not exist.
 func (d Directory) Sockets() ([]string, error) { return d.list(SocketSuffix, os.ModeSocket) }
 
-// Traces returns the paths of the files that tell why processes ended (TracePath), of those whose first tunnel had one of these
-// names; without names, of all.
-func Traces(getenv func(string) string, names []string) (paths []string) {
+// Traces returns the paths of the files that tell why processes ended (TracePath), and of those of processes that live.
+func Traces(getenv func(string) string) (paths []string) {
 	for _, place := range RuntimeDirectories(getenv) {
 		list, _ := place.list(traceSuffix, 0) // of a place that cannot be read, none
-		for _, path := range list {
-			of := func(name string) bool { return filepath.Base(TracePath(SocketName(name))) == filepath.Base(path) }
-			if len(names) == 0 || slices.ContainsFunc(names, of) {
-				paths = append(paths, path)
-			}
-		}
+		paths = append(paths, list...)
 	}
 	return paths
 }
