@@ -14,6 +14,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/config/autossh"
 )
 
@@ -42,7 +43,7 @@ func calledAutossh(args []string) bool {
 
 // runAutossh is autossh: words are its name and its arguments. It returns autossh's exit code, 0 or 1.
 func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) int {
-	outliveLogReader()
+	signals.OutliveLogReader()
 	c, err := autossh.Parse(words, os.LookupEnv)
 	if err != nil {
 		return refuseAutossh(stderr, filepath.Base(words[0]), nil, err)

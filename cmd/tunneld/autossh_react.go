@@ -8,12 +8,13 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
 )
 
 // react deals with what happens until the tunnel has ended, and returns the exit code.
-func (a *autosshRun) react(running context.Context, stop func(), signals <-chan os.Signal) int {
+func (a *autosshRun) react(running context.Context, stop func(), caught <-chan os.Signal) int {
 	p := a.process
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
@@ -26,7 +27,7 @@ func (a *autosshRun) react(running context.Context, stop func(), signals <-chan 
 		a.starts.StopWork()
 		stop()
 	}
-	var asked stopRequest
+	var asked signals.Stop
 	for {
 		select {
 		case <-p.ended:
@@ -48,16 +49,16 @@ func (a *autosshRun) react(running context.Context, stop func(), signals <-chan 
 			p.service.Feed(p.heartbeat())
 		case <-lifetime.C:
 			end(a.endOfLife())
-		case s := <-signals:
-			if !isStop(s) {
+		case s := <-caught:
+			if !signals.IsStop(s) {
 				a.prod(running, s)
 				continue
 			}
-			if asked.again(time.Now()) {
+			if asked.Again(s, time.Now()) {
 				a.starts.End(errProdded) // TunneldDrain is not waited for
 				return exit.GaveUp
 			}
-			if !asked.repeated {
+			if !asked.Repeated {
 				a.sayStop(s)
 				end(exit.GaveUp)
 			}

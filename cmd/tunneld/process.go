@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/pprof"
 	"slices"
 	"sync"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/hangup"
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor"
@@ -38,18 +38,19 @@ type process struct {
 	reloading chan struct{}  // of one element, in it while forwards change: one reload at a time
 	tasks     sync.WaitGroup // reloads, reconnects and the watch for sleep and network changes; waited for by run
 
-	sockets *tunnel.Sockets // set by run
+	sockets *tunnel.Sockets  // set by run
+	tty     *hangup.Terminal // set by run; nil: nobody looks after it
 
 	renamed map[string]string // the names of tunnels whose own are taken; set by run
 
 	departure *departure // of -f; nil: the process stays in the foreground
 	left      chan error // of one: why it could not go into the background; nil: it is there, or ends
 
-	mu      sync.Mutex // guards all following fields
-	runners []*runner  // those that have failed stay, so that they are shown
-	parting []*runner  // that drain while another of their name runs; they are not shown
-	down    []string   // the tunnels that somebody has put down: a reload leaves them so
-	over    bool       // every tunnel has ended, and none may begin
+	mu      sync.Mutex      // guards all following fields
+	runners []*runner       // those that have failed stay, so that they are shown
+	parting []*runner       // that drain while another of their name runs; they are not shown
+	down    map[string]bool // the tunnels that somebody has put down: a reload leaves them so; whether one has said that
+	over    bool            // every tunnel has ended, and none may begin
 }
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
@@ -61,6 +62,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 		changed:   make(chan struct{}, 1),
 		reloading: make(chan struct{}, 1),
 		left:      make(chan error, 1),
+		down:      make(map[string]bool),
 	}
 }
 
@@ -74,8 +76,8 @@ var errQuit = &exit.Error{Code: exit.GaveUp}
 // A tunnel that fails for good does not take the others down; its error is part of what run returns.
 func (p *process) run(alive context.Context) error {
 	defer keepHeadroom()()
-	tty := hangup.Watch()
-	signals := notifySignals()
+	p.tty = hangup.Watch()
+	caught := signals.Notify()
 	plans, err := p.firstPlan(alive)
 	if err != nil || len(plans) == 0 {
 		return err
@@ -102,11 +104,11 @@ func (p *process) run(alive context.Context) error {
 	if p.departure != nil {
 		p.tasks.Go(func() { p.left <- p.departure.leave(running, p, runners, plans) })
 	}
-	var asked stopRequest
-	err = p.loop(running, signals, tty, &asked, stop, func() { reload() })
+	var asked signals.Stop
+	err = p.loop(running, caught, &asked, stop, func() { reload() })
 	if err != errSecondSignal && err != errQuit {
 		stop()
-		err = p.finish(signals, &asked, err)
+		err = p.finish(caught, &asked, err)
 	}
 	return err
 }
@@ -128,7 +130,7 @@ func (p *process) claim(ctx context.Context, plans []tunnelPlan) error {
 }
 
 // finish waits for what has been started, unless it is told again to stop.
-func (p *process) finish(signals <-chan os.Signal, asked *stopRequest, err error) error {
+func (p *process) finish(caught <-chan os.Signal, asked *signals.Stop, err error) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -139,11 +141,11 @@ func (p *process) finish(signals <-chan os.Signal, asked *stopRequest, err error
 		select {
 		case <-done:
 			return err
-		case s := <-signals:
+		case s := <-caught:
 			switch {
 			case s == syscall.SIGQUIT:
 				return p.quit()
-			case isStop(s) && asked.again(time.Now()):
+			case signals.IsStop(s) && asked.Again(s, time.Now()):
 				return errSecondSignal
 			}
 		}
@@ -163,9 +165,10 @@ func (p *process) quit() error {
 const lookupPause = 5 * time.Second
 
 // firstPlan reads the configuration, which may run programs and so take long. A name that CanonicalizeHostname cannot
-// resolve is tried again for ever: the name server may come later than we do. No plans and no error: it was asked to stop.
+// resolve is tried again for ever: the name server may come later than we do. No plans and no error: it was asked to stop, or its
+// terminal was closed.
 func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
-	reading, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	reading, cancel := p.tty.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	defer cancel()
 	for try := 1; ; try++ {
 		plans, err := p.plan(reading)
@@ -190,7 +193,7 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 }
 
 // loop reacts to what happens until every tunnel has ended.
-func (p *process) loop(running context.Context, signals <-chan os.Signal, tty *hangup.Terminal, asked *stopRequest, stop, reload func()) error {
+func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *signals.Stop, stop, reload func()) error {
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
 	tick := time.NewTicker(statusEvery)
@@ -206,24 +209,24 @@ func (p *process) loop(running context.Context, signals <-chan os.Signal, tty *h
 			if err != nil {
 				return err
 			}
-			tty.Left()
+			p.tty.Left()
 		case <-p.changed:
 			p.statusLine(&told)
 		case now := <-tick.C:
-			tty.Look(now)
+			p.tty.Look(now)
 			p.statusLine(&told)
 		case <-watchdog:
 			p.service.Feed(p.heartbeat())
-		case s := <-signals:
-			hungUp := s == syscall.SIGHUP && tty.HungUp(time.Now())
-			stops := isStop(s) || hungUp
+		case s := <-caught:
+			hungUp := s == syscall.SIGHUP && p.tty.HungUp(time.Now())
+			stops := signals.IsStop(s) || hungUp
 			switch {
 			case s == syscall.SIGQUIT:
 				return p.quit()
-			case stops && asked.again(time.Now()):
+			case stops && asked.Again(s, time.Now()):
 				p.log.Warn("exiting at once", "signal", s.String())
 				return errSecondSignal
-			case stops && asked.repeated:
+			case stops && asked.Repeated:
 				p.log.Debug("the same signal once more", "signal", s.String())
 			case s == syscall.SIGHUP && !hungUp:
 				p.tasks.Go(reload)
@@ -377,7 +380,7 @@ func (p *process) forget(r *runner) {
 // putDown stops a tunnel because somebody asked for that: no reload starts it again. It waits until it has stopped.
 func (p *process) putDown(ctx context.Context, r *runner) error {
 	p.mu.Lock()
-	p.down = append(p.down, r.name)
+	p.down[r.name] = false
 	p.mu.Unlock()
 	defer p.forget(r)
 	return r.down(ctx)

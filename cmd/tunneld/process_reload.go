@@ -34,7 +34,11 @@ var (
 // somebody has put down is left so. What cannot be read changes nothing: that is the error. What cannot be bound changes
 // nothing of its tunnel. All is told in the log as well. Nothing of before is stopped where nothing would be left.
 func (p *process) reload(alive, running context.Context) ([]outcome, error) {
-	p.reloading <- struct{}{}
+	select {
+	case p.reloading <- struct{}{}:
+	case <-running.Done(): // another one may take long
+		return nil, p.tooLate()
+	}
 	defer func() { <-p.reloading }()
 	if running.Err() != nil {
 		return nil, p.tooLate()
@@ -59,6 +63,9 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 	change := p.sockets.Begin()
 	defer change.End()
 	plans, outcomes := p.leaveDown(plans)
+	for _, o := range outcomes {
+		p.log.Info("stays down", "tunnel", o.name, "why", "somebody has stopped it")
+	}
 	s := p.divide(plans)
 	s.offer(alive, change)
 	defer p.adopted() // in the end: what could not be reloaded has no say
@@ -90,22 +97,23 @@ func (p *process) unreadNow(plans []tunnelPlan) error {
 	return nil
 }
 
-// leaveDown takes out the plans of tunnels that somebody has put down. One that is no longer configured is forgotten: it
-// may come back as another.
-func (p *process) leaveDown(plans []tunnelPlan) ([]tunnelPlan, []outcome) {
+// leaveDown takes out the plans of tunnels that somebody has put down, and says so once of each. One that is no longer configured is
+// forgotten: it may come back as another.
+func (p *process) leaveDown(plans []tunnelPlan) (left []tunnelPlan, outcomes []outcome) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.down = slices.DeleteFunc(p.down, func(name string) bool {
-		return !slices.ContainsFunc(plans, func(plan tunnelPlan) bool { return plan.name == name })
-	})
-	var outcomes []outcome
-	left := slices.DeleteFunc(plans, func(plan tunnelPlan) bool {
-		if !slices.Contains(p.down, plan.name) {
-			return false
+	down := make(map[string]bool)
+	for _, plan := range plans {
+		said, isDown := p.down[plan.name]
+		if !isDown {
+			left = append(left, plan)
+			continue
 		}
-		outcomes = append(outcomes, outcome{name: plan.name, did: "stays down: somebody has stopped it", still: true})
-		return true
-	})
+		if down[plan.name] = true; !said {
+			outcomes = append(outcomes, outcome{name: plan.name, did: "stays down: somebody has stopped it", still: true})
+		}
+	}
+	p.down = down
 	return left, outcomes
 }
 
@@ -116,6 +124,9 @@ func (p *process) adopted() {
 		plans = append(plans, r.plan)
 	}
 	p.follow(plans)
+	if p.departure != nil {
+		p.departure.log.trace.Load().Rename(p.names())
+	}
 }
 
 // division is who goes on, who begins and who ends with a reload.

@@ -18,6 +18,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 )
@@ -42,7 +43,8 @@ ssh://user@host:port, any host, or a quoted pattern ('sshproxy-*') for all alias
 With -f it goes into the background once the local ports are bound and the first attempt to connect is over, or takes
 long; what has to be asked is asked before.
 
-SIGTERM and SIGINT stop it (another one, a second or more later, at once), SIGHUP re-reads the configuration, SIGUSR1 reconnects.
+SIGTERM and SIGINT stop it (another one at once: a SIGTERM, if it comes a second or more later), SIGHUP re-reads the
+configuration, SIGUSR1 reconnects.
 Closing its terminal ends it as it ends ssh, unless nohup(1) or setsid(1) has started it.
 Exit codes: 0 asked to stop, 1 gave up, 2 usage, configuration or a local port, 3 refused: host key, authentication,
 no common algorithm.`,
@@ -100,7 +102,7 @@ func some(names []string) string {
 }
 
 func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
-	outliveLogReader()
+	signals.OutliveLogReader()
 	var first *background.First
 	if _, ok := flags.ssh.last('f'); ok {
 		if first = background.Second(); first == nil {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -39,6 +40,27 @@ func TestClosedTerminalEndsUp(t *testing.T) {
 	}
 	if text, _ := l.Account.Ask("status"); !strings.Contains(text, "no tunnel is running") {
 		t.Errorf("status: %s", text)
+	}
+}
+
+// A terminal that is closed while the configuration is read, which may take long, ends it as well.
+func TestClosedTerminalEndsUpBeforeItHasBegun(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	reading := l.Account.Path("reading")
+	lab.WriteFile(t, l.Account.Path("slow"), fmt.Sprintf("#!/bin/sh\ntrap '' HUP\ntouch %s\nsleep 600 & wait\n", reading))
+	lab.Check(t, os.Chmod(l.Account.Path("slow"), 0o755))
+	lab.WriteFile(t, l.Account.Path("config"), fmt.Sprintf("Match exec %s\n  LocalForward %s localhost:9\n", l.Account.Path("slow"), one.Address))
+	cmd := exec.Command(l.Account.Binary(), "up", "one", "-F", l.Account.Path("config"))
+	cmd.Env, cmd.Dir = l.Account.Environment(), l.Account.Dir
+	m := lab.NewTerminal(t, 200, 50, nil)
+	m.Start(cmd)
+	lab.Eventually(t, lab.Patience, "the configuration is read", func() bool {
+		_, err := os.Stat(reading)
+		return err == nil
+	})
+	if code := m.HangUp(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
 	}
 }
 

@@ -83,6 +83,9 @@ func TestReloadTellsOfWhatIsDownAndWhatIsNew(t *testing.T) {
 	l.Up(2, "sx-*")
 	l.Account.Expect(0, "sx-b: stopped", "down", "sx-b")
 	l.Account.Expect(0, `(?m)^sx-b: stays down: somebody has stopped it$`, "reload", "sx-a")
+	if text := l.Account.Expect(0, `^sx-a: reloaded in .*: nothing has changed\n$`, "reload", "sx-a"); strings.Contains(text, "sx-b") {
+		t.Errorf("it says so each time:\n%s", text)
+	}
 	fresh := lab.LocalRoute(t, targetOf(one))
 	l.Configure([2]string{"sx-a", forwardOf(one)}, [2]string{"sx-c", forwardOf(fresh)})
 	l.Account.Expect(0, `(?m)^sx-c: started in .*: up`, "reload", "sx-a")

@@ -2,6 +2,8 @@
 package hangup
 
 import (
+	"context"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -48,3 +50,32 @@ func (t *Terminal) HungUp(now time.Time) bool {
 
 // Left notes that the process has left its terminal by itself (-f): nothing that happens to that is its business any more.
 func (t *Terminal) Left() { *t = Terminal{} }
+
+// NotifyContext is signal.NotifyContext, of which the end of the terminal is an end as well. t may be nil: then it is not.
+func (t *Terminal) NotifyContext(ctx context.Context, signals ...os.Signal) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, signals...)
+	if t == nil {
+		return ctx, stop
+	}
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for {
+			select {
+			case <-hangups:
+				if t.HungUp(time.Now()) {
+					stop()
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(hangups)
+		stop()
+		<-watched
+	}
+}

@@ -44,8 +44,8 @@ var sections = []struct {
 			"command line or in ProxyJump; password is for the destination, where the process has one alias."},
 	}},
 	{"SIGNALS", [][2]string{
-		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. Another one ends it at once, if it comes a second or more " +
-			"later: timeout(1) sends each signal twice, and a key that is pressed twice in a hurry counts once."},
+		{"SIGTERM, SIGINT", "Stop: no new connections, open ones may go on for TunneldDrain. Another one ends it at once, such as a second Ctrl-C. A " +
+			"SIGTERM within a second of the first signal, or a SIGINT within a quarter of one, is taken for the first: timeout(1) sends each twice."},
 		{"SIGHUP", "Read the configuration anew and change only what differs. Where it comes because the terminal was closed, it stops the " +
 			"tunnels, as it ends ssh; not after -f, nohup(1) or setsid(1), nor under systemd."},
 		{"SIGUSR1", "Replace the SSH connections, the new ones first."},
