@@ -8,7 +8,7 @@ PATH=$PATH:/usr/sbin:/sbin
 wanted="gcc=gcc sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
 ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps debootstrap=debootstrap
 systemd-analyze=systemd setpriv=util-linux unshare=util-linux nc=netcat-openbsd openssl=openssl podman=podman runc=runc mandoc=mandoc promtool=prometheus
-chromium=chromium zsh=zsh fish=fish man=man-db git=git rsync=rsync ansible=ansible-core sshfs=sshfs fusermount3=fuse3 ssh-newest=openssh-client-newest
+chromium=chromium zsh=zsh fish=fish man=man-db git=git rsync=rsync ansible=ansible-core sshfs=sshfs fusermount3=fuse3 sftp-newest=openssh-client-newest
 screen=screen tmux=tmux busybox=busybox"
 
 # promtool comes out of its package alone: the server that is packed with it would be started.
@@ -21,8 +21,8 @@ install_promtool() {
 	return $status
 }
 
-# The newest ssh that Debian's archive has is installed beside that of the distribution, as ssh-newest: unstable's, with the
-# libraries that it wants, or else that of the backports, which runs with those that are here.
+# The newest ssh that Debian's archive has is installed beside that of the distribution, as ssh-newest, with its scp and sftp:
+# unstable's, with the libraries that it wants, or else that of the backports, which runs with those that are here.
 install_newest_ssh() {
 	fetch_ssh sid openssh-client libc6 libedit2 libbsd0 libmd0 libtinfo6 libselinux1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g ||
 		fetch_ssh "$(. /etc/os-release && echo "$VERSION_CODENAME")-backports" openssh-client
@@ -45,8 +45,10 @@ fetch_ssh() {
 		for file in *.deb; do dpkg-deb -x "$file" "$root" || exit; done
 		loader=$(find "$root" -name 'ld-linux*.so.*' ! -type d | head -n 1)
 		libraries=$(dirname "$(find "$root" -name 'libcrypto.so.*' | head -n 1)")
-		printf '#!/bin/sh\nexec %s "$@"\n' "${loader:+$loader --argv0 ssh --library-path $libraries }$root/usr/bin/ssh" >/usr/local/bin/ssh-newest
-		chmod 755 /usr/local/bin/ssh-newest
+		for program in ssh scp sftp; do # the last is what is looked for
+			printf '#!/bin/sh\nexec %s "$@"\n' "${loader:+$loader --argv0 $program --library-path $libraries }$root/usr/bin/$program" >/usr/local/bin/$program-newest
+			chmod 755 /usr/local/bin/$program-newest
+		done
 		ssh-newest -V
 	)
 	status=$?
