@@ -52,9 +52,14 @@ type crowd struct {
 }
 
 func newCrowd(t *testing.T, most int32, login func(context.Context) error) *crowd {
+	return newCrowdOf(t, 8, most, login)
+}
+
+// newCrowdOf is newCrowd with so many connections that can be made.
+func newCrowdOf(t *testing.T, spares int, most int32, login func(context.Context) error) *crowd {
 	c := &crowd{Tunnel: newTestTunnel(t, &config.Options{Hold: 10 * time.Second}), t: t}
-	spare := make(chan *Session, maxAnnexes) // made here: nothing else may fail a test
-	for range 8 {
+	spare := make(chan *Session, spares) // made here: nothing else may fail a test
+	for range spares {
 		spare <- crowdedPeer(t, most)
 	}
 	c.OnCrowded(func(ctx context.Context) (*Session, error) {
@@ -135,6 +140,34 @@ func TestManySessionsWaitForTheSameLogins(t *testing.T) {
 	}
 	if r := c.Riders(); r.Open != 50 || r.Total != 50 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// There are so many connections at most, whatever is asked for. Who finds no room is told what the server says, at once, and
+// gets the first that is given back.
+func TestFurtherConnectionsAreBounded(t *testing.T) {
+	c := newCrowdOf(t, maxAnnexes+1, 1, func(context.Context) error { return nil })
+	list, failures := c.openAll(1 + maxAnnexes)
+	defer func() { closeChannels(list) }()
+	if len(failures) > 0 {
+		t.Fatalf("%d sessions are refused: %v", len(failures), failures[0])
+	}
+	if _, failures = c.openAll(5); len(failures) != 5 || c.logins != maxAnnexes || c.mostOnce > maxMaking {
+		t.Errorf("%d of five are refused after %d logins, %d at once", len(failures), c.logins, c.mostOnce)
+	}
+	for _, err := range failures {
+		if !isRefusal(err) {
+			t.Errorf("a client is told %v", err)
+		}
+	}
+	list[7].Close()
+	sshtest.Eventually(t, "there is room again", func() bool {
+		again, _ := c.openAll(1)
+		list = append(list, again...)
+		return len(again) == 1
+	})
+	if c.logins != maxAnnexes {
+		t.Errorf("%d logins", c.logins)
 	}
 }
 
