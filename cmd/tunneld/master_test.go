@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/mux"
 )
 
 // The program is asked once, and again when another has taken its place; never every few seconds.
@@ -72,5 +73,37 @@ func TestControlPathComesBackWithItsDirectory(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "not sharing"); n != 2 {
 		t.Errorf("%d warnings for two times\n%s", n, &log)
+	}
+}
+
+// admitting is a tunnel with room for clients.
+type admitting struct{ mux.Tunnel }
+
+func (admitting) Admit(int) (release func(), ok bool) { return func() {}, true }
+
+// However often a master of somebody else is found at the path, that is told once; and when it has gone, tunneld listens.
+func TestOneWarningOfAForeignMaster(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cm")
+	socket, err := mux.Listen(t.Context(), path, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := mux.New(admitting{}, slog.New(slog.DiscardHandler))
+	other.Serve(socket)
+	defer other.Close()
+	var log strings.Builder
+	s := newSharing(nil, slog.New(slog.NewTextHandler(&log, nil)))
+	defer s.master.Close()
+	wanted := config.Master{Mode: config.MasterAuto, Path: path, JumpPath: path}
+	for range 3 {
+		s.settle(t.Context(), wanted)
+	}
+	if n := strings.Count(log.String(), "is the socket of another master"); n != 1 || !other.InPlace() {
+		t.Errorf("%d warnings; the other is in place: %t\n%s", n, other.InPlace(), &log)
+	}
+	other.Close()
+	s.settle(t.Context(), wanted)
+	if !s.master.InPlace() || strings.Count(log.String(), "level=WARN") != 1 {
+		t.Errorf("it has gone\n%s", &log)
 	}
 }
