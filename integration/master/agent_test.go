@@ -69,6 +69,23 @@ func TestAgentOfTheMaster(t *testing.T) {
 	}
 }
 
+// In proxy mode there is no agent, with either master, whatever a client says and the alias has.
+func TestNoAgentInProxyMode(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "ssh-add", newest)
+	ours, theirs := both(t, "ForwardAgent "+agentWith(t, "of-the-master"))
+	for _, s := range []*side{theirs, ours} {
+		for _, s.stock = range []string{oldest, newest} {
+			for _, flag := range []string{"-A", "-oForwardAgent=" + agentWith(t, "of-the-client")} {
+				a := s.ssh(t, "", flag, "-O", "proxy", lab.Alias, "ssh-add -l 2>&1")
+				if a.code != 2 || a.out != "Could not open a connection to your authentication agent.\n" {
+					t.Errorf("%s: %s %s: %v", s.name, s.stock, flag, a)
+				}
+			}
+		}
+	}
+}
+
 // X11 is not forwarded. The session says so, and goes on.
 func TestX11IsRefusedWithAWord(t *testing.T) {
 	t.Parallel()

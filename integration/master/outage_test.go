@@ -32,42 +32,6 @@ func TestCutUnderRunningSessions(t *testing.T) {
 	}
 }
 
-// In an outage the master answers that it lives, and a session waits and then runs.
-func TestSessionIsHeldThroughAnOutage(t *testing.T) {
-	t.Parallel()
-	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t), "TunneldBackoffMax 1s")
-	s.Relay.SetRefuse(true)
-	s.Relay.Cut()
-	lab.WaitFailed(t, s.master, 1)
-	began := time.Now()
-	if a := s.ssh(t, "", "-O", "check", lab.Alias); a.code != 0 || !strings.HasPrefix(a.err, "Master running (pid=") {
-		t.Errorf("check in an outage: %v", a)
-	}
-	if took := time.Since(began); took > 10*time.Second {
-		t.Errorf("check took %v", took)
-	}
-	held := make(chan answer, 1)
-	go func() { held <- s.ssh(t, "", lab.Alias, "echo held") }()
-	lab.Never(t, 500*time.Millisecond, "the session ends in the outage", func() bool { return len(held) > 0 })
-	s.Relay.SetRefuse(false)
-	if a := <-held; a != (answer{out: "held\n"}) {
-		t.Errorf("a held session: %v", a)
-	}
-}
-
-// After TunneldHold the client is told, and goes its own way.
-func TestSessionAfterTheHoldTime(t *testing.T) {
-	t.Parallel()
-	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t), "TunneldBackoffMax 1s", "TunneldHold 1s")
-	s.Relay.SetRefuse(true)
-	s.Relay.Cut()
-	lab.WaitFailed(t, s.master, 1)
-	a := s.ssh(t, "", lab.Alias, "true")
-	if a.code != 255 || !strings.Contains(a.err, "the tunnel did not come back within the hold time") {
-		t.Errorf("%v", a)
-	}
-}
-
 // A client that is killed while it is held has no command run for it.
 func TestNoCommandForAClientThatLeft(t *testing.T) {
 	t.Parallel()

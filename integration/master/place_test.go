@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,10 +25,12 @@ func (s *side) check(t *testing.T, words ...string) (pid int) {
 
 const notSharing = "not sharing the connection with ssh, trying again"
 
-// The socket is the user's alone.
+// The socket is the user's alone, whatever the umask.
 func TestModeOfTheSocket(t *testing.T) {
 	t.Parallel()
-	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t))
+	s := newSide(t, lab.Tunneld, lab.StartSSHD(t))
+	s.Prefix = []string{"sh", "-c", `umask 0; exec "$@"`, "sh"}
+	s.start(t, lab.Tunneld)
 	info, err := os.Lstat(s.socket)
 	if err != nil || info.Mode() != os.ModeSocket|0o600 {
 		t.Errorf("%v, %v", info, err)
@@ -37,20 +40,27 @@ func TestModeOfTheSocket(t *testing.T) {
 	}
 }
 
-// Another user's client is let go without a word, even where the file would let it in. Root's is served.
+// asNobody are the words before those of a program that another user is to run.
+var asNobody = []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"}
+
+// letThrough has every user find what is at path.
+func letThrough(t *testing.T, path string) {
+	t.Helper()
+	for dir := filepath.Dir(path); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		lab.Check(t, os.Chmod(dir, 0o711))
+	}
+}
+
+// Another user's client is let go without a word, even where the file would let it in.
 func TestClientOfAnotherUser(t *testing.T) {
 	t.Parallel()
 	lab.NeedRoot(t, "runs a client as another user")
 	lab.Need(t, "setpriv")
 	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t))
-	for dir := filepath.Dir(s.socket); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
-		lab.Check(t, os.Chmod(dir, 0o711))
-	}
+	letThrough(t, s.socket)
 	ask := func() string {
-		const nobody = "65534"
-		cmd := exec.CommandContext(t.Context(), "setpriv", "--reuid", nobody, "--regid", nobody, "--clear-groups",
-			"ssh", "-F", "none", "-S", s.socket, "-O", "check", lab.Alias)
-		out, _ := cmd.CombinedOutput()
+		words := slices.Concat(asNobody, []string{"ssh", "-F", "none", "-S", s.socket, "-O", "check", lab.Alias})
+		out, _ := exec.CommandContext(t.Context(), words[0], words[1:]...).CombinedOutput()
 		return string(out)
 	}
 	if said := ask(); !strings.Contains(said, "Permission denied") {
@@ -62,6 +72,38 @@ func TestClientOfAnotherUser(t *testing.T) {
 	}
 	if pid := s.check(t); pid != s.master.Pid() {
 		t.Errorf("our own client finds %d", pid)
+	}
+}
+
+// Root's client is served by a user's master, though that may open none of the files that it is passed.
+func TestClientOfRoot(t *testing.T) {
+	t.Parallel()
+	lab.NeedRoot(t, "runs a master as another user")
+	lab.Need(t, "setpriv")
+	s := newSide(t, lab.Tunneld, lab.StartSSHD(t))
+	for _, dir := range []string{s.Account.Dir, filepath.Dir(s.socket)} {
+		letThrough(t, dir)
+		lab.Check(t, os.Chown(dir, 65534, 65534))
+		files, err := os.ReadDir(dir)
+		lab.Check(t, err)
+		for _, f := range files {
+			lab.Check(t, os.Chown(filepath.Join(dir, f.Name()), 65534, 65534))
+		}
+	}
+	binary := s.Account.Path("tunneld") // where that user finds it
+	s.must(t, "", "cp", s.Account.Binary(), binary)
+	s.Prefix = slices.Concat(asNobody, []string{"sh", "-c", "shift; exec " + binary + ` "$@"`, "sh"})
+	s.start(t, lab.Tunneld)
+	lab.Check(t, os.Chown(s.Account.Path("config"), 0, 0)) // which root's ssh reads
+	if pid := s.check(t); pid != s.master.Pid() {
+		t.Errorf("root's client finds %d", pid)
+	}
+	input := strings.Repeat("some bytes\n", 50_000)
+	if a := s.ssh(t, input, lab.Alias, "cat; echo err >&2; exit 3"); a != (answer{input, "err\n", 3}) {
+		t.Errorf("%v", a)
+	}
+	if count := s.Relay.Count(); count != 1 {
+		t.Errorf("%d connections: the client did not ride", count)
 	}
 }
 

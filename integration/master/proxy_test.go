@@ -72,3 +72,37 @@ func TestClientOfTheLibrary(t *testing.T) {
 	}
 	<-lost
 }
+
+// A client of the library does not meet MaxSessions either.
+func TestClientOfTheLibraryBeyondMaxSessions(t *testing.T) {
+	t.Parallel()
+	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t, "MaxSessions 1"))
+	socket, err := net.Dial("unix", s.socket)
+	lab.Check(t, err)
+	conn, channels, requests, err := ssh.NewControlClientConn(socket)
+	lab.Check(t, err)
+	client := ssh.NewClient(conn, channels, requests)
+	defer client.Close()
+	type command struct {
+		session *ssh.Session
+		in      io.WriteCloser
+	}
+	var open []command
+	for range 3 {
+		session, err := client.NewSession()
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, err := session.StdinPipe()
+		lab.Check(t, err)
+		lab.Check(t, session.Start("cat"))
+		open = append(open, command{session, in})
+	}
+	for _, c := range open {
+		lab.Check(t, c.in.Close())
+		lab.Check(t, c.session.Wait())
+	}
+	if count := s.Relay.Count(); count != 3 {
+		t.Errorf("%d connections", count)
+	}
+}

@@ -10,18 +10,28 @@ import (
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
-// onTerminals runs ssh on a terminal with each master, and compares what the screens have shown in the end.
-func onTerminals(t *testing.T, words []string, change func(*unix.Termios), do func(s *side, m *lab.Terminal)) {
+// onTerminals runs each ssh on a terminal with each master, and compares what the screens have shown in the end.
+func onTerminals(t *testing.T, words []string, change func(*unix.Termios), do func(t *testing.T, s *side, m *lab.Terminal)) {
 	t.Helper()
-	ours, theirs := both(t)
+	for _, stock := range []string{oldest, newest} {
+		t.Run(stock, func(t *testing.T) {
+			t.Parallel()
+			ours, theirs := bothFor(t, stock)
+			compareScreens(t, ours, theirs, words, change, do)
+		})
+	}
+}
+
+func compareScreens(t *testing.T, ours, theirs *side, words []string, change func(*unix.Termios), do func(t *testing.T, s *side, m *lab.Terminal)) {
+	t.Helper()
 	var screens []string
 	for _, s := range []*side{theirs, ours} {
 		before := s.Relay.Count()
 		m := lab.NewTerminal(t, 80, 24, change)
-		cmd := s.client(t.Context(), append([]string{"ssh", "-F", s.Account.Path("config")}, words...)...)
+		cmd := s.client(t.Context(), s.words(words...)...)
 		cmd.Env = append(cmd.Env, "TERM=vt220")
 		m.Start(cmd)
-		do(s, m)
+		do(t, s, m)
 		shown := strings.ReplaceAll(m.Shown(), "\r\r\n", "\r\n") // ssh may be late to make the terminal raw
 		screens = append(screens, unlike.ReplaceAllString(shown, "#"))
 		if now := s.Relay.Count(); now != before {
@@ -50,12 +60,12 @@ func TestModesAndSizeOfATerminal(t *testing.T) {
 		state.Iflag |= unix.IXANY
 		state.Oflag &^= unix.ONLCR
 	}
-	onTerminals(t, []string{"-t", lab.Alias, "echo $TERM; stty -a; exit 5"}, odd, func(s *side, m *lab.Terminal) { ends(t, s, m, 5, closing) })
+	onTerminals(t, []string{"-t", lab.Alias, "echo $TERM; stty -a; exit 5"}, odd, func(t *testing.T, s *side, m *lab.Terminal) { ends(t, s, m, 5, closing) })
 }
 
 func TestWindowOfAClientChanges(t *testing.T) {
 	t.Parallel()
-	onTerminals(t, []string{"-t", lab.Alias, `trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.1; done`}, nil, func(s *side, m *lab.Terminal) {
+	onTerminals(t, []string{"-t", lab.Alias, `trap 'stty size; exit 3' WINCH; echo ready; while :; do sleep 0.1; done`}, nil, func(t *testing.T, s *side, m *lab.Terminal) {
 		m.Wait("ready")
 		lab.Eventually(t, lab.Patience, "raw", m.IsRaw) // before, ssh does not listen to the signal
 		m.Resize(111, 33)
@@ -66,7 +76,7 @@ func TestWindowOfAClientChanges(t *testing.T) {
 
 func TestKeysOfAClient(t *testing.T) {
 	t.Parallel()
-	onTerminals(t, []string{"-t", lab.Alias, `trap 'echo interrupted; exit 4' INT; echo ready; read x; echo "got $x"; while :; do sleep 0.1; done`}, nil, func(s *side, m *lab.Terminal) {
+	onTerminals(t, []string{"-t", lab.Alias, `trap 'echo interrupted; exit 4' INT; echo ready; read x; echo "got $x"; while :; do sleep 0.1; done`}, nil, func(t *testing.T, s *side, m *lab.Terminal) {
 		m.Wait("ready")
 		lab.Eventually(t, lab.Patience, "raw", m.IsRaw)
 		m.Type("a~.b\r")
@@ -78,7 +88,7 @@ func TestKeysOfAClient(t *testing.T) {
 
 func TestEscapeEndsASession(t *testing.T) {
 	t.Parallel()
-	onTerminals(t, []string{"-t", lab.Alias, "echo ready; exec cat"}, nil, func(s *side, m *lab.Terminal) {
+	onTerminals(t, []string{"-t", lab.Alias, "echo ready; exec cat"}, nil, func(t *testing.T, s *side, m *lab.Terminal) {
 		m.Wait("ready")
 		lab.Eventually(t, lab.Patience, "raw", m.IsRaw)
 		m.Type("~~\r")
