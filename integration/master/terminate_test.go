@@ -105,7 +105,7 @@ func TestNoMaster(t *testing.T) {
 	}
 }
 
-// A tunnel that gives up, here since the server is another one, leaves no socket behind, and tells those who wait.
+// A tunnel that gives up, here since the server is another one, leaves no socket behind, and holds nobody any more.
 func TestSocketOfATunnelThatFails(t *testing.T) {
 	t.Parallel()
 	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t), "TunneldBackoffMax 1s")
@@ -117,7 +117,7 @@ func TestSocketOfATunnelThatFails(t *testing.T) {
 	lab.Eventually(t, lab.Patience, "a session is held", func() bool { return s.held(t) == 1 })
 	s.Account.Trust(s.Relay.Address(), s.Account.Key)
 	s.Relay.SetRefuse(false)
-	if a := <-held; a.code != 255 || !strings.Contains(a.err, "tunneld: ") {
+	if a := <-held; a.code != 255 {
 		t.Errorf("the session that was held: %v", a)
 	}
 	if code := s.master.WaitExit(t, lab.Patience); code != 3 || fileExists(s.socket) {
