@@ -37,10 +37,8 @@ func (s *Session) ListenBack(ctx context.Context, port int, target string) (boun
 		}
 		loopBack(ctx, c, target)
 	}
-	at := config.Endpoint{Port: port}
-	if port == 0 { // "localhost" may be [::1] alone where another program has the port of 127.0.0.1, which Carry goes to
-		at.Host, at.HostSet = "127.0.0.1", true
-	}
+	// "localhost" may be [::1] alone where another program has the port that is chosen of 127.0.0.1, which Carry goes to.
+	at := config.Endpoint{Host: "127.0.0.1", HostSet: port == 0, Port: port}
 	l, err := s.listen(ctx, at, accept)
 	if port == 0 && errors.Is(err, errDenied) { // PermitListen knows localhost by that name
 		l, err = s.listen(ctx, config.Endpoint{}, accept)
@@ -67,16 +65,12 @@ func loopBack(ctx context.Context, c arrival, target string) {
 }
 
 // Carry joins conn to a port of the server's own loopback, until one of them ends, s does, or ctx is done. It closes conn. A
-// server that allows no such connection at all is an errors.ErrUnsupported.
+// refusal is an *ssh.OpenChannelError.
 func (s *Session) Carry(ctx context.Context, conn *net.TCPConn, port int) error {
 	payload := sshconn.MarshalTCPOpen("127.0.0.1", uint32(port), "127.0.0.1", 65535)
 	ch, err := s.open(ctx, "loop", "direct-tcpip", payload)
 	if err != nil {
 		reset(conn)
-		var refused *ssh.OpenChannelError
-		if errors.As(err, &refused) && refused.Reason == ssh.Prohibited {
-			return errors.Join(errors.ErrUnsupported, err)
-		}
 		return err
 	}
 	(&splice{conn, ch, new(counter), nil}).run(ctx)
