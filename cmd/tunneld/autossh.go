@@ -13,6 +13,7 @@ import (
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/config/autossh"
@@ -61,7 +62,7 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 		return code
 	}
 	background.Rename(filepath.Base(os.Args[0]))
-	screen := prompt.NewScreen(stderr)
+	screen := prompt.NewScreen(loglimit.NewOutlet(stderr))
 	log, err := front.OpenLog(c, screen)
 	if err != nil {
 		return refuseAutossh(stderr, c.Name, nil, err)

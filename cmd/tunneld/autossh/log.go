@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
 	spec "github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/config/foreign"
 )
@@ -20,11 +21,11 @@ type Log struct {
 	level spec.Level
 	debug bool
 
-	mu      sync.Mutex // guards all following fields
-	file    *os.File   // AUTOSSH_LOGFILE; nil: syslog
+	mu      sync.Mutex // guards all following fields; held while something is written, which nobody may hold up
+	file    *logFile   // AUTOSSH_LOGFILE; nil: syslog
 	syslog  syslog
 	stderr  io.Writer // nil: there is none any more
-	ssh     *os.File  // the file of -E; nil: stderr
+	ssh     *logFile  // the file of -E; nil: stderr
 	system  bool      // -y
 	missed  bool      // it was said that there is no syslog daemon for -y
 	grade   Grade     // of ssh's lines that are shown
@@ -68,7 +69,13 @@ func GradeOf(level string) Grade {
 	return Debug
 }
 
-// OpenLog opens the files. An error is to be said as autossh says it; nothing is open then.
+// logFile is a file, which may be a pipe that nobody reads, and the way in which lines get there.
+type logFile struct {
+	file *os.File
+	way  *loglimit.Outlet
+}
+
+// OpenLog opens the files. stderr must not hold anybody up. An error is to be said as autossh says it; nothing is open then.
 func OpenLog(c *spec.Command, stderr io.Writer) (*Log, error) {
 	l := &Log{
 		name: c.Name, level: c.Settings.LogLevel, debug: c.Settings.Debug, stderr: stderr, system: c.SSHLog.Syslog, grade: Info,
@@ -92,8 +99,12 @@ func OpenLog(c *spec.Command, stderr io.Writer) (*Log, error) {
 	return l, nil
 }
 
-func openAppending(path string, mode os.FileMode) (*os.File, error) {
-	return os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
+func openAppending(path string, mode os.FileMode) (*logFile, error) {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, mode)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{file, loglimit.NewOutlet(file)}, nil
 }
 
 // Close sums up what was left out, and closes the files.
@@ -101,9 +112,9 @@ func (l *Log) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sumUpLocked()
-	for _, file := range []*os.File{l.file, l.ssh} {
-		if file != nil {
-			file.Close()
+	for _, f := range []*logFile{l.file, l.ssh} {
+		if f != nil {
+			f.file.Close()
 		}
 	}
 	l.syslog.close()
@@ -187,7 +198,7 @@ func (l *Log) sayLocked(e spec.Entry, copied bool) {
 		return
 	}
 	if l.file != nil {
-		io.WriteString(l.file, spec.FileLine(time.Now(), l.name, os.Getpid(), e.Text))
+		io.WriteString(l.file.way, spec.FileLine(time.Now(), l.name, os.Getpid(), e.Text))
 		return
 	}
 	sent := l.syslog.send(spec.SyslogLine(time.Now(), l.name, os.Getpid(), e))
@@ -231,7 +242,7 @@ func (l *Log) sshLocked(g Grade, text string) {
 func (l *Log) printLocked(text string) {
 	out := l.stderr
 	if l.ssh != nil {
-		out = l.ssh
+		out = l.ssh.way
 	}
 	if out == nil {
 		return

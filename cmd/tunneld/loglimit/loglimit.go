@@ -1,4 +1,4 @@
-// Package loglimit keeps a log from filling a disk.
+// Package loglimit keeps a log from filling a disk, and from holding up whoever logs.
 package loglimit
 
 import (

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 
 	"golang.org/x/term"
@@ -25,9 +24,9 @@ type Screen struct {
 // mostHeld is how much is kept while a question waits, in bytes: a person may be away for long.
 const mostHeld = 64 << 10
 
-// NewScreen returns a Screen before w.
+// NewScreen returns a Screen before w, which may be a terminal where it has a descriptor.
 func NewScreen(w io.Writer) *Screen {
-	file, ok := w.(*os.File)
+	file, ok := w.(interface{ Fd() uintptr })
 	return &Screen{w: w, terminal: ok && term.IsTerminal(int(file.Fd()))}
 }
 
