@@ -2,6 +2,8 @@ package autossh
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,6 +34,7 @@ type logHost struct {
 	t      *testing.T
 	dir    string
 	inside []string // words that begin a command in the namespace
+	dev    string   // its /dev, for those outside
 	daemon *lab.Child
 }
 
@@ -52,6 +55,7 @@ func newLogHost(t *testing.T) *logHost {
 	if !holder.Running() {
 		t.Skipf("mounts cannot be made here: %s", holder.Output())
 	}
+	h.dev = fmt.Sprintf("/proc/%d/root/dev", holder.Pid())
 	h.inside = []string{"nsenter", "--mount", "--target", fmt.Sprint(holder.Pid()), "--"}
 	return h
 }
@@ -189,4 +193,40 @@ func TestSyslogThatComesAndGoes(t *testing.T) {
 	h.daemon.Kill()
 	lab.Check(t, os.Remove(filepath.Join(h.dir, "messages")))
 	r.do(t, "cut again TERM gone")
+}
+
+// On a socket that is a stream a message ends as those of autossh do, which are glibc's.
+func TestSyslogOverAStream(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd", "ssh", "autossh")
+	s, h := newStage(t), newLogHost(t)
+	daemon, err := net.Listen("unix", h.dev+"/log")
+	lab.Check(t, err)
+	t.Cleanup(func() { daemon.Close() })
+	came := make(chan string, 10)
+	go func() {
+		for {
+			conn, err := daemon.Accept()
+			if err != nil {
+				return
+			}
+			text, _ := io.ReadAll(conn)
+			conn.Close()
+			came <- string(text)
+		}
+	}()
+	head := regexp.MustCompile(`(^|\x00)(<\d+>)... .. ..:..:.. autossh\[\d+\]: `)
+	var said [2]string
+	for i, whose := range []string{"theirs", "ours"} {
+		r := h.run(s, "-M 0 -N nowhere", whose)
+		lab.Check(t, r.start())
+		t.Cleanup(r.clean)
+		r.do(t, "end")
+		text := head.ReplaceAllString(lab.Receive(t, came), "$1$2")
+		said[i] = regexp.MustCompile(`pid is \d+`).ReplaceAllString(text, "pid is N")
+	}
+	const last = "\x00<11>ssh exited prematurely with status 255; autossh exiting\x00"
+	if !strings.HasSuffix(said[0], last) || !strings.HasSuffix(said[1], last) || strings.Count(said[0], "\x00") > strings.Count(said[1], "\x00") {
+		t.Errorf("autossh sends %q,\n      we send %q", said[0], said[1])
+	}
 }

@@ -15,9 +15,10 @@ import (
 // syslog is the local syslog daemon's socket. It is looked for again at each message while it is not there: in a container there
 // is none, and at boot it comes later than we do. The zero value is ready.
 type syslog struct {
-	paths []string // where the socket may be; nil: syslogPaths
-	conn  net.Conn
-	late  bool // it did not take the last message in time, and is not waited for again until it takes one
+	paths  []string // where the socket may be; nil: syslogPaths
+	conn   net.Conn
+	stream bool // conn has no bounds of messages of its own
+	late   bool // it did not take the last message in time, and is not waited for again until it takes one
 }
 
 // syslogPaths are where Linux and the BSDs have the socket.
@@ -37,13 +38,24 @@ func (s *syslog) send(line string) bool {
 			limit = time.Millisecond
 		}
 		s.conn.SetWriteDeadline(time.Now().Add(limit))
-		_, err := s.conn.Write([]byte(line))
-		if s.late = errors.Is(err, os.ErrDeadlineExceeded); err == nil || s.late {
+		n, err := s.conn.Write(s.message(line))
+		s.late = errors.Is(err, os.ErrDeadlineExceeded)
+		if err != nil && (!s.late || s.stream && n > 0) { // the next message would be the rest of this one
+			s.close()
+		}
+		if err == nil || s.late {
 			return err == nil
 		}
-		s.close()
 	}
 	return false
+}
+
+// message ends a line by a NUL where nothing else tells it from the next, as glibc's syslog(3) does.
+func (s *syslog) message(line string) []byte {
+	if s.stream {
+		line += "\x00"
+	}
+	return []byte(line)
 }
 
 // there reports whether somebody takes messages.
@@ -58,7 +70,7 @@ func (s *syslog) there() bool {
 	for _, path := range paths {
 		for _, network := range []string{"unixgram", "unix"} {
 			if conn, err := net.DialTimeout(network, path, syslogTime); err == nil {
-				s.conn = conn
+				s.conn, s.stream = conn, network == "unix"
 				return true
 			}
 		}

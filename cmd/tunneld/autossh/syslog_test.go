@@ -1,6 +1,7 @@
 package autossh
 
 import (
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -60,5 +61,63 @@ func TestLeavingTheTerminalWithoutAnyLog(t *testing.T) {
 				t.Errorf("standard error has %q", stderr.String())
 			}
 		})
+	}
+}
+
+// A daemon that listens on a stream took all messages for one. glibc's syslog(3) ends each by a NUL there.
+func TestMessagesOnAStreamAreToldApart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	daemon, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	s := syslog{paths: []string{path}}
+	if !s.send("one") || !s.send("two") {
+		t.Error("a message was not handed over")
+	}
+	s.close()
+	conn, err := daemon.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if text, err := io.ReadAll(conn); err != nil || string(text) != "one\x00two\x00" {
+		t.Errorf("the daemon gets %q, %v", text, err)
+	}
+}
+
+// A message of which a daemon has taken a part is not completed by the next one.
+func TestHalfAMessageOnAStreamStandsAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	daemon, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	s := syslog{paths: []string{path}}
+	defer s.close()
+	if s.send(strings.Repeat("x", 8<<20)) {
+		t.Error("a message that is larger than the socket's buffer was handed over to nobody")
+	}
+	if s.send("two"); s.conn == nil {
+		t.Fatal("the next message went nowhere")
+	}
+	first, err := daemon.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	if text, _ := io.ReadAll(first); strings.ContainsAny(string(text), "two\x00") {
+		t.Errorf("half a message ends in %q", text[max(0, len(text)-20):])
+	}
+	second, err := daemon.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	message := make([]byte, 10)
+	if n, err := second.Read(message); string(message[:n]) != "two\x00" {
+		t.Errorf("the next message is %q, %v", message[:n], err)
 	}
 }
