@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendInput passes on what is typed, or piped, until its end, which the server gets to see. leave ends the session.
+// sendInput passes on what is typed, or piped, until its end, which the server gets to see. leave ends the session; so does the
+// end of a terminal.
 func (s *session) sendInput(leave context.CancelCauseFunc) {
 	keys := &escapes{session: s, lineStart: true}
 	if s.request.Terminal {
@@ -33,7 +34,11 @@ func (s *session) sendInput(leave context.CancelCauseFunc) {
 		if s.in.isClosed() {
 			return
 		}
-		if err != nil {
+		switch {
+		case err != nil && s.request.Raw && s.pty.Load() && s.tty.gone(): // a server gives no session up for the end of its input
+			leave(ErrHungUp)
+			return
+		case err != nil:
 			s.channel.CloseWrite()
 			return
 		}

@@ -44,7 +44,7 @@ type Request struct {
 
 	Terminal bool   // ask for a pseudo terminal, with the modes and the size of Files.In where that is a terminal
 	Term     string // TERM
-	Raw      bool   // put Files.In into raw mode for as long as the session lasts; the client of a ControlMaster does so itself
+	Raw      bool   // put Files.In into raw mode for as long as the session lasts, which ends with it; the client of a ControlMaster does so itself
 	Escape   byte   // EscapeChar, which has a meaning with Terminal alone; 0: none
 	Shared   bool   // the connection is a ControlMaster's: escapes have the words that ssh has for its clients
 	Agent    bool   // ask the server for a forwarded agent; the connection has to serve what comes of it
@@ -77,6 +77,9 @@ var (
 	// ErrDisconnected says that the person at the terminal typed ~. and so wanted the session to end.
 	ErrDisconnected = errors.New("disconnected by the escape character")
 
+	// ErrHungUp says that the terminal was closed on which a person worked.
+	ErrHungUp = errors.New("the terminal was closed")
+
 	// ErrNoStatus says that the server ended the session and did not say how the command had ended.
 	ErrNoStatus = errors.New("the server ended the session without an exit status")
 )
@@ -92,7 +95,7 @@ func (e *RefusedError) Error() string { return e.Request + " request failed" }
 // is called: a client may change them as soon as it hears that the channel is open. Files.In is read until the session
 // ends, and is not read ahead of what the server takes.
 //
-// The error is ErrLost with its cause, ErrDisconnected, ErrNoStatus, a *RefusedError, what open returned, or ctx's cause; in
+// The error is ErrLost with its cause, ErrDisconnected, ErrHungUp, ErrNoStatus, a *RefusedError, what open returned, or ctx's cause; in
 // all these cases the status is StatusNone. Where ctx ends, the server is told by closing the channel, as by ssh that is killed.
 func Run(ctx context.Context, open func(context.Context) (Channel, error), r Request, f Files) (Result, error) {
 	tty := terminalOf(f.In)

@@ -2,6 +2,7 @@ package interactive
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"sync"
 	"sync/atomic"
@@ -41,17 +42,18 @@ func newSession(ch Channel, r Request, f Files, tty *terminal) (*session, error)
 		f.In = nil
 	}
 	for _, open := range []struct {
-		to **descriptor
-		of func() (*descriptor, error)
+		name string
+		to   **descriptor
+		of   func() (*descriptor, error)
 	}{
-		{&s.in, func() (*descriptor, error) { return inputOf(f.In) }},
-		{&s.out, func() (*descriptor, error) { return outputOf(f.Out) }},
-		{&s.err, func() (*descriptor, error) { return outputOf(f.Err) }},
+		{"input", &s.in, func() (*descriptor, error) { return inputOf(f.In) }},
+		{"output", &s.out, func() (*descriptor, error) { return outputOf(f.Out) }},
+		{"error", &s.err, func() (*descriptor, error) { return outputOf(f.Err) }},
 	} {
 		d, err := open.of()
 		if err != nil {
 			s.closeFiles()
-			return nil, err
+			return nil, fmt.Errorf("standard %s cannot be used: %w", open.name, err)
 		}
 		*open.to = d
 	}

@@ -63,6 +63,19 @@ func (t *terminal) size() (s size) {
 	return s
 }
 
+// gone reports whether the terminal was closed: it has no modes any more (on Linux all its calls give EIO).
+func (t *terminal) gone() bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return !t.over && t.control(func(fd int) error {
+		_, err := unix.IoctlGetTermios(fd, readTermios)
+		return err
+	}) != nil
+}
+
 // makeRaw passes every key on as it is (enter_raw_mode of OpenSSH's sshtty.c).
 func (t *terminal) makeRaw() {
 	if t == nil {
