@@ -91,7 +91,7 @@ func (a *autosshRun) unlock(ctx context.Context, plan tunnelPlan) error {
 	if a.ready == nil {
 		return nil
 	}
-	asking, done := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	asking, done := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	defer done()
 	a.secrets = newCredentials(a.process.ask, a.process.log, plan.alone)
 	err := a.secrets.Unlock(asking, plan.options, a.process.log)

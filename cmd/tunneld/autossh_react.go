@@ -13,21 +13,20 @@ import (
 	"github.com/tunneld/tunneld/monitor"
 )
 
-// react deals with what happens until the tunnel has ended, and returns the exit code.
-func (a *autosshRun) react(running context.Context, stop func(), caught <-chan os.Signal) int {
+// react deals with what happens until the tunnel has ended, or is not to be waited for, and returns the exit code.
+func (a *autosshRun) react(running context.Context, stop func(), caught <-chan os.Signal) (code int, atOnce bool) {
 	p := a.process
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
 	lifetime := a.lifetime()
 	defer lifetime.Stop()
-	code, tried := exit.OK, a.ports.Tried()
+	tried := a.ports.Tried()
 	end := func(with int) {
 		code = with
 		p.service.Stopping()
 		a.starts.StopWork()
 		stop()
 	}
-	var asked signals.Stop
 	for {
 		select {
 		case <-p.ended:
@@ -37,7 +36,7 @@ func (a *autosshRun) react(running context.Context, stop func(), caught <-chan o
 			if err := a.runner.err; err != nil {
 				code = codeOf(err)
 			}
-			return code
+			return code, false
 		case <-tried:
 			if tried = nil; !a.tellReady() { // whoever started us was killed meanwhile
 				a.log.SayLast(autossh.SignalledToExit())
@@ -50,20 +49,29 @@ func (a *autosshRun) react(running context.Context, stop func(), caught <-chan o
 		case <-lifetime.C:
 			end(a.endOfLife())
 		case s := <-caught:
-			if !signals.IsStop(s) {
-				a.prod(running, s)
-				continue
-			}
-			if asked.Again(s, time.Now()) {
-				a.starts.End(errProdded) // TunneldDrain is not waited for
-				return exit.GaveUp
-			}
-			if !asked.Repeated {
+			switch atOnce = a.endsAtOnce(s); {
+			case atOnce, a.ends(s) && !a.asked.Repeated:
 				a.sayStop(s)
 				end(exit.GaveUp)
+				if atOnce {
+					a.starts.End(errProdded) // TunneldDrain is not waited for
+					return code, true
+				}
+			case !a.ends(s):
+				a.prod(running, s)
 			}
 		}
 	}
+}
+
+// ends reports whether the signal ends us: one that asks to stop, or that of a terminal that was closed under a session.
+func (a *autosshRun) ends(s os.Signal) bool {
+	return signals.IsStop(s) || s == syscall.SIGHUP && a.work.HungUp()
+}
+
+// endsAtOnce notes a signal, and reports whether it is SIGQUIT or the second that ends us.
+func (a *autosshRun) endsAtOnce(s os.Signal) bool {
+	return s == syscall.SIGQUIT || a.ends(s) && a.asked.Again(s, time.Now())
 }
 
 // lifetime ticks when AUTOSSH_MAXLIFETIME is over.
@@ -91,12 +99,15 @@ func codeOf(err error) int {
 	return exit.GaveUp
 }
 
+// sayStop says once that a signal ends us.
 func (a *autosshRun) sayStop(s os.Signal) {
-	if a.waits() {
-		a.log.SayLast(autossh.SignalledToExit())
-	} else if number, ok := s.(syscall.Signal); ok {
-		a.log.SayLast(autossh.ReceivedSignal(int(number)))
-	}
+	a.saidEnd.Do(func() {
+		if a.waits() {
+			a.log.SayLast(autossh.SignalledToExit())
+		} else if number, ok := s.(syscall.Signal); ok {
+			a.log.SayLast(autossh.ReceivedSignal(int(number)))
+		}
+	})
 }
 
 // waits reports whether no ssh would run now.

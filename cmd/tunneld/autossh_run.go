@@ -6,15 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/autossh"
@@ -47,6 +46,8 @@ type autosshRun struct {
 	work    *front.Work // nil: forwards alone
 	starts  front.Starts
 	tasks   sync.WaitGroup // the watch over each connection
+	asked   signals.Stop   // used by the goroutine that gets the signals
+	saidEnd sync.Once      // that a signal ends us
 }
 
 func newAutosshRun(c *autossh.Command, log *front.Log, screen *prompt.Screen, ready *background.First) *autosshRun {
@@ -56,7 +57,7 @@ func newAutosshRun(c *autossh.Command, log *front.Log, screen *prompt.Screen, re
 // run lives until autossh would exit, and returns its exit code.
 func (a *autosshRun) run(ctx context.Context) int {
 	defer keepHeadroom()()
-	signals := notifyAutossh()
+	signals := front.Signals()
 	a.process = newProcess(slog.New(a.log.NewHandler(false)), a.plan, prompt.New(a.screen))
 	defer func() { a.pidFile.Remove(); a.trace.Close() }()
 	code, err := a.live(ctx, signals)
@@ -88,19 +89,18 @@ func (a *autosshRun) live(ctx context.Context, signals <-chan os.Signal) (code i
 	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	code = a.supervise(ctx, running, stop, signals)
+	defer a.work.EndByAbort(&a.starts)()
+	code, atOnce := a.supervise(ctx, running, stop, signals)
 	stop()
-	a.loop.Close()
-	a.tasks.Wait()
-	a.process.tasks.Wait()
+	front.Finish(func() {
+		if atOnce {
+			<-a.runner.done
+		}
+		a.loop.Close()
+		a.tasks.Wait()
+		a.process.tasks.Wait()
+	}, signals, a.endsAtOnce, atOnce)
 	return code, nil
-}
-
-// notifyAutossh returns the signals of autossh.
-func notifyAutossh() <-chan os.Signal {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT)
-	return signals
 }
 
 // plan resolves what was typed.
@@ -145,14 +145,14 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 	a.runner = r
 }
 
-// supervise starts the tunnel, and returns the exit code when it has ended.
-func (a *autosshRun) supervise(ctx, running context.Context, stop func(), signals <-chan os.Signal) (code int) {
+// supervise starts the tunnel, and returns the exit code when it has ended, or is not to be waited for.
+func (a *autosshRun) supervise(ctx, running context.Context, stop func(), signals <-chan os.Signal) (code int, atOnce bool) {
 	p := a.process
 	first := a.rules.First()
 	if first.Exit {
 		a.tellReady()
 		a.log.SayLast(first.Log...)
-		return first.Code
+		return first.Code, false
 	}
 	a.log.Say(first.Log...)
 	p.sockets = systemd.InheritedSockets(p.log)

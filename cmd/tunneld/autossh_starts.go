@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
-	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -127,8 +127,12 @@ const sshPatience = 127 * time.Second
 // unanswered is what an attempt lasts at least that a host has not answered. A shorter one ran out of something else here.
 const unanswered = 20 * time.Second
 
-// decide applies autossh's rules to the end of an attempt or of a connection.
+// decide applies autossh's rules to the end of an attempt or of a connection. Without the terminal that a person had there is no other.
 func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
+	if a.work.HungUp() {
+		a.sayStop(syscall.SIGHUP)
+		return 0, &exit.Error{Code: exit.GaveUp}
+	}
 	last := a.starts.Last()
 	end := autossh.End{Status: autossh.StatusFailed, Starts: last.Count, Free: last.Free, Took: time.Since(last.At), Age: time.Since(a.began)}
 	var exited *statusError
@@ -175,20 +179,6 @@ func (a *autosshRun) listen(ctx context.Context) error {
 	if err := change.Listen(ctx, a.runner.tunnel); err != nil {
 		return err
 	}
-	a.sayNoForwards()
+	a.log.SayNoForwards(a.runner.tunnel.Forwards())
 	return nil
-}
-
-// sayNoForwards says what ssh says where it has none of its local ports.
-func (a *autosshRun) sayNoForwards() {
-	local, listening := 0, 0
-	for _, f := range a.runner.tunnel.Forwards() {
-		if f.Kind != config.Remote {
-			local++
-			listening += len(f.Bound)
-		}
-	}
-	if local > 0 && listening == 0 {
-		a.log.SSH(front.Error, front.NoForwards)
-	}
 }

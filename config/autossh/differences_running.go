@@ -9,6 +9,16 @@ func RunningDifferences() []Difference {
 			"HUP, USR1 and USR2 end the wait: it tries at once, as the manual page lets one expect",
 		},
 		{
+			"quit", "kill -QUIT",
+			"dies, and leaves ssh, its forwards, its pid file and a terminal in raw mode",
+			"ends at once in good order; SIGABRT shows what each goroutine does, on a terminal that has been restored",
+		},
+		{
+			"closed terminal", "autossh -t host tmux attach, whose window is closed",
+			"goes on: the session lives, or is run again without a terminal",
+			"ends with the terminal: nobody could use the session; forwards alone (-N) live on, as there",
+		},
+		{
 			"monitor port taken at the server", "autossh -M 20000 -N host, where 20000 is taken there",
 			"fails its test and restarts ssh, for ever",
 			"the server chooses another port for the loop, and a line in the log says so; it is asked for 20000 again, less and less often, until that is free",

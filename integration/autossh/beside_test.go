@@ -128,6 +128,7 @@ var elsewhere = map[string]string{
 	"attempts":         "cmd/tunneld/autossh: only a connection is watched",
 	"gateway ports":    "TestSetUps, monitor ports",
 	"starts":           "cmd/tunneld: TestEarlyStartIsFree",
+	"closed terminal":  "TestSessionEndsWithItsTerminal",
 }
 
 func names(list []autossh.Difference) map[string]bool {
@@ -317,7 +318,7 @@ func (r *run) ended() bool {
 	}
 }
 
-var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2}
+var signals = map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1, "USR2": syscall.SIGUSR2, "QUIT": syscall.SIGQUIT}
 
 // step returns what went wrong.
 func (r *run) step(step string) (trouble string) {

@@ -9,13 +9,19 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
-// onTerminal starts what r prepared on a terminal of its own, before which a person sits.
+// onTerminal starts what r prepared on a terminal of its own, with unusual modes, before which a person sits.
 func (r *run) onTerminal(t *testing.T) *lab.Terminal {
 	t.Helper()
-	m := lab.NewTerminal(t, 80, 24, nil)
+	m := lab.NewTerminal(t, 80, 24, func(s *unix.Termios) {
+		s.Cc[unix.VERASE], s.Cc[unix.VEOL] = 8, 7
+		s.Iflag |= unix.IMAXBEL
+		s.Lflag = s.Lflag&^unix.ECHOKE | unix.NOFLSH
+	})
 	r.cmd = exec.Command(r.words[0], r.words[1:]...)
 	r.cmd.Env, r.cmd.Dir = append(slices.Clone(r.environ), "TERM=vt220"), r.dir
 	m.Start(r.cmd)

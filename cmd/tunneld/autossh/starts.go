@@ -134,6 +134,22 @@ func (s *Starts) StopWork() {
 	}
 }
 
+// awaitWorked waits until the work on the last connection has ended, but not for longer than limit.
+func (s *Starts) awaitWorked(limit time.Duration) {
+	s.mu.Lock()
+	worked := s.worked
+	s.mu.Unlock()
+	if worked == nil {
+		return
+	}
+	late := time.NewTimer(limit)
+	defer late.Stop()
+	select {
+	case <-worked:
+	case <-late.C:
+	}
+}
+
 var errAtWork = errors.New("a session is under way, which cannot move to another connection")
 
 // AwaitWork waits until the terminal is free again after the end of a connection. While the connection lives no other is begun.
