@@ -31,8 +31,8 @@ func listCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the aliases that have forwards, open or closed",
-		Long: `Lists every alias of ssh_config that has forwards, and every running tunnel, a line each: open or closed, its state, its
-forwards. Host lines with wildcards are no aliases.`,
+		Long: `Lists every alias of ssh_config that has forwards, and every running tunnel, to root those of all users, a line each: open
+or closed, its state, its forwards. Host lines with wildcards are no aliases.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			environment, err := config.CurrentEnvironment()
@@ -98,10 +98,14 @@ func listEntries(ctx context.Context, environment config.Environment, flags *ssh
 			entries = append(entries, *closed[i])
 		}
 	}
-	for _, s := range running {
-		if !slices.Contains(aliases, s.Alias) {
-			entries = append(entries, openEntry(s))
-		}
+	theirs, lacks := findOthers(ctx)
+	if lacks != nil {
+		problems = append(problems, lacks)
+	}
+	others, _ := selectAmong(theirs, nil, nil)
+	isAlias := func(s monitor.Status) bool { return slices.Contains(aliases, s.Alias) }
+	for _, s := range append(slices.DeleteFunc(running, isAlias), reportOf(others).Tunnels...) {
+		entries = append(entries, openEntry(s))
 	}
 	return entries, problems, nil
 }
@@ -128,7 +132,7 @@ func closedEntries(aliases []string, resolve func(alias string) (view.Entry, boo
 }
 
 func openEntry(s monitor.Status) view.Entry {
-	e := view.Entry{Name: s.Name, Alias: s.Alias, Open: true, State: s.State, Since: s.Since, Down: s.DownSince, Forwards: []string{}}
+	e := view.Entry{Name: s.Name, Owner: s.Owner, Alias: s.Alias, Open: true, State: s.State, Since: s.Since, Down: s.DownSince, Forwards: []string{}}
 	for _, f := range s.Forwards {
 		e.Forwards = append(e.Forwards, f.Spec)
 	}

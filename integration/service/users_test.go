@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,6 +82,10 @@ func TestRootSeesTheTunnelsOfUsers(t *testing.T) {
 			!strings.Contains(steered.Text(), "nobody@127.0.0.1: runs as user 64322\ntunneld: hint: `sudo -u 64322 tunneld ...` steers it\n") {
 			t.Errorf("%s: exit code %d\n%s", verb, code, steered.Text())
 		}
+	}
+	list := rootRuns(l, "list", "-F", "none")
+	if code := list.WaitExit(t, lab.Patience); code != 0 || !regexp.MustCompile(`(?m)^nobody@127\.0\.0\.1 \(64322\) +open +down .* -D `).MatchString(list.Text()) {
+		t.Errorf("root's list: exit code %d\n%s", code, list.Text())
 	}
 	own := u.runs("status")
 	if code := own.WaitExit(t, lab.Patience); code != 0 || strings.Contains(own.Text(), "(64322)") || !strings.Contains(own.Text(), "nobody@127.0.0.1 · ") {

@@ -77,7 +77,8 @@ func (t *table) summary(s monitor.Status) []cell {
 
 // Entry is a line of a list: an alias with forwards, or a running tunnel.
 type Entry struct {
-	Name     string        `json:"name"` // of the tunnel; of what does not run, the alias
+	Name     string        `json:"name"`            // of the tunnel; of what does not run, the alias
+	Owner    string        `json:"owner,omitempty"` // the user whose process it is, where root is shown another one's
 	Alias    string        `json:"alias"`
 	Open     bool          `json:"open"` // it runs
 	State    monitor.State `json:"state,omitempty"`
@@ -92,7 +93,7 @@ func List(w io.Writer, entries []Entry, now time.Time, width int, color bool) er
 	t := table{width: width, color: color, now: now}
 	var rows [][]cell
 	for _, e := range entries {
-		row := []cell{{e.Name, bold}, {"closed", dim}, {}, {text: strings.Join(e.Forwards, " ")}}
+		row := []cell{{monitor.Status{Name: e.Name, Owner: e.Owner}.Title(), bold}, {"closed", dim}, {}, {text: strings.Join(e.Forwards, " ")}}
 		if e.Open {
 			row[1] = cell{"open", green}
 			row[2] = cell{t.state(monitor.Status{State: e.State, Since: e.Since, DownSince: e.Down, Attempts: 1}), inkOf(e.State)}
