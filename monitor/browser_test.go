@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -82,10 +83,7 @@ func TestPageFits(t *testing.T) {
 			}
 		}
 	}
-	schemes := []string{"light"}
-	if pictures != "" {
-		schemes = append(schemes, "dark")
-	}
+	schemes := []string{"light", "dark"}
 
 	show("six", 6)
 	b.await("the count", `document.getElementById("count").textContent === "3 of 6 up" && document.title === "3 of 6 up · gateway-1.example · tunneld"`)
@@ -94,18 +92,31 @@ func TestPageFits(t *testing.T) {
 	}
 	b.evaluate(`document.querySelector('[data-toggle="web"] button').click()`)
 	for what, expression := range map[string]string{
-		"the age of the oldest client":        `document.querySelector(".row .state.down").textContent.endsWith("2 held, the oldest for 12s")`,
-		"a scale":                             `[...document.querySelectorAll(".scale span")].map(s => s.textContent).join().endsWith(",30 ms,15 ms,0 ms")`,
-		"the outages":                         `document.querySelectorAll(".outages li").length === 5 && document.body.innerText.includes("and 1 before that")`,
-		"their columns in the bar":            `document.querySelectorAll("article:nth-child(2) .bar.large .short").length > 3 && document.querySelectorAll("article:nth-child(2) .bar.large .long").length > 3`,
-		"a failure to its end":                `document.querySelectorAll("article:first-child .bar .long").length >= 36`,
-		"the cause of an outage that goes on": `[...document.querySelectorAll("article:nth-child(2) .bar.large title")].pop().textContent.endsWith(": connection reset by peer")`,
-		"the cause of a failure":              `[...document.querySelectorAll("article:first-child .bar title")].pop().textContent.includes(": host key of ")`,
-		"a command":                           `document.querySelector("[data-copy]").dataset.copy === "tunneld log -f web"`,
+		"the age of the oldest client":                `document.querySelector(".row .state.down").textContent.endsWith("2 held, the oldest for 12s")`,
+		"a scale":                                     `[...document.querySelectorAll(".scale span")].map(s => s.textContent).join().endsWith(",30 ms,15 ms,0 ms")`,
+		"the outages":                                 `document.querySelectorAll(".outages li").length === 5 && document.body.innerText.includes("and 1 before that")`,
+		"their columns in the bar":                    `document.querySelectorAll("article:nth-child(2) .bar.large .short").length > 3 && document.querySelectorAll("article:nth-child(2) .bar.large .long").length > 3`,
+		"a failure to its end":                        `document.querySelectorAll("article:first-child .bar .long").length >= 36`,
+		"the cause of an outage that goes on":         `[...document.querySelectorAll("article:nth-child(2) .bar.large title")].pop().textContent.endsWith(": connection reset by peer")`,
+		"the cause of a failure":                      `[...document.querySelectorAll("article:first-child .bar title")].pop().textContent.includes(": host key of ")`,
+		"a command":                                   `document.querySelector("[data-copy]").dataset.copy === "tunneld log -f web"`,
+		"why a forward has failed a client, and when": `[...document.querySelectorAll("article:nth-child(2) tr.note")].some(r => r.textContent === "7m 0s ago: the server cannot reach localhost:5432: Connection refused")`,
+		"the cause of an outage, where one points at": `[...document.querySelectorAll("article:nth-child(2) .bar.large title")].some(e => /^\d\d:\d\d: down [0-9.]+m?s.*: .*(no byte for 45s|connection reset by peer|this machine slept)/.test(e.textContent))`,
+		"the last events with their causes":           `document.querySelector(".list.events").innerText.includes("connection lost: no byte for 45s")`,
+		"scales that end above what is drawn":         `document.querySelectorAll(".chart .line").length === 3 && [...document.querySelectorAll(".chart .line")].every(l => { const b = l.getBBox(); return b.width > 50 && b.y >= 0 && b.y + b.height <= 100 })`,
+		"three numbers at each":                       `[...document.querySelectorAll(".scale")].every(s => { const n = [...s.children].map(c => parseFloat(c.textContent)); return n.length === 3 && n[2] === 0 && n[0] === 2 * n[1] })`,
 	} {
 		b.await(what, expression) // the histories are asked for when one unfolds
 	}
 	fits("six", schemes...)
+	for width, columns := range map[int][]string{400: {"h2", ".history"}, 900: {"h2", ".state", ".history"}, 1600: {"h2", ".state", ".server", ".history"}} {
+		b.look(width, "light")
+		b.aligned(".row", columns, "left")
+		if width > 400 {
+			b.aligned(".row", []string{".rtt", ".share"}, "right")
+			b.aligned("article:nth-child(2) tr:not(.note)", []string{":nth-child(3)", ":nth-child(4)", ":nth-child(7)", ":nth-child(8)"}, "right")
+		}
+	}
 	if pictures == "" {
 		return
 	}
@@ -117,6 +128,17 @@ func TestPageFits(t *testing.T) {
 	}
 	show("many", 200)
 	fits("many", "light")
+}
+
+// aligned wants the cells of each column to begin, or to end, under each other in all rows that show one.
+func (b *chromium) aligned(row string, columns []string, edge string) {
+	b.t.Helper()
+	for _, column := range columns {
+		places := b.evaluate(fmt.Sprintf(`[...new Set([...document.querySelectorAll(%q)].map(r => r.querySelector(":scope > " + %q)).filter(c => c && c.offsetWidth).map(c => Math.round(c.getBoundingClientRect().%s)))].join()`, row, column, edge))
+		if text, ok := places.(string); !ok || text == "" || strings.Contains(text, ",") {
+			b.t.Errorf("the column %s %s has its %s edges at %v", row, column, edge, places)
+		}
+	}
 }
 
 // sample serves the page over tunnels that somebody has made up.

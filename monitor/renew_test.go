@@ -194,6 +194,15 @@ func TestMaxLifetimeWhileTheServerRefuses(t *testing.T) {
 		if n := f.count(); n < 60 || n > 200 {
 			t.Errorf("%d attempts in an hour", n)
 		}
+		const kept = `msg="keeping the present connection`
+		if told, quietly := w.log.lines(kept, "level=WARN"), w.log.lines(kept, "level=DEBUG"); len(told) != 1 || len(quietly) < 60 {
+			t.Errorf("told %d times, and %d times to who debugs it; want once", len(told), len(quietly))
+		}
+		f.rule(refuse(refusedKey())) // for another reason
+		w.pass(10 * time.Minute)
+		if told := w.log.lines(kept, "level=WARN"); len(told) != 2 {
+			t.Errorf("told %d times, want once for each reason", len(told))
+		}
 		f.rule(nil)
 		w.pass(time.Minute)
 		if w.Status().Replacements != 1 {
@@ -405,6 +414,39 @@ func TestEchoUnsupportedIsNoFailure(t *testing.T) {
 		}
 		w.finish()
 	})
+}
+
+// Who has asked for an echo by name learns that there is none; who has not is left in peace.
+func TestEchoThatIsRefusedIsAWarningWhereItWasAskedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		echo  config.Echo
+		level string
+	}{
+		"auto":    {config.Echo{Mode: config.EchoAuto}, "level=DEBUG"},
+		"a port":  {config.Echo{Mode: config.EchoPort, Port: 7}, "level=WARN"},
+		"service": {config.Echo{Mode: config.EchoService, Port: 7}, "level=WARN"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := options()
+				o.Echo = c.echo
+				w := start(t, o, &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+					s := newFakeSession(n)
+					s.badEcho = tunnel.ErrEchoUnavailable
+					return s, nil
+				}})
+				w.pass(10 * time.Minute)
+				if err := w.Reconnect(t.Context()); err != nil {
+					t.Error(err)
+				}
+				w.pass(10 * time.Minute)
+				if said := w.log.lines(`msg="no echo probes`); len(said) != 1 || !strings.Contains(said[0], c.level) {
+					t.Errorf("said %q, want one line with %s", said, c.level)
+				}
+				w.finish()
+			})
+		})
+	}
 }
 
 // An echo that is not answered because nothing is, is the transport's failure.
