@@ -101,6 +101,15 @@ func TestCompletionInZsh(t *testing.T) {
 	for _, c := range typing {
 		tab(t, m, c.typed, c.completed)
 	}
+	for typed, says := range map[string]string{"tunneld up --l": "ADDR of the HTTP server", "tunneld up -o Tunneld": "loops a nonce"} {
+		from := len(m.Shown())
+		m.Type(typed + "\t\t") // what they are
+		lab.Eventually(t, lab.Patience, "descriptions", func() bool { return strings.Contains(m.Shown()[from:], says) })
+		if shown := m.Shown()[from:]; strings.Contains(shown, "`") {
+			t.Errorf("it shows %q", shown)
+		}
+		m.Type("\x15")
+	}
 }
 
 // fish tells what it would offer.
@@ -110,7 +119,8 @@ func TestCompletionInFish(t *testing.T) {
 	l, _, _ := two(t)
 	l.Up(1, "one")
 	path := programs(t, l.Account.Binary())
-	for _, c := range typing {
+	said := ""
+	for _, c := range append(typing, struct{ typed, completed string }{"tunneld up -o TunneldE", "tunneld up -o TunneldEcho="}) {
 		cmd := exec.Command("fish", "--no-config", "-c", "tunneld completion fish | source; complete -C "+fmt.Sprintf("%q", c.typed))
 		cmd.Dir = l.Account.Dir
 		cmd.Env = append(l.Account.Environment(), "PATH="+path+":"+os.Getenv("PATH"))
@@ -124,6 +134,10 @@ func TestCompletionInFish(t *testing.T) {
 		if !found || err != nil {
 			t.Errorf("%q: %v, it offers\n%swant %q", c.typed, err, out, want)
 		}
+		said += string(out)
+	}
+	if !strings.Contains(said, "loops a nonce") || strings.Contains(said, "`") {
+		t.Errorf("it describes\n%s", said)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -52,13 +53,24 @@ func TestWrongTargetLeavesATrace(t *testing.T) {
 func TestCheckOpensEachTargetOnce(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	good, bad := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address()), lab.LocalRoute(t, lab.Loopback(lab.FreePort(t)))
+	var opened atomic.Int32
+	target := lab.StartTarget(t, func(c *net.TCPConn) { opened.Add(1); lab.Echo(c) })
+	good, bad := lab.LocalRoute(t, target.Address()), lab.LocalRoute(t, lab.Loopback(lab.FreePort(t)))
 	words := append([]string{"check", lab.Alias, "-F", l.Account.Path("config")}, good.Flags...)
 	l.Account.Expect(0, `(?m)^ok    target +[0-9.]+ ms  the server reaches `+targetOf(good)+`$`, words...)
+	if n := opened.Load(); n != 1 {
+		t.Errorf("%d connections to the target, want one", n)
+	}
 	words = append(words, bad.Flags...)
 	text := l.Account.Expect(1, `(?m)^FAIL  target +[0-9.]+ ms  the server cannot reach `+targetOf(bad)+`: .*refused\n +hint: .*`, words...)
 	if n := strings.Count(text, "ok    target"); n != 1 {
 		t.Errorf("%d good targets, want one:\n%s", n, text)
+	}
+	if n := strings.Count(text, "cannot reach"); n != 1 {
+		t.Errorf("what is wrong is said %d times, want once:\n%s", n, text)
+	}
+	if n := opened.Load(); n != 2 {
+		t.Errorf("%d connections to the target by two checks", n)
 	}
 }
 
