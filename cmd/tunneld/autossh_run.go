@@ -45,6 +45,7 @@ type autosshRun struct {
 	loop    *front.Loop // nil: monitoring is off
 	work    *front.Work // nil: forwards alone
 	starts  front.Starts
+	reached front.Reached
 	tasks   sync.WaitGroup // the watch over each connection
 	asked   signals.Stop   // used by the goroutine that gets the signals
 	saidEnd sync.Once      // that a signal ends us
@@ -139,6 +140,7 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 	cfg := monitor.Config{Decide: a.decide, Log: slog.New(a.log.NewHandler(true))}
 	r.keep(cfg, countedTunnel{monitor.Adapt(r.tunnel), a}, func() { notify(p.changed) })
 	r.tunnel.BePatient()
+	r.dialer.Trace = a.reached.Note
 	if a.secrets != nil {
 		r.dialer.Credentials = a.secrets
 	}

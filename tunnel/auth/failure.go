@@ -33,7 +33,7 @@ func (a *Attempt) Failure(err error) error {
 		err = inner // the words say less than ours
 	}
 	result := &fault.Error{Phase: fault.PhaseAuth, Where: where}
-	number, text, disconnected := disconnectReason(err)
+	bye := Disconnected(err)
 	switch {
 	case a.ctx.Err() != nil:
 		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
@@ -41,16 +41,16 @@ func (a *Attempt) Failure(err error) error {
 		result.Err = a.refused(fmt.Errorf("%w %s", errRefused, a.story()))
 		result.Permanent = a.agentFault() == nil
 		result.Hint = a.hint()
-	case disconnected && number == disconnectProtocolError && a.refusals() > 0:
-		result.Err = a.refused(fmt.Errorf("%w %s: %s", errRefused, a.story(), text))
+	case bye != nil && bye.Reason == disconnectProtocolError && a.refusals() > 0:
+		result.Err = a.refused(fmt.Errorf("%w %s: %w", errRefused, a.story(), bye))
 		result.Permanent = true
 		result.Hint = a.tooManyHint()
-	case disconnected && (number == disconnectNoMoreMethods || number == disconnectIllegalUserName):
-		result.Err = a.refused(fmt.Errorf("%w %s: %s", errRefused, a.story(), text))
+	case bye != nil && (bye.Reason == disconnectNoMoreMethods || bye.Reason == disconnectIllegalUserName):
+		result.Err = a.refused(fmt.Errorf("%w %s: %w", errRefused, a.story(), bye))
 		result.Permanent = true
 		result.Hint = a.hint()
-	case disconnected:
-		result.Err = fmt.Errorf("server hung up during authentication: %s", text)
+	case bye != nil:
+		result.Err = fmt.Errorf("server hung up during authentication: %w", bye)
 	case errors.Is(err, ErrConnectionLost):
 		result.Err = fmt.Errorf("%w during authentication", err)
 	case errors.Is(err, errBroken):
@@ -77,9 +77,21 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 
 func (a *Attempt) refused(err error) error { return &RefusedError{a.allowed, err} }
 
-// disconnectReason reads the reason out of an error that stands for SSH_MSG_DISCONNECT. Its type is not exported
+// DisconnectError is a server's goodbye, SSH_MSG_DISCONNECT (RFC 4253 §11.1).
+type DisconnectError struct {
+	Reason int
+	Text   foreign.Text // the server's
+}
+
+// Error returns the server's text.
+func (e *DisconnectError) Error() string { return e.Text.String() }
+
+// Disconnected returns the goodbye that err stands for; nil: it stands for none. The type of the SSH library's error is not exported
 // (messages.go; golang/go#39259), so this is decided by text, as only saysNo is besides.
-func disconnectReason(err error) (number int, text string, ok bool) {
+func Disconnected(err error) *DisconnectError {
+	if said := new(DisconnectError); errors.As(err, &said) {
+		return said
+	}
 	for inner := err; inner != nil; inner = errors.Unwrap(inner) {
 		rest, found := strings.CutPrefix(inner.Error(), "ssh: disconnect, reason ")
 		if !found {
@@ -88,14 +100,15 @@ func disconnectReason(err error) (number int, text string, ok bool) {
 		digits, quoted, _ := strings.Cut(rest, ": ")
 		number, err := strconv.Atoi(digits)
 		if err != nil {
-			return 0, "", false
+			return nil
 		}
-		if text, err = strconv.Unquote(quoted); err != nil {
+		text, err := strconv.Unquote(quoted)
+		if err != nil {
 			text = quoted
 		}
-		return number, foreign.Line(text).String(), true
+		return &DisconnectError{number, foreign.Line(text)}
 	}
-	return 0, "", false
+	return nil
 }
 
 // refusals counts the tries that the server has refused.

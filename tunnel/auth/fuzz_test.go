@@ -68,8 +68,8 @@ func FuzzLoginWords(f *testing.F) {
 			sshtest.Plain(t, err)
 			sshtest.PlainText(t, fault.HintOf(err))
 		}
-		if number, _, ok := disconnectReason(said); !ok || uint32(number) != reason {
-			t.Errorf("reason %d was read as %d, %v", reason, number, ok)
+		if bye := Disconnected(said); bye == nil || uint32(bye.Reason) != reason {
+			t.Errorf("reason %d was read as %+v", reason, bye)
 		}
 		for line := range strings.Lines(log.String()) {
 			sshtest.PlainText(t, strings.TrimSuffix(line, "\n"))

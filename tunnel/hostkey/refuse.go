@@ -22,6 +22,19 @@ type revokedError struct{ text string }
 
 func (e *revokedError) Error() string { return e.text }
 
+// RefusedError is a key other than the one that is known, or one where none is.
+type RefusedError struct {
+	Host  string // as known_hosts names it
+	Type  string // of the server's key, as ssh prints it: ED25519
+	Known string // FILE:LINE of another one of the host's; empty: there is none
+	Err   error
+}
+
+func (e *RefusedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is said of it.
+func (e *RefusedError) Unwrap() error { return e.Err }
+
 // describeKey returns the type and the fingerprint, as ssh-keygen -l prints them, of the key without its certificate.
 func describeKey(key ssh.PublicKey) string {
 	return sshkey.Plain(key).Type() + " " + fingerprintOf(key)
@@ -48,8 +61,8 @@ func (h *Keys) refuseRevoked(c *shownKey, known *knownHost) error {
 }
 
 func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
-	err := fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
-		c.host, describeKey(c.key), known.source(), describeKey(known.key))
+	err := &RefusedError{c.host, sshkey.TypeOf(c.key), known.source(), fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
+		c.host, describeKey(c.key), known.source(), describeKey(known.key))}
 	return h.refuse(err, "someone may be intercepting the connection; if the key was changed on purpose: "+h.removal(c.host, known))
 }
 
@@ -93,7 +106,7 @@ func (h *Keys) refuseCertificate(c *shownKey, why error) error {
 }
 
 func (h *Keys) refuseUnknown(c *shownKey) error {
-	err := fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))
+	err := &RefusedError{c.host, sshkey.TypeOf(c.key), "", fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))}
 	for i := range h.files {
 		if f := &h.files[i]; errors.Is(f.err, fs.ErrPermission) {
 			if text, mend := h.options.Account.Forbidden(f.path); text != "" {

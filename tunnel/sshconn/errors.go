@@ -120,6 +120,14 @@ func lost(cause error) error {
 	return cause
 }
 
+// ErrUnidentified is wrapped by the error of a connection that ended before the server had said that it speaks SSH.
+var ErrUnidentified = errors.New("the server has not identified itself")
+
+// unidentified adds ErrUnidentified to an error, whose text stays as it is.
+type unidentified struct{ error }
+
+func (e unidentified) Unwrap() []error { return []error{e.error, ErrUnidentified} }
+
 // busyHint says what may be behind a connection that ends before anything was agreed upon.
 const busyHint = "the server may be too busy or may refuse this address: see MaxStartups and PerSourcePenalties in sshd_config(5), and its log"
 

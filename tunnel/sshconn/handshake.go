@@ -138,10 +138,15 @@ func (h *handshake) doing() string {
 	return "key exchange"
 }
 
-// orNotSSH returns err, or an error that shows the server's first words where these are not SSH's.
+// orNotSSH returns err, or an error that shows the server's first words where these are not SSH's. It wraps ErrUnidentified where the
+// server has not said that it speaks SSH.
 func (h *handshake) orNotSSH(err error) error {
 	words := h.link.Wire.firstWords()
-	if h.trusted || len(words) == 0 || speaksSSH(words) {
+	if h.trusted || speaksSSH(words) {
+		return err
+	}
+	err = unidentified{err}
+	if len(words) == 0 {
 		return err
 	}
 	e := &fault.Error{

@@ -111,7 +111,7 @@ func jumpError(ctx context.Context, o *config.Options, via *Conn, err error) err
 	e := &fault.Error{Phase: fault.PhaseDial, Where: o.Peer(), Err: fmt.Errorf("through jump host %s: %w", via.Info.name(), err)}
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
-		e.Err = fmt.Errorf("jump host %s cannot connect to it: %s", via.Info.name(), foreign.Line(refused.Message))
+		e.Err = &fault.PlainError{Text: fmt.Sprintf("jump host %s cannot connect to it: %s", via.Info.name(), foreign.Line(refused.Message)), Err: refused}
 		if refused.Reason == ssh.Prohibited {
 			e.Hint = fmt.Sprintf("%s forbids forwarding: see AllowTcpForwarding and PermitOpen in its sshd_config", via.Info.Host)
 		}
