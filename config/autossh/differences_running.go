@@ -29,6 +29,11 @@ func RunningDifferences() []Difference {
 			"another free port is used for the loop, and a line in the log says which",
 		},
 		{
+			"no loop", "autossh -M 20000 -N host, where the server lets no port listen (AllowTcpForwarding local)",
+			"fails its test and restarts ssh, for ever",
+			"a line in the log says so, and keepalives alone watch the connection",
+		},
+		{
 			"early words", "AUTOSSH_MAXLIFETIME=60 autossh -M 0 -N host",
 			"what it finds before AUTOSSH_LOGFILE is open, such as a lowered poll time, goes to syslog",
 			"everything stands in the log file",
@@ -77,6 +82,16 @@ func RunningDifferences() []Difference {
 			"agent of rscreen", "rscreen host without SSH_AUTH_SOCK",
 			"Debian's rscreen, ruscreen and rtmux start an agent that stays, and ask for the passphrases of all default keys",
 			"no agent: the passphrase of the key that is needed is asked for once",
+		},
+		{
+			"control path", "autossh -M 0 -S path -N host, where another ssh is the ControlMaster at path",
+			"ssh rides on the other's connection, and ends with it",
+			"a connection of its own, which is watched; with -o ControlMaster=auto as well it is the master where there is none",
+		},
+		{
+			"version 1", "autossh -M 0 -1 -N host",
+			"ssh knows version 1 of the protocol no more, and ends at once",
+			"version 2 is used, and a line on standard error says so",
 		},
 		{
 			"local ports", "psql -p 5432 while the connection is down",

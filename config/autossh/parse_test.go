@@ -141,14 +141,23 @@ func TestVersionComesBeforeAllElse(t *testing.T) {
 	}
 }
 
+// What is refused, and what is left out with a warning, says what it was there for and what does that.
 func TestWhatCannotBeDoneSaysWhy(t *testing.T) {
-	for _, line := range []string{"-M 0 -w 0:0 host", "-M 0 -G host", "-M 0 -O check host", "-M 0 -Q cipher"} {
-		if _, refusal := parse(t, line); refusal == nil || refusal.Hint == "" {
-			t.Errorf("%s: %v", line, refusal)
+	for line, want := range map[string][2]string{
+		"-M 0 -w 0:0 host": {"-w: a tun device cannot be opened", "WireGuard"}, "-M 0 -G host": {"-G: prints a configuration", "tunneld config HOST"},
+		"-M 0 -O check host": {"-O: asks a running master", "ssh -O"}, "-M 0 -Q cipher": {"-Q: lists algorithms", "ssh -Q"},
+	} {
+		if _, refusal := parse(t, line); refusal == nil || !strings.HasPrefix(refusal.Text, want[0]) || !strings.Contains(refusal.Hint, want[1]) {
+			t.Errorf("%s: %+v", line, refusal)
 		}
 	}
-	for _, line := range []string{"-M 0 -X host", "-M 0 -Y host", "-M 0 -I lib.so host", "-M 0 -1 host", "AUTOSSH_PATH=/usr/local/bin/wrapper host", "AUTOSSH_NTSERVICE=yes host"} {
-		if c, refusal := parse(t, line); refusal != nil || len(c.Warnings) != 1 || len(c.Flags) != 0 {
+	for line, want := range map[string][2]string{
+		"-M 0 -X host": {"-X: X11 is not forwarded", "ssh -X"}, "-M 0 -Y host": {"-Y: X11 is not forwarded", "ssh -Y"}, "-M 0 -I lib.so host": {"-I: keys on a PKCS#11 token are not used", "ssh-add -s"},
+		"-M 0 -1 host": {"-1: version 1 of the SSH protocol", "version 2 is used"}, "AUTOSSH_PATH=/usr/local/bin/wrapper host": {"AUTOSSH_PATH=/usr/local/bin/wrapper is not run", "TunneldPasswordFile"},
+		"AUTOSSH_NTSERVICE=yes host": {"AUTOSSH_NTSERVICE has no effect", "Cygwin"},
+	} {
+		c, refusal := parse(t, line)
+		if refusal != nil || len(c.Flags) != 0 || len(c.Warnings) != 1 || !strings.HasPrefix(c.Warnings[0], want[0]) || !strings.Contains(c.Warnings[0], want[1]) {
 			t.Errorf("%s: %+v, %v", line, c, refusal)
 		}
 	}

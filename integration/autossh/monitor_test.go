@@ -14,11 +14,11 @@ import (
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
-// abroad prepares a run in a network of its own whose server is on another machine.
-func (s *stage) abroad(t *testing.T, line, whose string) (*lab.Network, *run) {
+// abroad prepares a run in a network of its own whose server, with these lines of sshd_config(5), is on another machine.
+func (s *stage) abroad(t *testing.T, line, whose string, lines ...string) (*lab.Network, *run) {
 	t.Helper()
 	n := lab.NewNetwork(t)
-	server := n.StartSSHD()
+	server := n.StartSSHD(lines...)
 	server.Authorize(s.account.Key)
 	r := s.run(t, scene{line: line}, whose)
 	file := filepath.Join(r.dir, "config")

@@ -31,11 +31,19 @@ var scenes = []scene{
 	{"AUTOSSH_GATETIME=0 -M 0 -N dead", "exits=7 settle USR1 settle", "exit=signals in backoff; starts=signals in backoff; log=signals in backoff"},
 	{"-M 0 -N nowhere", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N nowhere", "end", ""},
 
+	// Somebody answers the telephone and says nothing: an attempt hangs.
+	{"-M 0 -N -o ConnectTimeout=1 mute", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N -o ConnectTimeout=1 mute", "end", ""},
+	{"AUTOSSH_GATETIME=1 -M 0 -N -o ConnectTimeout=3 mute", "starts=2 settle", ""}, {"-M 0 -N mute", "starts=1 settle TERM end", ""}, {"-M 0 -N mute", "starts=1 settle INT end", ""},
+	{"-M 0 -N mute", "starts=1 settle HUP settle", ""}, {"-M 0 -N mute", "starts=1 settle USR1 starts=2 settle", ""}, {"-M 0 mute echo hi", "starts=1 settle TERM end", ""},
+	{"AUTOSSH_MAXLIFETIME=2 AUTOSSH_POLL=1 -M 0 -N mute", "end", ""}, {"-f -M 0 -N mute", "end settle TERM gone", ""},
+	{"AUTOSSH_POLL=2 -M {P} -N mute", "settle settle settle settle settle settle TERM end", "starts=attempts; log=attempts"},
+
 	// The server does not let us in.
 	{"-M 0 -N -o UserKnownHostsFile=/dev/null server", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N -o UserKnownHostsFile=/dev/null server", "end", ""},
 	{"-M 0 -N -o PubkeyAuthentication=no server", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=3 -M 0 -N -o PubkeyAuthentication=no server", "end", ""},
 
 	// Forwards, as people spell them.
+	{"-M 0 -1 -N " + forward + " server", "settle settle settle", "exit=version 1; log=version 1; listens=version 1"},
 	{"-M 0 -N " + forward + " server", "up settle TERM end", ""}, {"-M0 -N " + forward + " server", "up settle INT end", ""},
 	{"-M 0 -NT " + forward + " server", "up settle", ""}, {"-M 0 server -N " + forward, "up settle", ""}, {"-N -M 0 " + forward + " server", "up settle", ""},
 	{"-M 0 -NL {L}:127.0.0.1:{ECHO} server", "up settle", ""}, {"-M 0 -2 -N " + forward + " server", "up settle", ""}, {"-M 0 -4 -C -N " + forward + " server", "up settle", ""},
@@ -77,6 +85,7 @@ var scenes = []scene{
 
 	// Life is short.
 	{"AUTOSSH_MAXLIFETIME=2 -M 0 -N " + forward + " server", "up end", "log=early words"}, {"AUTOSSH_MAXLIFETIME=2 AUTOSSH_POLL=1 -M 0 -N " + forward + " server", "up end", ""},
+	{"AUTOSSH_MAXLIFETIME=2 AUTOSSH_POLL=1 -M 0 server sleep·30", "end", ""},
 
 	// Into the background.
 	{"-f -M 0 -N " + forward + " server", "end up settle TERM gone", ""}, {"-fN -M 0 " + forward + " server", "end up settle", ""}, {"-M 0 -fNL {L}:127.0.0.1:{ECHO} server", "end up settle", ""},
@@ -88,6 +97,8 @@ var scenes = []scene{
 	{"-M 0 server exit 1", "end", ""}, {"-M 0 server exit 2", "end", ""}, {"-M 0 server exit 3", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 server exit 3", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 server exit 2", "end", ""}, {"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 server exit 255", "end", ""},
 	{"AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 server kill·-9·$$", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -t server echo hi", "end", ""},
-	{"AUTOSSH_GATETIME=0 -M 0 -T server cat", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -W 127.0.0.1:{ECHO} server", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -n server cat", "end", ""},
+	{"AUTOSSH_GATETIME=0 -M 0 -T server cat", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -W 127.0.0.1:{ECHO} server", "end", ""},
+	{"AUTOSSH_GATETIME=0 -M 0 -T server cat <hello", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -n server cat <hello", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 -W 127.0.0.1:{ECHO} server <hello", "end", ""},
+	{"AUTOSSH_GATETIME=0 -M 0 -T server <echo·from·a·shell", "end", ""},
 	{"AUTOSSH_GATETIME=0 -M 0 -o RemoteCommand=echo·there server", "end", ""}, {"AUTOSSH_GATETIME=0 -M 0 " + forward + " server sleep 30", "up settle TERM end", ""},
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -98,10 +97,14 @@ func testBackground(t *testing.T, s *stage) {
 	if name := string(readFile(fmt.Sprintf("/proc/%d/comm", r.pid()))); strings.TrimSpace(name) != "autossh" {
 		t.Errorf("ps calls it %q", name)
 	}
-	for _, words := range [][]string{{"pgrep", "-x", "autossh"}, {"ps", "-C", "autossh", "-o", "pid="}, {"pidof", "autossh"}} {
-		out, err := exec.Command(words[0], words[1:]...).Output()
-		if err == nil && !slices.Contains(strings.Fields(string(out)), strconv.Itoa(r.pid())) {
-			t.Errorf("%q finds %q, and not process %d", words, out, r.pid())
+	for _, words := range [][]string{{"pgrep", "-x", "autossh"}, {"ps", "-C", "autossh", "-o", "pid="}, {"pidof", "autossh"}, {"killall", "-v", "-0", "autossh"}} {
+		if _, err := lab.FindProgram(words[0]); err != nil {
+			t.Logf("%s is not installed", words[0])
+			continue
+		}
+		out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
+		if number := regexp.MustCompile(fmt.Sprintf(`\b%d\b`, r.pid())); !number.Match(out) {
+			t.Errorf("%q finds %q, %v, and not process %d", words, out, err, r.pid())
 		}
 	}
 	words := strings.Split(string(readFile(fmt.Sprintf("/proc/%d/cmdline", r.pid()))), "\x00")
@@ -362,8 +365,8 @@ func testHeld(t *testing.T, s *stage) {
 
 func testProd(t *testing.T, s *stage) {
 	for _, signal := range []string{"HUP", "USR1", "USR2"} {
-		r := s.begin(t, "AUTOSSH_GATETIME=0 AUTOSSH_POLL=3600 -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) { r.relay.Shut() })
-		r.do(t, "starts=6") // the next wait is 12 s
+		r := s.begin(t, "AUTOSSH_GATETIME=0 AUTOSSH_POLL=36000 -M 0 -N -L {L}:127.0.0.1:{ECHO} server", func(r *run) { r.relay.Shut() })
+		r.do(t, "starts=6") // the next wait is 120 s
 		lab.Eventually(t, lab.Patience, "it waits", func() bool { return strings.Count(r.log(), "restarting ssh") >= 6 })
 		r.relay.Open()
 		r.do(t, signal+" up")
