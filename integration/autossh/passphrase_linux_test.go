@@ -11,15 +11,15 @@ import (
 
 const question = "Enter passphrase for key '"
 
-// locked prepares -f with a key that needs a passphrase, and with a person who can be asked for it.
-func (s *stage) locked(t *testing.T) *run {
+// locked prepares -f with a key that needs a passphrase, with a person who can be asked for it, and with more options.
+func (s *stage) locked(t *testing.T, more ...string) *run {
 	t.Helper()
 	lab.Need(t, "ssh-keygen")
 	own := *s
 	own.account = lab.NewAccount(t)
 	s.server.Authorize(own.account.Key)
 	own.account.Encrypt()
-	r := own.run(t, scene{line: "-f -M 0 -N -L {L}:127.0.0.1:{ECHO} server"}, "ours")
+	r := own.run(t, scene{line: "-f -M 0 -N " + strings.Join(more, " ") + " -L {L}:127.0.0.1:{ECHO} server"}, "ours")
 	config := filepath.Join(r.dir, "config")
 	lab.WriteFile(t, config, strings.Replace(string(readFile(config)), "  BatchMode yes\n", "", 1))
 	return r
@@ -132,6 +132,61 @@ func testInterrupted(t *testing.T, r *run) {
 		t.Error("exit code 0")
 	}
 	r.leavesNothing(t)
+}
+
+// A job at boot has its passphrase from a file that the configuration names, or from a credential of its systemd unit: of this host,
+// or for any key. The secret is nowhere else afterwards.
+func TestPassphraseFromItsSources(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd")
+	s := newStage(t)
+	for name, c := range map[string]struct{ option, file string }{
+		"TunneldPassphraseFile": {"-o TunneldPassphraseFile={DIR}/secret", "secret"}, "a credential of the host": {"", "passphrase.server"}, "a credential": {"", "passphrase"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := s.locked(t, c.option)
+			lab.WriteFile(t, filepath.Join(r.dir, c.file), lab.Secret+"\n")
+			if c.option == "" {
+				r.environ = append(r.environ, "CREDENTIALS_DIRECTORY="+r.dir)
+			}
+			lab.Check(t, r.start())
+			t.Cleanup(r.clean)
+			r.exits(t, 0)
+			r.do(t, "up cut again")
+			seen := []string{r.log(), r.file("err"), r.file("out")}
+			for _, name := range []string{"cmdline", "environ"} {
+				seen = append(seen, string(readFile(filepath.Join("/proc", strings.TrimSpace(r.file("pid")), name))))
+			}
+			for _, text := range seen {
+				if strings.Contains(text, lab.Secret) {
+					t.Errorf("the passphrase is in %q", text)
+				}
+			}
+		})
+	}
+}
+
+// The key of a jump host is unlocked before -f leaves the terminal as well, and once for all connections.
+func TestPassphraseOfAJumpHost(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "sshd")
+	s := newStage(t)
+	r := s.locked(t, "-o ProxyJump=jump", "-i "+s.account.Path("id_ed25519"))
+	config := filepath.Join(r.dir, "config")
+	text := string(readFile(config))
+	target := strings.Replace(text, "Host server sshproxy", "Host jump", 1)
+	server, _, _ := strings.Cut(text, "  IdentityFile")
+	lab.WriteFile(t, config, strings.Replace(target, "Host dead", server+"  UserKnownHostsFile "+filepath.Join(r.dir, "known_hosts")+"\n  GlobalKnownHostsFile /dev/null\nHost dead", 1))
+	m := r.onTerminal(t)
+	answer(t, m, lab.Secret)
+	if code := m.End(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	r.do(t, "up cut again")
+	if shown := m.Shown(); strings.Count(shown, question) != 1 || strings.Contains(shown+r.log(), lab.Secret) {
+		t.Errorf("the screen shows %q", shown)
+	}
 }
 
 // At boot nobody is there: -f asks nobody and waits for nobody, and the log says what is missing.

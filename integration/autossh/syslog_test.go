@@ -96,23 +96,21 @@ func (h *logHost) settle() {
 // entry is a line of busybox's syslogd: time, host, facility and priority, ident and process, text.
 var entry = regexp.MustCompile(`(?m)^... .. ..:..:.. \S+ (\S+) (\S+)\[(\d+)\]: (.*)$`)
 
-// say are the messages of a process, each with its facility and priority, and without its own number and the times.
+// say are the messages of a process, each with its facility and priority.
 func (h *logHost) say(pid int) (list []string) {
-	number := regexp.MustCompile(`\d+`)
 	for _, m := range entry.FindAllStringSubmatch(h.messages(), -1) {
 		if m[2] == "autossh" && m[3] == fmt.Sprint(pid) {
-			text := m[4]
-			if !strings.Contains(text, "status") && !strings.Contains(text, "count") {
-				text = number.ReplaceAllString(text, "N")
-			}
-			list = append(list, m[1]+" "+text)
+			list = append(list, m[1]+" "+own.ReplaceAllString(m[4], "${1}N"))
 		}
 	}
 	return list
 }
 
+// own are the numbers that differ from run to run: those of processes, and ports. Seconds, counts and statuses do not.
+var own = regexp.MustCompile(`(child pid is |on child |child of |127\.0\.0\.1:|port |ssh\[)\d+`)
+
 // ofChildren are messages of an autossh that has a child and one alarm for all, and that tests a child which is not ready yet.
-var ofChildren = regexp.MustCompile(`^user\.(debug (expired child|clear alarm|set alarm)|info [N.]+:N: Connection refused)`)
+var ofChildren = regexp.MustCompile(`^user\.(debug (expired child|clear alarm|set alarm)|info [0-9.]+:N: Connection refused)`)
 
 // sixTimes waits until syslog has it that ssh has ended six times.
 const sixTimes = "six times"
@@ -124,9 +122,9 @@ func TestSyslogHasTheSameLines(t *testing.T) {
 	s, h := newStage(t), newLogHost(t)
 	h.start()
 	for _, c := range []struct{ line, do, want string }{
-		{"AUTOSSH_LOGLEVEL=7 AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=7 AUTOSSH_POLL=1000 -M 0 -N dead", "end", "user.debug sleeping for grace time N secs"},
+		{"AUTOSSH_LOGLEVEL=7 AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=7 AUTOSSH_POLL=1000 -M 0 -N dead", "end", "user.debug sleeping for grace time 3 secs"},
 		{"-M 0 -N dead", "end", "user.err ssh exited prematurely with status 255; autossh exiting"},
-		{"-M 0 -N " + forward + " server", "up USR1 settle again TERM end", "user.info received signal to exit (N)"},
+		{"-M 0 -N " + forward + " server", "up USR1 settle again TERM end", "user.info received signal to exit (15)"},
 		{"AUTOSSH_POLL=20 AUTOSSH_MAXSTART=2 AUTOSSH_FIRST_POLL=6 -M {P}:{DEAD} -N " + forward + " server", "up end", "user.info port down, restarting ssh"},
 		{"AUTOSSH_GATETIME=0 -M 0 -N dead", sixTimes + " TERM end", "user.info ssh exited with error status 255; restarting ssh"},
 	} {
@@ -152,6 +150,57 @@ func TestSyslogHasTheSameLines(t *testing.T) {
 				if !slices.Contains(said["ours"], text) && !ofChildren.MatchString(text) {
 					t.Errorf("autossh says %q, and we do not:\n%s", text, strings.Join(said["ours"], "\n"))
 				}
+			}
+		})
+	}
+}
+
+// AUTOSSH_DEBUG copies to standard error what goes to syslog, and nothing else does while there is a syslog daemon; a log file gets it
+// all alone.
+func TestDebugCopiesTheLog(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "ssh", "autossh")
+	s, h := newStage(t), newLogHost(t)
+	h.start()
+	for name, c := range map[string]struct {
+		line   string
+		copied bool
+	}{
+		"AUTOSSH_DEBUG": {"AUTOSSH_DEBUG=1", true}, "AUTOSSH_DEBUG without a value": {"AUTOSSH_DEBUG= AUTOSSH_LOGLEVEL=3", true}, "a level alone": {"AUTOSSH_LOGLEVEL=7", false},
+		"a file": {"AUTOSSH_DEBUG=1 AUTOSSH_LOGFILE={DIR}/log", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			copies := map[string][]string{}
+			for _, whose := range []string{"theirs", "ours"} {
+				r := h.run(s, c.line+" AUTOSSH_GATETIME=0 AUTOSSH_MAXSTART=2 -M 0 -N dead", whose)
+				if name == "a file" {
+					r.environ = append(r.environ, "AUTOSSH_LOGFILE="+filepath.Join(r.dir, "log"))
+				}
+				lab.Check(t, r.start())
+				t.Cleanup(r.clean)
+				r.exits(t, 0)
+				h.settle()
+				head := fmt.Sprintf("autossh[%d]: ", r.cmd.Process.Pid)
+				for line := range strings.Lines(r.file("err")) {
+					if text, ok := strings.CutPrefix(line, head); ok {
+						copies[whose] = append(copies[whose], own.ReplaceAllString(strings.TrimRight(text, "\n"), "${1}N"))
+					}
+				}
+				for _, text := range h.say(r.cmd.Process.Pid) {
+					_, text, _ = strings.Cut(text, " ")
+					if c.copied && !slices.Contains(copies[whose], text) && !strings.Contains(text, "Connection refused") {
+						t.Errorf("%s: %q went to syslog alone", whose, text)
+					}
+				}
+			}
+			for _, text := range copies["theirs"] {
+				if !slices.Contains(copies["ours"], text) && !ofChildren.MatchString("user.debug "+text) {
+					t.Errorf("autossh copies %q, and we do not: %q", text, copies["ours"])
+				}
+			}
+			if got := len(copies["ours"]) > 0; got != c.copied || len(copies["theirs"]) > 0 != c.copied {
+				t.Errorf("copied: %v, by autossh %v", got, len(copies["theirs"]) > 0)
 			}
 		})
 	}
