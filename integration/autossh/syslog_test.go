@@ -279,3 +279,37 @@ func TestSyslogOverAStream(t *testing.T) {
 		t.Errorf("autossh sends %q,\n      we send %q", said[0], said[1])
 	}
 }
+
+// -y of `up` sends to the daemon what stands on standard error else, why it ended among it.
+func TestUpWritesToSyslog(t *testing.T) {
+	t.Parallel()
+	h, l := newLogHost(t), lab.New(t)
+	h.start()
+	up := func(more ...string) *lab.Child {
+		words := append(slices.Clone(h.inside), l.Account.Binary(), "up", "-y", lab.Alias, "-F", l.Account.Path("config"), "-D", lab.Loopback(lab.FreePort(t)))
+		return l.Account.Run(lab.Tunneld, append(words, more...))
+	}
+	says := func(c *lab.Child, priority, text string) {
+		t.Helper()
+		pattern := regexp.MustCompile(fmt.Sprintf(`(?m) %s tunneld\[%d\]: .*%s`, regexp.QuoteMeta(priority), c.Pid(), text))
+		if !lab.Within(lab.Patience, func() bool { return pattern.MatchString(h.messages()) }) {
+			t.Errorf("syslog has no %s", pattern)
+		}
+	}
+	c := up()
+	says(c, "user.info", "msg=connected ")
+	c.Signal(syscall.SIGTERM)
+	if code := c.WaitExit(t, lab.Patience); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	says(c, "user.info", "msg=stopping ")
+	refused := up("-o", "UserKnownHostsFile=/dev/null")
+	if code := refused.WaitExit(t, lab.Patience); code != 3 {
+		t.Errorf("exit code %d, want 3", code)
+	}
+	says(refused, "user.err", "host key")
+	says(refused, "user.err", "hint: ")
+	if said := c.Text() + refused.Text(); said != "" {
+		t.Errorf("standard error has %q", said)
+	}
+}

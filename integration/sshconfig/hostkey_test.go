@@ -122,4 +122,13 @@ func TestHostKeysAreLearned(t *testing.T) {
 		text, _ := os.ReadFile(l.Account.Path("known_hosts"))
 		return strings.Contains(string(text), fmt.Sprintf("[127.0.0.1]:%d %s", l.Relay.Port, want))
 	})
+	fingerprint := ssh.FingerprintSHA256(l.Server.HostKey)
+	p.WaitLine(t, 0, lab.Patience, "what was learned", func(line lab.Line) bool {
+		return line.Field("msg") == "learned another host key of the server" && strings.Contains(line.Field("new"), fingerprint)
+	})
+	l.Account.Expect(0, "reconnected", "reconnect", lab.Alias) // to a server that has no news
+	l.Account.Expect(0, "reconnected", "reconnect", lab.Alias)
+	if told := p.Matching(func(line lab.Line) bool { return strings.HasPrefix(line.Field("msg"), "learned ") }); len(told) != 1 {
+		t.Errorf("told %d times, want once", len(told))
+	}
 }
