@@ -83,7 +83,7 @@ func newScreenHost(t *testing.T, sockets string) *stage {
 	lab.WriteFile(t, filepath.Join(home, ".screenrc"), "startup_message off\n")
 	lab.WriteFile(t, filepath.Join(home, ".shrc"), "PS1='ready>'\n")
 	variables := []string{"HOME=" + home, "TMUX_TMPDIR=" + sockets, "SCREENDIR=" + sockets, "SHELL=/bin/sh", "ENV=" + filepath.Join(home, ".shrc")}
-	s := &stage{server: lab.StartSSHD(t, "SetEnv "+strings.Join(variables, " ")), account: lab.NewAccount(t), dead: lab.FreePort(t)}
+	s := &stage{server: lab.StartSSHD(t, "SetEnv "+strings.Join(variables, " ")), account: lab.NewAccount(t), dead: lab.FreePort(t), mute: lab.FreePort(t)}
 	s.server.Authorize(s.account.Key)
 	s.program = filepath.Join(t.TempDir(), "autossh")
 	lab.Check(t, os.Symlink(s.account.Binary(), s.program))
