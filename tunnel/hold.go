@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tunneld/tunneld/tunnel/gone"
 	"github.com/tunneld/tunneld/tunnel/limit"
 )
 
@@ -43,7 +44,7 @@ func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits 
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	defer watchGone(who.conn, func() { giveUp(errClientGone) })()
+	defer gone.Watch(who.conn, func() { giveUp(errClientGone) })()
 	select {
 	case taken := <-mine.taken:
 		if taken == nil {

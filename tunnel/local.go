@@ -14,6 +14,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/gone"
 	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
@@ -184,7 +185,7 @@ const goneGrace = 3 * time.Second
 func (f *localForward) ask(ctx context.Context, p *place, conn net.Conn, target config.Endpoint, kind string, payload []byte) (*channel, error) {
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
-	defer watchGone(conn, func() {
+	defer gone.Watch(conn, func() {
 		left := time.AfterFunc(goneGrace, func() { giveUp(errClientGone) })
 		context.AfterFunc(ctx, func() { left.Stop() })
 	})()

@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package tunnel
+package gone
 
 import (
 	"errors"

@@ -1,4 +1,5 @@
-package tunnel
+// Package gone notices that the program at the other end of a connection has left, while nothing is read from it.
+package gone
 
 import (
 	"net"
@@ -6,9 +7,9 @@ import (
 	"time"
 )
 
-// watchGone calls gone once if the peer of conn leaves before stop is called. Nothing is read. stop must be called, and
+// Watch calls left once if the peer of conn leaves before stop is called. Nothing is read. stop must be called, and
 // conn must not be read before it has returned.
-func watchGone(conn net.Conn, gone func()) (stop func()) {
+func Watch(conn net.Conn, left func()) (stop func()) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return func() {}
@@ -21,7 +22,7 @@ func watchGone(conn net.Conn, gone func()) (stop func()) {
 	go func() {
 		defer close(ended)
 		if raw.Read(func(fd uintptr) bool { return peerGone(int(fd)) }) == nil {
-			gone()
+			left()
 		}
 	}()
 	return func() {
