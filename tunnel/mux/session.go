@@ -63,6 +63,9 @@ func (c *client) start(id uint32, files int, run func([]*os.File)) bool {
 		c.fail(id, errNoFile.Error())
 		return false
 	}
+	for _, f := range passed {
+		leaveTerminal(f)
+	}
 	c.running.Go(func() {
 		defer release()
 		defer c.conn.Close() // the client ends at this: all that it is to see has been written
@@ -95,7 +98,6 @@ func readSession(rest fields) (r interactive.Request, wantsX11, ok bool) {
 
 // runSession runs it to its end, which it tells the client.
 func (c *client) runSession(ctx context.Context, id uint32, r interactive.Request, wantsX11 bool, files []*os.File) {
-	leaveTerminal(files[0])
 	opened := atomic.Bool{}
 	r.Refused = func() {
 		tell(files[2], "PTY allocation request failed\r\n")
