@@ -7,33 +7,45 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Terminal is the one that controls the process. It is used by one goroutine.
+// Terminal is the one that controlled the process when it began. It is used by one goroutine. The process may let go of it later,
+// for a client of its ControlPath that reads it; the shell there tells it of the end all the same.
 type Terminal struct {
-	watched bool      // there is one, and nohup(1) has not told the process to outlive it
-	gone    time.Time // when it was first seen to be gone; zero: it is there, as far as is known
+	tty  *os.File  // nil: there is none, or nohup(1) has told the process to outlive it
+	gone time.Time // when it was first seen to be gone; zero: it is there, as far as is known
 }
 
 // Watch must be called before anybody catches SIGHUP: then it can be told whether it is ignored, as by nohup(1). A process
 // that has left its terminal, or never had one, such as after -f or under systemd, watches none.
 func Watch() *Terminal {
-	return &Terminal{watched: !signal.Ignored(syscall.SIGHUP) && hasTerminal()}
+	if signal.Ignored(syscall.SIGHUP) {
+		return &Terminal{}
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return &Terminal{}
+	}
+	return &Terminal{tty: tty}
 }
 
-// hasTerminal reports whether a terminal controls this process. It does not any more once it is closed, or once the shell on it
-// has ended (tty_ioctl(4), TIOCNOTTY).
-func hasTerminal() bool {
-	fd, err := syscall.Open("/dev/tty", syscall.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+// hasEnded reports whether the terminal is closed, or the shell on it has ended: all that had it open are hung up on then
+// (vhangup(2)).
+func (t *Terminal) hasEnded() bool {
+	raw, err := t.tty.SyscallConn()
 	if err != nil {
-		return false
+		return true
 	}
-	return syscall.Close(fd) == nil
+	var hungUp error
+	err = raw.Control(func(fd uintptr) { _, hungUp = unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ) })
+	return err != nil || hungUp != nil
 }
 
 // Look notices that the terminal is gone. It is to be called every few seconds.
 func (t *Terminal) Look(now time.Time) {
-	if t.watched && t.gone.IsZero() && !hasTerminal() {
+	if t.tty != nil && t.gone.IsZero() && t.hasEnded() {
 		t.gone = now
 	}
 }
@@ -49,7 +61,12 @@ func (t *Terminal) HungUp(now time.Time) bool {
 }
 
 // Left notes that the process has left its terminal by itself (-f): nothing that happens to that is its business any more.
-func (t *Terminal) Left() { *t = Terminal{} }
+func (t *Terminal) Left() {
+	if t.tty != nil {
+		t.tty.Close()
+	}
+	*t = Terminal{}
+}
 
 // NotifyContext is signal.NotifyContext, of which the end of the terminal is an end as well. t may be nil: then it is not.
 func (t *Terminal) NotifyContext(ctx context.Context, signals ...os.Signal) (context.Context, context.CancelFunc) {

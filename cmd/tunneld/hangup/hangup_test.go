@@ -1,6 +1,7 @@
 package hangup
 
 import (
+	"os"
 	"testing"
 	"time"
 )
@@ -17,8 +18,15 @@ func TestHangupOfADisownedProcessReloads(t *testing.T) {
 	if (&Terminal{}).HungUp(now) {
 		t.Error("it has no terminal that could have been closed")
 	}
-	left := &Terminal{watched: true, gone: now}
+	tty, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := &Terminal{tty: tty, gone: now}
 	if left.Left(); left.HungUp(now) {
 		t.Error("it has left that terminal")
+	}
+	if tty.Close() == nil {
+		t.Error("it keeps that terminal open")
 	}
 }
