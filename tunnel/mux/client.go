@@ -2,11 +2,14 @@ package mux
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel/gone"
 )
 
 // times are how long a client may take.
@@ -139,6 +142,21 @@ func (c *client) send(m message) error {
 		c.conn.Close()
 	}
 	return err
+}
+
+// errGone ends what a client waited for that has left.
+var errGone = errors.New("the client has left")
+
+// whileHere returns a context that ends when the client leaves, for what keeps its requests from being read. stop must be called
+// before the next is.
+func (c *client) whileHere(ctx context.Context) (here context.Context, stop func()) {
+	c.conn.SetReadDeadline(time.Time{}) // it is us who take our time
+	here, end := context.WithCancelCause(ctx)
+	unwatch := gone.Watch(c.conn, func() { end(errGone) })
+	return here, func() {
+		unwatch()
+		end(nil)
+	}
 }
 
 // begin makes the client one with a session. It is false where it is one already.

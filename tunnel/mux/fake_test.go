@@ -2,6 +2,7 @@ package mux
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -45,15 +46,11 @@ type fakeTunnel struct {
 
 func (f *fakeTunnel) Open(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
 	f.mu.Lock()
-	hold, refusal := f.hold, f.refusal
+	refusal := f.refusal
 	f.opens++
 	f.mu.Unlock()
-	if hold != nil {
-		select {
-		case <-hold:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	if err := f.await(ctx); err != nil {
+		return nil, err
 	}
 	if refusal != nil {
 		return nil, refusal
@@ -80,7 +77,26 @@ func (c *fakeChannel) Lives(context.Context) bool {
 	return err == nil
 }
 
-func (f *fakeTunnel) Forward(_ context.Context, w config.Forward) (int, error) {
+// await waits as long as Open does.
+func (f *fakeTunnel) await(ctx context.Context) error {
+	f.mu.Lock()
+	hold := f.hold
+	f.mu.Unlock()
+	if hold == nil {
+		return nil
+	}
+	select {
+	case <-hold:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (f *fakeTunnel) Forward(ctx context.Context, w config.Forward) (int, error) {
+	if err := f.await(ctx); err != nil {
+		return 0, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.refusal != nil {
@@ -92,7 +108,10 @@ func (f *fakeTunnel) Forward(_ context.Context, w config.Forward) (int, error) {
 	return max(w.Listen.Port, 4711), nil
 }
 
-func (f *fakeTunnel) Cancel(_ context.Context, w config.Forward) error {
+func (f *fakeTunnel) Cancel(ctx context.Context, w config.Forward) error {
+	if err := f.await(ctx); err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if slices.Contains(f.configured, w) {
@@ -370,6 +389,12 @@ func newPipe(t *testing.T) pipe {
 	}
 	t.Cleanup(func() { r.Close(); w.Close() })
 	return pipe{r, w}
+}
+
+// forwardMessage asks for a forward, or for its end.
+func (s *stranger) forwardMessage(request, kind uint32, host string, port uint32, target string, targetPort uint32) message {
+	m := binary.BigEndian.AppendUint32(newMessage(request, s.next, kind).text(host), port)
+	return binary.BigEndian.AppendUint32(message(m).text(target), targetPort)
 }
 
 // sessionMessage asks for a command.

@@ -33,7 +33,9 @@ func (c *client) openForward(ctx context.Context, id uint32, rest fields) bool {
 	if !ok {
 		return wellFormed && c.fail(id, "Invalid forwarding request")
 	}
-	port, err := c.master.tunnel.Forward(ctx, f)
+	here, stop := c.whileHere(ctx)
+	port, err := c.master.tunnel.Forward(here, f)
+	stop()
 	if err != nil {
 		c.master.log.Warn("forward that a client asked for not opened", "err", err)
 		return c.fail(id, forwardFailure(f))
@@ -61,7 +63,10 @@ func (c *client) closeForward(ctx context.Context, id uint32, rest fields) bool 
 	if !ok {
 		return wellFormed && c.fail(id, "Invalid forwarding request")
 	}
-	if err := c.master.tunnel.Cancel(ctx, f); err != nil {
+	here, stop := c.whileHere(ctx)
+	err := c.master.tunnel.Cancel(here, f)
+	stop()
+	if err != nil {
 		return c.fail(id, err.Error())
 	}
 	return c.ok(id)

@@ -76,6 +76,17 @@ func TestClientDiesInEachPhase(t *testing.T) {
 			files(s, 2)
 			return s
 		}},
+		{"a forward is waited for", func(t *testing.T) *stranger {
+			s := greet(t, m)
+			s.say(s.forwardMessage(requestOpenForward, forwardRemote, "", 80, "db", 80))
+			return s
+		}},
+		{"the end of a forward is waited for, and more was asked", func(t *testing.T) *stranger {
+			s := greet(t, m)
+			s.say(s.forwardMessage(requestCloseForward, forwardRemote, "", 80, "db", 80))
+			s.say(s.request(requestAlive))
+			return s
+		}},
 		{"proxy", func(t *testing.T) *stranger {
 			s := greet(t, m)
 			s.say(s.request(requestProxy))
