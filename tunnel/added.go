@@ -29,7 +29,7 @@ var (
 func (t *Tunnel) AddForward(ctx context.Context, f config.Forward) (added bool, err error) {
 	f.Source = config.Source{}
 	all := t.wantedForwards(t.options.Load())
-	if slices.ContainsFunc(all, func(other config.Forward) bool { return equalForward(f, other) }) {
+	if slices.ContainsFunc(all, func(other config.Forward) bool { return EqualForward(f, other) }) {
 		return false, nil
 	}
 	if slices.ContainsFunc(all, func(other config.Forward) bool { return equalListener(f, other) && !asksForAnyPort(f) }) {
@@ -76,7 +76,7 @@ func (t *Tunnel) Inherit(from *Tunnel) {
 
 // Configures reports whether f is one of the forwards of the configuration.
 func (t *Tunnel) Configures(f config.Forward) bool {
-	return slices.ContainsFunc(t.options.Load().Forwards, func(other config.Forward) bool { return equalForward(f, other) })
+	return slices.ContainsFunc(t.options.Load().Forwards, func(other config.Forward) bool { return EqualForward(f, other) })
 }
 
 // AwaitForward waits until a remote forward listens, and returns its port; 0 for a Unix socket. The error is why it does not,
@@ -86,7 +86,7 @@ func (t *Tunnel) AwaitForward(ctx context.Context, f config.Forward) (port int, 
 		return f.Listen.Port, nil
 	}
 	_, remotes := t.forwards()
-	i := slices.IndexFunc(remotes, func(r *remoteForward) bool { return equalForward(f, r.current()) })
+	i := slices.IndexFunc(remotes, func(r *remoteForward) bool { return EqualForward(f, r.current()) })
 	if i < 0 {
 		return 0, ErrNotForwarded
 	}
@@ -106,7 +106,7 @@ func (t *Tunnel) dropAdded(f config.Forward) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before := len(t.added)
-	t.added = slices.DeleteFunc(t.added, func(other config.Forward) bool { return equalForward(f, other) })
+	t.added = slices.DeleteFunc(t.added, func(other config.Forward) bool { return EqualForward(f, other) })
 	return len(t.added) < before
 }
 
@@ -114,7 +114,7 @@ func (t *Tunnel) dropAdded(f config.Forward) bool {
 func (t *Tunnel) isAdded(f config.Forward) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.ContainsFunc(t.added, func(other config.Forward) bool { return equalForward(f, other) })
+	return slices.ContainsFunc(t.added, func(other config.Forward) bool { return EqualForward(f, other) })
 }
 
 // wantedForwards returns the forwards of o, and those that were added and are not among them. A place that o takes is o's.
@@ -128,7 +128,7 @@ func (t *Tunnel) wantedForwards(o *config.Options) []config.Forward {
 func (t *Tunnel) addedBesideLocked(o *config.Options) []config.Forward {
 	return slices.DeleteFunc(slices.Clone(t.added), func(f config.Forward) bool {
 		return slices.ContainsFunc(o.Forwards, func(other config.Forward) bool {
-			return equalForward(f, other) || equalListener(f, other) && !asksForAnyPort(f)
+			return EqualForward(f, other) || equalListener(f, other) && !asksForAnyPort(f)
 		})
 	})
 }
@@ -138,8 +138,8 @@ func asksForAnyPort(f config.Forward) bool {
 	return f.Kind == config.Remote && f.Listen.Port == 0 && !f.Listen.IsUnix()
 }
 
-// equalForward is sameForward, however "every interface" is written.
-func equalForward(a, b config.Forward) bool {
+// EqualForward reports whether a and b are the same forward, however "every interface" is written.
+func EqualForward(a, b config.Forward) bool {
 	return equalListener(a, b) && everyInterface(a.Target) == everyInterface(b.Target)
 }
 

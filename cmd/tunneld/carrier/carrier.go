@@ -26,6 +26,8 @@ type Carrier struct {
 	Supervised bool                              // a service manager would start the process again
 	PutDown    func()                            // begins to stop the tunnel
 	Describe   func(about string) (string, bool) // is Info
+
+	awaited awaited
 }
 
 var (

@@ -64,32 +64,43 @@ func (c *Carrier) Remove(ctx context.Context, f config.Forward) error {
 }
 
 // forward adds a forward and waits until it listens. One at the server is waited for in an outage as long as a client is held;
-// where it is refused, nobody asks for it again. added is false where the tunnel has it already: then it stays as it is.
+// where it is refused, nobody asks for it again, unless somebody else still waits for it. added is false where the tunnel has it
+// already: then it stays as it is.
 func (c *Carrier) forward(ctx context.Context, f config.Forward) (port int, added bool, err error) {
 	lasting := context.WithoutCancel(ctx) // it outlives the client
+	var w *wait
 	err = c.change(ctx, func() (err error) {
-		added, err = c.Tunnel.AddForward(lasting, f)
+		if added, err = c.Tunnel.AddForward(lasting, f); err == nil {
+			w = c.awaited.join(f, added)
+		}
 		return err
 	})
 	if err != nil {
 		return 0, false, err
 	}
-	waiting, cancel := c.awaiting(ctx)
+	waiting, cancel := c.awaiting(ctx, w)
 	defer cancel()
 	port, err = c.Tunnel.AwaitForward(waiting, f)
-	switch {
-	case err == nil && added:
-		c.Log.Info("forward added", "forward", tunnel.Spec(f))
-	case err != nil && added:
-		if failed := c.change(lasting, func() error { return c.Tunnel.RemoveForward(lasting, f) }); failed != nil {
-			c.Log.Debug("forward not taken back", "forward", tunnel.Spec(f), "err", failed)
+	if err == nil {
+		if c.awaited.granted(w) {
+			c.Log.Info("forward added", "forward", tunnel.Spec(f))
 		}
+		return port, added, nil
 	}
-	return port, added, err
+	failed := c.change(lasting, func() error {
+		if !c.awaited.leave(w) {
+			return nil
+		}
+		return c.Tunnel.RemoveForward(lasting, f)
+	})
+	if failed != nil {
+		c.Log.Debug("forward not taken back", "forward", tunnel.Spec(f), "err", failed)
+	}
+	return 0, added, err
 }
 
 // awaiting bounds the wait for a server.
-func (c *Carrier) awaiting(ctx context.Context) (context.Context, context.CancelFunc) {
+func (c *Carrier) awaiting(ctx context.Context, w *wait) (context.Context, context.CancelFunc) {
 	limit, late := forwardTime, errNoAnswer
 	if !c.Monitor.Status().State.Carries() {
 		limit, late = c.Tunnel.HoldTime(), errNobody
@@ -100,6 +111,8 @@ func (c *Carrier) awaiting(ctx context.Context) (context.Context, context.Cancel
 		select {
 		case <-c.Ending:
 			end(errStopping)
+		case <-w.removed:
+			end(tunnel.ErrNotForwarded)
 		case <-ctx.Done():
 		}
 	}()
@@ -108,7 +121,13 @@ func (c *Carrier) awaiting(ctx context.Context) (context.Context, context.Cancel
 
 // remove takes away a forward that forward has added.
 func (c *Carrier) remove(ctx context.Context, f config.Forward) error {
-	err := c.change(ctx, func() error { return c.Tunnel.RemoveForward(context.WithoutCancel(ctx), f) })
+	err := c.change(ctx, func() error {
+		err := c.Tunnel.RemoveForward(context.WithoutCancel(ctx), f)
+		if err == nil {
+			c.awaited.remove(f)
+		}
+		return err
+	})
 	if err == nil {
 		c.Log.Info("forward taken away", "forward", tunnel.Spec(f))
 	}
