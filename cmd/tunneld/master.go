@@ -7,14 +7,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
-	"regexp"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/carrier"
+	"github.com/tunneld/tunneld/cmd/tunneld/stock"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
@@ -28,10 +26,10 @@ type sharing struct {
 	log    *slog.Logger
 	wish   chan config.Master // of one element: what the configuration says now
 
-	clients  clients
-	listened bool   // since the configuration was read last
-	warned   string // the last trouble, which is told once
-	path     string // where it listened last, or tried to
+	stock    stock.SSH // that clients are
+	listened bool      // since the configuration was read last
+	warned   string    // the last trouble, which is told once
+	path     string    // where it listened last, or tried to
 
 	shown atomic.Pointer[monitor.Master] // by the status; nil: there is nothing to show
 }
@@ -92,8 +90,7 @@ func (s *sharing) settle(ctx context.Context, wanted config.Master) {
 		s.show(monitor.MasterListening, "")
 		return
 	}
-	s.path = s.clients.path(ctx, wanted)
-	socket, err := mux.Listen(ctx, s.path, wanted.Mode == config.MasterYes)
+	socket, err := s.listen(ctx, wanted)
 	if err != nil {
 		s.showTrouble(err)
 		s.warn(err)
@@ -103,6 +100,16 @@ func (s *sharing) settle(ctx context.Context, wanted config.Master) {
 	s.listened, s.warned = true, ""
 	s.show(monitor.MasterListening, "")
 	s.log.Info("sharing the connection with ssh", "path", s.path)
+}
+
+// listen makes the socket where clients look for it.
+func (s *sharing) listen(ctx context.Context, wanted config.Master) (*mux.Socket, error) {
+	path, err := s.stock.Path(ctx, wanted)
+	s.path = cmp.Or(path, wanted.JumpPath)
+	if err != nil {
+		return nil, err
+	}
+	return mux.Listen(ctx, s.path, wanted.Mode == config.MasterYes)
 }
 
 func (s *sharing) show(state monitor.MasterState, trouble string) {
@@ -141,57 +148,6 @@ func (s *sharing) warn(err error) {
 		hint = "it is left alone; tunneld listens there when it has gone, or at once with ControlMaster yes (-M)"
 	}
 	s.log.Warn("not sharing the connection with ssh, trying again", "err", err, "hint", hint)
-}
-
-// clients is the ssh that is installed here, as far as it has been asked. The zero value is ready: it has not.
-type clients struct {
-	program string // that was asked; empty: none was
-	changed time.Time
-	older   bool
-}
-
-// path returns the ControlPath as that ssh expands it: %C tells jump hosts apart since OpenSSH 9.6. Without an ssh, it is as
-// the newest does.
-func (c *clients) path(ctx context.Context, m config.Master) string {
-	if m.Path == m.JumpPath || !c.areOlder(ctx) {
-		return m.JumpPath
-	}
-	return m.Path
-}
-
-// areOlder reports whether that ssh is older than 9.6. It is asked once, and again when it has been replaced.
-func (c *clients) areOlder(ctx context.Context) bool {
-	program, err := exec.LookPath("ssh")
-	if err != nil {
-		return false
-	}
-	file, err := os.Stat(program)
-	if err != nil {
-		return false
-	}
-	if program != c.program || !file.ModTime().Equal(c.changed) {
-		*c = clients{program, file.ModTime(), olderSSH(ctx, program)}
-	}
-	return c.older
-}
-
-var versionOfSSH = regexp.MustCompile(`OpenSSH_(\d+)\.(\d+)`)
-
-// versionTime is how long an ssh may take to say its version.
-const versionTime = 5 * time.Second
-
-// olderSSH reports whether the program says that it is older than 9.6.
-func olderSSH(ctx context.Context, program string) bool {
-	ctx, cancel := context.WithTimeout(ctx, versionTime)
-	defer cancel()
-	text, err := exec.CommandContext(ctx, program, "-V").CombinedOutput()
-	found := versionOfSSH.FindSubmatch(text)
-	if err != nil || found == nil {
-		return false
-	}
-	major, _ := strconv.Atoi(string(found[1]))
-	minor, _ := strconv.Atoi(string(found[2]))
-	return major < 9 || major == 9 && minor < 6
 }
 
 // share has the tunnel of r be a ControlMaster until running is done. The function that it returns ends what goes on then

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -13,39 +12,6 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/mux"
 )
-
-// The program is asked once, and again when another has taken its place; never every few seconds.
-func TestVersionOfSSHIsAskedOnce(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("PATH", dir+":/usr/bin:/bin")
-	asked := filepath.Join(dir, "asked")
-	install := func(version string, at time.Time) {
-		t.Helper()
-		program := filepath.Join(dir, "ssh")
-		os.WriteFile(program, fmt.Appendf(nil, "#!/bin/sh\necho x >>%s\necho OpenSSH_%s >&2\n", asked, version), 0o700)
-		if err := os.Chtimes(program, at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	master := config.Master{Path: "old", JumpPath: "new"}
-	var c clients
-	for i, step := range []struct{ version, want string }{{"9.2p1", "old"}, {"9.6p1", "new"}, {"10.0p2", "new"}, {"8.9p1", "old"}} {
-		install(step.version, time.Unix(int64(i), 0))
-		for range 3 {
-			if path := c.path(t.Context(), master); path != step.want {
-				t.Errorf("OpenSSH %s looks at %s, want %s", step.version, path, step.want)
-			}
-		}
-		if text, _ := os.ReadFile(asked); strings.Count(string(text), "x") != i+1 {
-			t.Errorf("asked %d times for %d versions", strings.Count(string(text), "x"), i+1)
-		}
-	}
-	os.Remove(filepath.Join(dir, "ssh"))
-	t.Setenv("PATH", dir)
-	if path := c.path(t.Context(), master); path != "new" {
-		t.Errorf("without an ssh: %s", path)
-	}
-}
 
 // The directory of the ControlPath may go and come back: one warning, and then clients find the socket again.
 func TestControlPathComesBackWithItsDirectory(t *testing.T) {
