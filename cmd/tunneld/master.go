@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -150,14 +149,26 @@ func (s *sharing) warn(err error) {
 	s.log.Warn("not sharing the connection with ssh, trying again", "err", err, "hint", hint)
 }
 
+// unsharedTime is how long the end of a tunnel waits for the file system of its ControlPath.
+const unsharedTime = 3 * time.Second
+
 // share has the tunnel of r be a ControlMaster until running is done. The function that it returns ends what goes on then
-// and waits for it.
+// and waits for it, but not for a file system that does not answer.
 func (p *process) share(running context.Context, r *runner) (end func()) {
 	r.sharing.adopt(r.plan.options.Master)
-	var listening sync.WaitGroup
-	listening.Go(func() { r.sharing.run(running) })
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		r.sharing.run(running)
+	}()
 	return func() {
-		listening.Wait()
+		late := time.NewTimer(unsharedTime)
+		defer late.Stop()
+		select {
+		case <-ended:
+		case <-late.C:
+			r.log.Warn("not waiting for the ControlPath any more", "hint", "the file system that it is on does not answer")
+		}
 		r.sharing.master.Close()
 	}
 }

@@ -33,29 +33,25 @@ func New(t Tunnel, log *slog.Logger) *Master {
 
 // Serve accepts clients on s from now on, in place of the socket of before. s is the master's from here on.
 func (m *Master) Serve(s *Socket) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		s.Close()
-		return
-	}
-	m.stopLocked()
-	m.socket = s
-	m.running.Go(func() { m.accept(s) })
+	m.swap(s).Close()
 }
 
 // StopListening gives up the socket. Sessions go on. It may be called more than once.
-func (m *Master) StopListening() {
+func (m *Master) StopListening() { m.swap(nil).Close() }
+
+// swap puts s in the place of the socket of before, and returns which one is to be closed: without the lock, since the file
+// system that it is on may not answer.
+func (m *Master) swap(s *Socket) (unwanted *Socket) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.stopLocked()
-}
-
-func (m *Master) stopLocked() {
-	if m.socket != nil {
-		m.socket.Close()
-		m.socket = nil
+	if s != nil && m.closed {
+		return s
 	}
+	unwanted, m.socket = m.socket, s
+	if s != nil {
+		m.running.Go(func() { m.accept(s) })
+	}
+	return unwanted
 }
 
 // Path returns where it listens; empty: nowhere.
@@ -71,8 +67,9 @@ func (m *Master) Path() string {
 // InPlace reports whether it listens, and clients find its socket.
 func (m *Master) InPlace() bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.socket != nil && m.socket.InPlace()
+	s := m.socket
+	m.mu.Unlock()
+	return s != nil && s.InPlace()
 }
 
 // Clients is how many are connected.
@@ -89,12 +86,12 @@ const closeTime = 3 * time.Second
 func (m *Master) Close() {
 	m.mu.Lock()
 	m.closed = true
-	m.stopLocked()
 	for c, end := range m.clients {
 		end()
 		c.conn.Close()
 	}
 	m.mu.Unlock()
+	m.StopListening()
 	ended := make(chan struct{})
 	go func() {
 		m.running.Wait()

@@ -103,8 +103,9 @@ func removeSame(path string, file os.FileInfo) error {
 // Socket is a master's socket. Closing it removes its file, if that is still ours.
 type Socket struct {
 	*net.UnixListener
-	path string
-	file os.FileInfo
+	path  string
+	file  os.FileInfo
+	lstat func(string) (os.FileInfo, error) // os.Lstat
 }
 
 // Path returns where clients find it.
@@ -112,13 +113,43 @@ func (s *Socket) Path() string { return s.path }
 
 // InPlace reports whether clients still find it at its path.
 func (s *Socket) InPlace() bool {
-	now, err := os.Lstat(s.path)
+	now, err := s.lstat(s.path)
 	return err == nil && os.SameFile(now, s.file)
 }
 
-// Close stops listening and removes the file.
+// removeTime is how long a file system may take to remove the file of a socket, which goes on by itself then.
+const removeTime = 2 * time.Second
+
+// Close removes the file and stops listening, in this order: clients do not find a socket that nobody listens on. It waits for
+// removeTime at most. It does nothing to nil.
 func (s *Socket) Close() error {
-	return errors.Join(removeSame(s.path, s.file), s.UnixListener.Close())
+	if s == nil {
+		return nil
+	}
+	removed := make(chan error, 1)
+	go func() { removed <- s.remove() }()
+	late := time.NewTimer(removeTime)
+	defer late.Stop()
+	var err error
+	select {
+	case err = <-removed:
+	case <-late.C:
+		err = fmt.Errorf("ControlPath %s: %w", s.path, errSlow)
+	}
+	return errors.Join(err, s.UnixListener.Close())
+}
+
+// errSlow is a file system that does not answer.
+var errSlow = errors.New("the file system does not answer")
+
+func (s *Socket) remove() error {
+	if !s.InPlace() {
+		return nil
+	}
+	if err := os.Remove(s.path); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // create makes the socket under another name and links it to its own: at path there is never one that nobody listens on,
@@ -137,7 +168,7 @@ func create(path string) (*Socket, error) {
 	if err = os.Link(draft, path); err == nil {
 		var file os.FileInfo
 		if file, err = os.Lstat(draft); err == nil {
-			return &Socket{l, path, file}, nil
+			return &Socket{l, path, file, os.Lstat}, nil
 		}
 	}
 	l.Close()

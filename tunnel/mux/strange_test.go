@@ -285,6 +285,42 @@ func TestSeveralTakeOverTheSameSocket(t *testing.T) {
 	}
 }
 
+// A file system that does not answer, such as NFS, holds up nobody who does not ask for the file: not clients, the status or the
+// end.
+func TestFileSystemThatHangs(t *testing.T) {
+	m := newMaster(t, newFake(t))
+	path, hangs, called := m.Path(), make(chan struct{}), make(chan struct{}, 2)
+	m.socket.lstat = func(string) (os.FileInfo, error) {
+		called <- struct{}{}
+		<-hangs
+		return nil, os.ErrNotExist
+	}
+	looked := make(chan bool)
+	go func() { looked <- m.InPlace() }()
+	<-called
+	if pid, err := Alive(t.Context(), path); err != nil || pid != os.Getpid() || m.Path() != path {
+		t.Errorf("a client meanwhile: %d, %v", pid, err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		m.Close()
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience):
+		t.Error("it does not end")
+	}
+	if _, err := net.Dial("unix", path); err == nil {
+		t.Error("it listens on")
+	}
+	close(hangs)
+	if <-looked {
+		t.Error("in place")
+	}
+	<-ended
+}
+
 // A ControlPath whose directory has gone is a socket that is not in place, and no error that lasts.
 func TestDirectoryVanishes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cm")
