@@ -195,6 +195,31 @@ func TestFailedLoginIsTheAnswerToAll(t *testing.T) {
 	}
 }
 
+// Where the connections end while a session waits for another, it is held as any client is.
+func TestOutageBeginsWhileASessionWaitsForALogin(t *testing.T) {
+	var c *crowd
+	var crowded *Session
+	c = newCrowd(t, 1, func(context.Context) error {
+		crowded.Close()
+		c.Leave(crowded)
+		return errors.New("connection refused")
+	})
+	crowded = c.pool.sessions()[0]
+	list, _ := c.openAll(1)
+	defer closeChannels(list)
+	opened := make(chan error, 1)
+	go func() {
+		more, failures := c.openAll(1)
+		defer closeChannels(more)
+		opened <- errors.Join(failures...)
+	}()
+	sshtest.Eventually(t, "it is held", func() bool { return len(opened) > 0 || c.Riders().Held == 1 })
+	c.Join(crowdedPeer(t, 1))
+	if err := <-opened; err != nil {
+		t.Errorf("after the outage: %v", err)
+	}
+}
+
 // A login goes on for those who still wait, and ends with the last of them.
 func TestLoginEndsWithWhoWaits(t *testing.T) {
 	c := newCrowd(t, 1, func(ctx context.Context) error {

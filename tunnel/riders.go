@@ -86,21 +86,29 @@ func (t *Tunnel) openFor(ctx context.Context, kind string, payload []byte) (inte
 		if err != nil {
 			return nil, err
 		}
-		if kind == sessionKind && !p.sit() {
-			p.leave()
-			return t.openElsewhere(ctx, &ssh.OpenChannelError{Reason: ssh.ResourceShortage, Message: errCrowded.Error()})
-		}
-		ch, err := p.openKind(ctx, kind, payload)
-		var refused *ssh.OpenChannelError
+		ch, err := t.openAt(ctx, p, kind, payload)
 		switch {
 		case errors.Is(err, errSessionDown):
 			t.pool.leave(p.session)
-			continue
-		case p.crowded && errors.As(err, &refused):
-			return t.openElsewhere(ctx, refused)
-		}
-		return ch, err
+		case !p.crowded || !isRefusal(err) || p.session.lives(ctx):
+			return ch, err
+		} // there may be no room because an outage has begun, in which a client is held
 	}
+}
+
+// openAt opens a channel at p, or elsewhere where it is a session that has no room there.
+func (t *Tunnel) openAt(ctx context.Context, p *place, kind string, payload []byte) (interactive.Channel, error) {
+	if kind == sessionKind && !p.sit() {
+		p.crowded = true
+		p.leave()
+		return t.openElsewhere(ctx, &ssh.OpenChannelError{Reason: ssh.ResourceShortage, Message: errCrowded.Error()})
+	}
+	ch, err := p.openKind(ctx, kind, payload)
+	var refused *ssh.OpenChannelError
+	if p.crowded && errors.As(err, &refused) {
+		return t.openElsewhere(ctx, refused)
+	}
+	return ch, err
 }
 
 // Admit takes places of the process's limits for so many descriptors of a program that rides on the tunnel, until release is
