@@ -95,11 +95,13 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 }
 
 // passRequests hands the server's requests to the owner, and answers them itself once that has left: the library stops the
-// whole connection while one waits.
+// whole connection while one waits. A session has its seat until the server has closed the channel: sshd counts it, and does not
+// close the channel, while the command goes on, whoever has left.
 func (c *sessionChannel) passRequests(requests <-chan *ssh.Request) {
 	defer c.place.leave()
 	defer close(c.ended)
 	defer close(c.requests)
+	defer c.place.rise() // before the owner hears of the end, and asks for the next
 	for r := range requests {
 		if r.Type == "exit-status" {
 			c.exited.Store(true)
@@ -126,7 +128,6 @@ func (c *sessionChannel) SendRequest(name string, wantReply bool, payload []byte
 func (c *sessionChannel) Close() error {
 	c.leaving.Do(func() {
 		close(c.left)
-		c.place.rise()
 		c.session.run(func() { discard(&c.stderr) })
 	})
 	return c.channel.Close()

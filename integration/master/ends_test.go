@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -168,6 +169,27 @@ func TestReplacementUnderSessionsOnFurtherConnections(t *testing.T) {
 	lab.Eventually(t, 2*lab.Patience, "one connection is left", func() bool { return s.Relay.OpenLinks() == 1 })
 	if count := s.Relay.Count(); count > 6 {
 		t.Errorf("%d connections were made", count)
+	}
+}
+
+// Commands without a terminal go on when their clients are killed, and sshd counts them. No later client sees that.
+func TestKilledClientsLeaveTheirCommandsBehind(t *testing.T) {
+	t.Parallel()
+	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t, "MaxSessions 2"))
+	release := s.Account.Path("release")
+	t.Cleanup(func() { os.WriteFile(release, nil, 0o600) })
+	for range 2 {
+		cmd, _, _ := s.begin(t, fmt.Sprintf("while ! [ -e %s ]; do sleep 0.2; done", release))
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+	for range 3 {
+		if a := s.ssh(t, "", lab.Alias, "echo rides"); a != (answer{out: "rides\n"}) {
+			t.Error(a)
+		}
+	}
+	if count := s.Relay.Count(); count != 2 {
+		t.Errorf("%d connections, want one more for what has no room", count)
 	}
 }
 

@@ -57,8 +57,7 @@ func (s *Seats) Free(opened bool) {
 }
 
 // Refused is Free for a session that the server has refused: it allows no more than the others, or than there were at once.
-// The others may be too few: some have ended since, and sshd counts one whose command goes on after its channel is closed. It
-// is false where there are none: then it refuses for another reason.
+// The others may be too few: some have ended since. It is false where there are none: then it refuses for another reason.
 func (s *Seats) Refused() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
