@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync"
 
 	"github.com/tunneld/tunneld/config"
 )
 
 // Direct is a connection from the server to a target that a program of this machine has asked for, without a forward. Its
 // owner calls Carry or Close.
-type Direct struct{ channel *channel }
+type Direct struct {
+	channel *channel
+	release func() // gives back what it counts for, once
+}
 
-// maxDirect bounds them, as the clients of a ControlPath are bounded: each costs a descriptor and a window.
+// maxDirect bounds them, those that are held included, as the clients of a ControlPath are bounded: each costs a descriptor and a
+// window.
 const maxDirect = 512
 
 var errTooManyDirect = errors.New("too many connections are open that programs have asked for one by one")
@@ -21,9 +26,37 @@ var errTooManyDirect = errors.New("too many connections are open that programs h
 // the hold time, and it asks again where one ends before the server has answered; the end of ctx is the program's leaving. A
 // refusal is an *UnreachableError.
 func (t *Tunnel) Direct(ctx context.Context, target config.Endpoint) (*Direct, error) {
-	if t.directs.count() >= maxDirect {
+	release, err := t.admitDirect()
+	if err != nil {
+		return nil, err
+	}
+	ch, err := t.openDirect(ctx, target)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return &Direct{ch, sync.OnceFunc(release)}, nil
+}
+
+// admitDirect takes a place among maxDirect, and one of the process's for the program's socket.
+func (t *Tunnel) admitDirect() (release func(), err error) {
+	t.directs.add()
+	if t.directs.count() > maxDirect {
+		t.directs.done()
 		return nil, errTooManyDirect
 	}
+	leave, ok := t.Admit(1)
+	if !ok {
+		t.directs.done()
+		return nil, errManyFiles
+	}
+	return func() {
+		leave()
+		t.directs.done()
+	}, nil
+}
+
+func (t *Tunnel) openDirect(ctx context.Context, target config.Endpoint) (*channel, error) {
 	who := caller{number: t.pool.arrive(), forward: "programs", count: &t.riders.counter}
 	kind, payload := openPayload(target, nil)
 	for {
@@ -40,7 +73,7 @@ func (t *Tunnel) Direct(ctx context.Context, target config.Endpoint) (*Direct, e
 			return nil, unreachable(target, err)
 		}
 		t.pool.queueDrained()
-		return &Direct{ch}, nil
+		return ch, nil
 	}
 }
 
@@ -48,8 +81,7 @@ func (t *Tunnel) Direct(ctx context.Context, target config.Endpoint) (*Direct, e
 // session breaks or the tunnel is shut down; conn is reset where something is missing. The first byte that comes from conn is
 // thrown away: the program says so that it has taken its place, and on Linux that byte is what makes a reset one.
 func (t *Tunnel) Carry(d *Direct, conn *net.UnixConn) {
-	t.directs.add()
-	defer t.directs.done()
+	defer d.release()
 	t.riders.open.Add(1)
 	t.riders.total.Add(1)
 	defer t.riders.open.Add(-1)
@@ -57,4 +89,7 @@ func (t *Tunnel) Carry(d *Direct, conn *net.UnixConn) {
 }
 
 // Close ends a connection that Carry was not called for.
-func (d *Direct) Close() error { return d.channel.Close() }
+func (d *Direct) Close() error {
+	defer d.release()
+	return d.channel.Close()
+}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
@@ -66,6 +67,48 @@ func TestDirectCarriesAndHalfCloses(t *testing.T) {
 	}
 	if _, err := io.WriteString(first, "still taken"); err != nil {
 		t.Errorf("after the target's end: %v", err)
+	}
+}
+
+// Programs that are held count as much as those that are served, and take their part of the files that may be open.
+func TestHeldDirectsAreBounded(t *testing.T) {
+	tun := New(&config.Options{Hold: time.Minute}, nil, quiet())
+	tun.Share(&Limits{connections: limit.NewShares(2), inbound: limit.NewShares(1)})
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	target := config.Endpoint{Host: "db", HostSet: true, Port: 5432}
+	ended := make(chan error, 2)
+	for range cap(ended) {
+		go func() {
+			_, err := tun.Direct(ctx, target)
+			ended <- err
+		}()
+	}
+	sshtest.Eventually(t, "two are held", func() bool { return tun.Riders().Held == 2 })
+	short, tired := context.WithTimeout(t.Context(), 10*time.Second)
+	defer tired()
+	if _, err := tun.Direct(short, target); !errors.Is(err, errManyFiles) {
+		t.Errorf("one more: %v", err)
+	}
+	for range maxDirect - 2 {
+		tun.directs.add()
+	}
+	if _, err := tun.Direct(short, target); !errors.Is(err, errTooManyDirect) {
+		t.Errorf("one more than there may be: %v", err)
+	}
+	leave()
+	for range cap(ended) {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("who leaves is told %v", err)
+		}
+	}
+	if n := tun.directs.count(); n != maxDirect-2 {
+		t.Errorf("%d are counted", n)
+	}
+	if release, ok := tun.Admit(2); !ok {
+		t.Error("files are not given back")
+	} else {
+		release()
 	}
 }
 
