@@ -35,7 +35,11 @@ func (t *Tunnel) Direct(ctx context.Context, target config.Endpoint) (*Direct, e
 		release()
 		return nil, err
 	}
-	return &Direct{ch, sync.OnceFunc(release)}, nil
+	ch.session.ridden.add() // that of an ssh may be quiet and in use
+	return &Direct{ch, sync.OnceFunc(func() {
+		ch.session.ridden.done()
+		release()
+	})}, nil
 }
 
 // admitDirect takes a place among maxDirect, and one of the process's for the program's socket.

@@ -112,6 +112,27 @@ func TestHeldDirectsAreBounded(t *testing.T) {
 	}
 }
 
+// What programs ride on is in use while it is quiet: a planned replacement does not cut an ssh behind a jump host.
+func TestQuietConnectionsOfProgramsAreInUse(t *testing.T) {
+	p := newPeer(t)
+	tun := newTestTunnel(t, &config.Options{Hold: time.Second})
+	s := p.session(config.Echo{})
+	tun.Join(s)
+	far := target(t, echoBytes)
+	conn := program(t, tun, far)
+	kind, payload := openPayload(far, nil)
+	stdio, err := tun.OpenFor(t.Context(), kind, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Commands(); n != 2 {
+		t.Errorf("%d are in use, want 2", n)
+	}
+	conn.Close()
+	stdio.Close()
+	sshtest.Eventually(t, "none is in use", func() bool { return s.Commands() == 0 })
+}
+
 // A program that has not said a word yet is reset as well when something breaks off: an end would look complete.
 func TestDirectIsResetWhenTheSessionBreaks(t *testing.T) {
 	for _, speaks := range []bool{false, true} {

@@ -82,6 +82,8 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 	if p.seated {
 		p.opened = true
 		p.session.seats.Opened()
+	} else {
+		p.ride()
 	}
 	c := &sessionChannel{
 		channel:  &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})},
@@ -154,8 +156,9 @@ func (c *sessionChannel) Lives(ctx context.Context) bool {
 	return c.session.lives(ctx)
 }
 
-// Commands is the number of shells, commands and subsystems that run on s. One that is quiet is not idle.
-func (s *Session) Commands() int { return s.seats.Count() }
+// Commands is the number of shells, commands and subsystems that run on s, and of connections that programs ride on. One that is
+// quiet is not idle: behind the connection of a jump host, too, may be somebody at a prompt.
+func (s *Session) Commands() int { return s.seats.Count() + s.ridden.count() }
 
 // stderrReader counts what it carries, and keeps to one reader at a time as channel.Read does.
 type stderrReader struct {

@@ -39,6 +39,7 @@ type Session struct {
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
 	seats    limit.Seats   // those sessions of RFC 4254 §6 that are open, or asked for
+	ridden   gauge         // other channels of programs that ride on s
 	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs
