@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/tunneld/tunneld/config"
 )
@@ -49,8 +50,18 @@ func Query(tunnel string, target config.Endpoint) url.Values {
 }
 
 // Ask asks over conn, which leads to a control socket. When it returns, the connection is there and not a byte of it has been
-// read. It waits for as long as the daemon holds it. A refusal is a *RefusedError.
+// read. It waits for as long as the daemon holds it, or until ctx is done, which leaves conn unusable. A refusal is a
+// *RefusedError.
 func Ask(ctx context.Context, conn net.Conn, query url.Values) error {
+	defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })() // long ago
+	err := ask(ctx, conn, query)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func ask(ctx context.Context, conn net.Conn, query url.Values) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://tunneld/connect?"+query.Encode(), nil)
 	if err != nil {
 		return err

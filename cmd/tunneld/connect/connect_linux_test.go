@@ -2,6 +2,7 @@ package connect
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -93,6 +94,19 @@ func TestAskIsRefused(t *testing.T) {
 		if got := errors.As(err, &refused); err == nil || got != ok {
 			t.Errorf("%q: %v", answer, err)
 		}
+	}
+}
+
+// Who does not want to wait any more does not wait for a daemon that does not answer.
+func TestAskIsGivenUp(t *testing.T) {
+	near, far := pair(t)
+	ctx, giveUp := context.WithCancel(t.Context())
+	go func() {
+		far.Read(make([]byte, 4096)) // and says nothing
+		giveUp()
+	}()
+	if err := Ask(ctx, near, Query("db", config.Endpoint{Path: "/x"})); !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 
