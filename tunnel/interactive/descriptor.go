@@ -22,6 +22,8 @@ type descriptor struct {
 }
 
 // way is how a file is read or written. interrupt ends a call that waits and all later ones; release is called after the last.
+// A call that a signal broke off is unix.EINTR: it may be one that close did not wait for, and then must not be made again, since
+// the file may be another's by now.
 type way interface {
 	io.ReadWriter
 	interrupt()
@@ -82,14 +84,17 @@ func (d *descriptor) Read(p []byte) (int, error) {
 	}
 	d.busy.Lock()
 	defer d.busy.Unlock()
-	if d.isClosed() {
-		return 0, errFileClosed
+	for !d.isClosed() {
+		n, err := d.way.Read(p)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case n <= 0 && err == nil:
+			err = io.EOF
+		}
+		return max(n, 0), err
 	}
-	n, err := d.way.Read(p)
-	if n <= 0 && err == nil {
-		err = io.EOF
-	}
-	return max(n, 0), err
+	return 0, errFileClosed
 }
 
 // Write writes all of p.
@@ -105,7 +110,7 @@ func (d *descriptor) Write(p []byte) (int, error) {
 		}
 		n, err := d.way.Write(p[written:])
 		written += max(n, 0)
-		if err != nil {
+		if err != nil && !errors.Is(err, unix.EINTR) {
 			return written, err
 		}
 	}
@@ -178,16 +183,10 @@ func (d *descriptor) releaseLocked() {
 // plainFile is a file that calls do not wait for.
 type plainFile int
 
-func (f plainFile) Read(p []byte) (int, error) {
-	return retry(func() (int, error) { return unix.Read(int(f), p) })
-}
-
-func (f plainFile) Write(p []byte) (int, error) {
-	return retry(func() (int, error) { return unix.Write(int(f), p) })
-}
-
-func (plainFile) interrupt() {}
-func (plainFile) release()   {}
+func (f plainFile) Read(p []byte) (int, error)  { return unix.Read(int(f), p) }
+func (f plainFile) Write(p []byte) (int, error) { return unix.Write(int(f), p) }
+func (plainFile) interrupt()                    {}
+func (plainFile) release()                      {}
 
 // ownFile is a second opening of a file, in Go's poller.
 type ownFile struct{ *os.File }

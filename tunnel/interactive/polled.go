@@ -49,7 +49,7 @@ func (f *polled) when(call func() (int, error)) (int, error) {
 				return 0, err
 			}
 		}
-		n, err := retry(call)
+		n, err := call()
 		if err != unix.EAGAIN {
 			return n, err
 		}
