@@ -10,6 +10,7 @@
 //     chosen already, and the server's AcceptEnv still decides;
 //   - a forward of the configuration is not closed by `ssh -O cancel`, which sends every forward of the client's own
 //     configuration along with the one that it was asked for;
+//   - a client in proxy mode gets no agent, where OpenSSH's lends it the master's: it cannot have its own that way;
 //   - a client that stalls holds up nobody else;
 //   - descriptors that clients pass are never made non-blocking: they are shared with the shell that the client came from.
 package mux

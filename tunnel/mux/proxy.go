@@ -20,6 +20,10 @@ const maxProxied = 256
 // proxyKinds are the channels that a proxy client may open.
 var proxyKinds = map[string]bool{"session": true, "direct-tcpip": true, "direct-streamlocal@openssh.com": true}
 
+// notProxied are requests for channels that the server would open to whoever asked: they could not be told from those of the
+// tunnel, and no client gets its own agent or display that way. That would be the tunnel's agent.
+var notProxied = map[string]bool{"auth-agent-req@openssh.com": true, "x11-req": true}
+
 // proxy answers a C_PROXY: from here on the client speaks SSH itself (RFC 4254), without encryption. Its channels are opened
 // anew on the tunnel and not passed on as they are, so that they are held through an outage and go where there is room.
 func (c *client) proxy(ctx context.Context, id uint32) bool {
@@ -113,7 +117,12 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
-		passRequests(requests, far.SendRequest)
+		passRequests(requests, func(name string, wantReply bool, payload []byte) (bool, error) {
+			if notProxied[name] {
+				return false, nil
+			}
+			return far.SendRequest(name, wantReply, payload)
+		})
 	}()
 	select {
 	case <-finished:

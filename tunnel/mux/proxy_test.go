@@ -85,6 +85,23 @@ func TestProxyClientLeaves(t *testing.T) {
 	eventually(t, "nobody is left", func() bool { return m.Clients() == 0 })
 }
 
+// The agent and the display of a proxy client are out of reach, and it does not get those of the tunnel.
+func TestProxyClientGetsNoAgent(t *testing.T) {
+	s, err := proxyClient(t, newMaster(t, newFake(t))).NewSession()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, request := range []string{"auth-agent-req@openssh.com", "x11-req"} {
+		if granted, err := s.SendRequest(request, true, nil); granted || err != nil {
+			t.Errorf("%s: %t, %v", request, granted, err)
+		}
+	}
+	if out, err := s.Output("env"); err != nil {
+		t.Errorf("afterwards: %q, %v", out, err)
+	}
+}
+
 // A packet without a message ends its client, and nothing else: the library panics on it, in a goroutine of its own.
 func TestEmptyPacketOfAProxyClient(t *testing.T) {
 	m := newMaster(t, newFake(t))
