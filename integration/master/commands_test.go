@@ -219,3 +219,20 @@ func TestStatusShowsTheControlPath(t *testing.T) {
 	s.Account.Expect(0, "reloaded", "reload", lab.Alias)
 	lab.Eventually(t, lab.Patience, "no place for it", shows(`"state": "failed"`, "no such file or directory"))
 }
+
+// The relative path of a socket is one in the master's directory, wherever the client is: ssh's master does the same.
+func TestRelativeSocketOfAForward(t *testing.T) {
+	t.Parallel()
+	echo := lab.StartTarget(t, lab.Echo).Address()
+	ours, theirs := both(t)
+	for _, s := range []*side{theirs, ours} {
+		cmd := s.client(t.Context(), s.words("-O", "forward", "-L", "./relative:"+echo, lab.Alias)...)
+		cmd.Dir = t.TempDir()
+		if text, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", s.name, err, text)
+		}
+		if path := s.Account.Path("relative"); !echoes("unix", path, "") {
+			t.Errorf("%s: nothing listens in the master's directory", s.name)
+		}
+	}
+}

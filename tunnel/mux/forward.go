@@ -105,6 +105,8 @@ func readForward(rest fields) (f config.Forward, ok, wellFormed bool) {
 	return f, ok && sound && (target.IsUnix() || target.Port != 0 && target.Host != ""), true
 }
 
+// endpoint reads one end of a forward. The path of a socket stays as the client has typed it: where it is relative, it is in the
+// directory that the tunnel was started in, as with ssh's own master, since a client does not say where it is.
 func endpoint(host string, port uint32) (e config.Endpoint, ok bool) {
 	switch {
 	case len(host) > maxHost:

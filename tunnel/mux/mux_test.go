@@ -190,6 +190,7 @@ func TestForwards(t *testing.T) {
 		{"a remote one that the server chooses", func() message { return forward(requestOpenForward, 2, "", 0, "db", 80) }, answerRemotePort, ""},
 		{"a remote SOCKS proxy", func() message { return forward(requestOpenForward, 2, "", 83, "socks", 0) }, answerOK, ""},
 		{"sockets", func() message { return forward(requestOpenForward, 1, "/a", streamLocal, "/b", streamLocal) }, answerOK, ""},
+		{"a relative socket", func() message { return forward(requestOpenForward, 1, "a/b", streamLocal, "db", 80) }, answerOK, ""},
 		{"no kind", func() message { return forward(requestOpenForward, 4, "", 8080, "db", 5432) }, answerFailure, "Invalid forwarding request"},
 		{"no port", func() message { return forward(requestOpenForward, 1, "", 0, "db", 5432) }, answerFailure, "Invalid forwarding request"},
 		{"too large a port", func() message { return forward(requestOpenForward, 1, "", 65536, "db", 5432) }, answerFailure, "Invalid forwarding request"},
@@ -210,8 +211,13 @@ func TestForwards(t *testing.T) {
 			t.Errorf("port %d", port)
 		}
 	}
-	if want := (config.Forward{Kind: config.Local, Listen: config.Endpoint{Path: "/a"}, Target: config.Endpoint{Path: "/b"}}); !slices.Contains(f.forwards, want) {
-		t.Errorf("%+v", f.forwards)
+	for _, want := range []config.Forward{
+		{Kind: config.Local, Listen: config.Endpoint{Path: "/a"}, Target: config.Endpoint{Path: "/b"}},
+		{Kind: config.Local, Listen: config.Endpoint{Path: "a/b"}, Target: config.Endpoint{Host: "db", HostSet: true, Port: 80}},
+	} {
+		if !slices.Contains(f.forwards, want) {
+			t.Errorf("%+v", f.forwards)
+		}
 	}
 }
 
