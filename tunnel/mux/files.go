@@ -27,6 +27,18 @@ func (c *client) receiveFiles(n int) (files []*os.File, err error) {
 	return files, nil
 }
 
+// dropFiles takes as many descriptors one after the other, and closes them.
+func (c *client) dropFiles(n int) {
+	c.conn.SetReadDeadline(time.Now().Add(c.master.times.greet))
+	for range n {
+		file, err := receiveFile(c.conn)
+		if err != nil {
+			return
+		}
+		file.Close()
+	}
+}
+
 func closeAll(files []*os.File) {
 	for _, f := range files {
 		f.Close()

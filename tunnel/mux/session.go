@@ -54,6 +54,7 @@ func (c *client) start(id uint32, files int, run func([]*os.File)) bool {
 	}
 	release, ok := c.master.tunnel.Admit(files * perFile)
 	if !ok {
+		c.dropFiles(files) // one who finds nobody to pass them to takes that for the end, and does not connect by itself
 		c.fail(id, "tunneld: too many files are open")
 		return false
 	}
