@@ -79,11 +79,12 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 		p.leave()
 		return nil, err
 	}
+	over := p.session.ridden.done
 	if p.seated {
-		p.opened = true
+		p.opened, over = true, p.rise
 		p.session.seats.Opened()
 	} else {
-		p.ride()
+		p.session.ridden.add()
 	}
 	c := &sessionChannel{
 		channel:  &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})},
@@ -92,18 +93,18 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 	}
 	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
 	p.share()
-	c.session.run(func() { c.passRequests(reqs) })
+	c.session.run(func() { c.passRequests(reqs, over) })
 	return c, nil
 }
 
 // passRequests hands the server's requests to the owner, and answers them itself once that has left: the library stops the
 // whole connection while one waits. A session has its seat until the server has closed the channel: sshd counts it, and does not
 // close the channel, while the command goes on, whoever has left.
-func (c *sessionChannel) passRequests(requests <-chan *ssh.Request) {
+func (c *sessionChannel) passRequests(requests <-chan *ssh.Request, over func()) {
 	defer c.place.leave()
 	defer close(c.ended)
 	defer close(c.requests)
-	defer c.place.rise() // before the owner hears of the end, and asks for the next
+	defer over() // before the owner hears of the end, and asks for the next
 	for r := range requests {
 		if r.Type == "exit-status" {
 			c.exited.Store(true)

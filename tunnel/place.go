@@ -17,7 +17,6 @@ type place struct {
 	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
 	seated  bool   // it has one of session.seats; only its owner reads and changes it, and what follows
 	opened  bool   // the server has opened the session that it was for
-	riding  bool   // it counts in session.ridden
 	crowded bool   // the server has refused the session that it was for, because of those that there are
 }
 
@@ -44,18 +43,8 @@ func (p *place) sit() bool {
 	return p.seated
 }
 
-// ride counts the place among those of programs, until rise.
-func (p *place) ride() {
-	p.riding = true
-	p.session.ridden.add()
-}
-
-// rise is the end of sit and ride, whichever it was. It may be called more than once.
+// rise gives the seat back, if it has one.
 func (p *place) rise() {
-	if p.riding {
-		p.riding = false
-		p.session.ridden.done()
-	}
 	if p.seated {
 		p.seated = false
 		p.session.seats.Free(p.opened)
