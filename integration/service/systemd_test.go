@@ -158,6 +158,7 @@ func TestUnderSystemd(t *testing.T) {
 	}{
 		{"the unit is clean and hardened", (*service).unitIsClean},
 		{"starts before the server can be reached, and serves who came meanwhile", (*service).startsWithoutServer},
+		{"the status line tells of outages", (*service).statusTellsOfOutages},
 		{"the journal knows priorities", (*service).journalHasPriorities},
 		{"reload changes what differs", (*service).reloads},
 		{"a reload that cannot be is told", (*service).reloadFails},
