@@ -53,6 +53,8 @@ type Monitor struct {
 	annexes annexes
 	further atomic.Pointer[[]*slot] // of annexes; replaced under mu
 	first   chan struct{}           // closed when the first session of all is up
+	hurried chan struct{}           // closed by Cut
+	cutting sync.Once               // closes hurried
 	wg      sync.WaitGroup          // attempts, probes and retiring sessions; waited for by Run
 
 	mu         sync.Mutex // guards all following fields, and the record of each slot
@@ -82,6 +84,7 @@ func New(cfg Config, t Tunnel) *Monitor {
 		tunnel:  t,
 		demand:  newDemand(lazy(cfg.Options) == 0),
 		first:   make(chan struct{}),
+		hurried: make(chan struct{}),
 		annexes: annexes{made: make(chan Session), over: make(chan struct{})},
 		state:   Idle,
 		since:   now,
@@ -141,10 +144,25 @@ func (g *gone) Error() string { return g.err.Error() }
 func (m *Monitor) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.options().Drain)
 	defer cancel()
-	if m.tunnel.Shutdown(ctx) != nil {
-		m.log.Warn("open connections were cut", "why", "TunneldDrain is over")
+	m.wg.Go(func() {
+		select {
+		case <-m.hurried:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	if m.tunnel.Shutdown(ctx) == nil {
+		return
 	}
+	why := "TunneldDrain is over"
+	if errors.Is(ctx.Err(), context.Canceled) {
+		why = "asked to end at once"
+	}
+	m.log.Warn("open connections were cut", "why", why)
 }
+
+// Cut takes what is left of TunneldDrain from open connections, which are reset, now or when ctx of Run ends. It does not block.
+func (m *Monitor) Cut() { m.cutting.Do(func() { close(m.hurried) }) }
 
 // finalCounts adds the last counts of the sessions that Shutdown has closed.
 func (m *Monitor) finalCounts() {

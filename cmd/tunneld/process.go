@@ -106,11 +106,34 @@ func (p *process) run(alive context.Context) error {
 	}
 	var asked signals.Stop
 	err = p.loop(running, caught, &asked, stop, func() { reload() })
+	stop()
 	if err != errSecondSignal && err != errQuit {
-		stop()
 		err = p.finish(caught, &asked, err)
 	}
+	if err == errSecondSignal || err == errQuit {
+		p.cut()
+	}
 	return err
+}
+
+// cutTime bounds the wait for connections that are being reset.
+const cutTime = time.Second
+
+// cut resets all connections: the end of a process ends them as if all had been sent.
+func (p *process) cut() {
+	runners := p.all()
+	for _, r := range runners {
+		r.monitor.Cut()
+	}
+	late := time.NewTimer(cutTime)
+	defer late.Stop()
+	for _, r := range runners {
+		select {
+		case <-r.done:
+		case <-late.C:
+			return
+		}
+	}
 }
 
 // claim opens the endpoints, and notes under which other names tunnels run whose own are taken.

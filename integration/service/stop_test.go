@@ -112,6 +112,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		}
 		return !c.Running()
 	})
+	lab.ExpectReset(t, "the client", lab.ReadToEnd(conn, lab.Patience)) // it has not had all
 	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
