@@ -8,18 +8,25 @@ import (
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
-// loads returns how many channels each connection has open, the fewest first.
+// loads returns how many channels each connection that is up has open, the fewest first.
 func (s *side) loads(t *testing.T) (list []int) {
 	t.Helper()
 	var status struct {
-		Tunnels []struct{ Sessions []struct{ Open int } }
+		Tunnels []struct {
+			Sessions []struct {
+				State string
+				Open  int
+			}
+		}
 	}
 	text, _ := s.Account.Ask("status", "--json", lab.Alias)
 	if err := json.Unmarshal([]byte(text), &status); err != nil || len(status.Tunnels) != 1 {
 		t.Fatalf("%q: %v", text, err)
 	}
 	for _, one := range status.Tunnels[0].Sessions {
-		list = append(list, one.Open)
+		if one.State == "up" {
+			list = append(list, one.Open)
+		}
 	}
 	slices.Sort(list)
 	return list
