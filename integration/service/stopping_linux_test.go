@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tunneld/tunneld/integration/lab"
 )
@@ -20,10 +21,10 @@ func TestSecondCtrlCEndsAtOnce(t *testing.T) {
 	m.Type("\x03")
 	m.Wait("waiting up to 10m0s for 1 connection; Ctrl-C again ends at once")
 	lab.Check(t, lab.Exchange(open, "it goes on meanwhile", lab.Patience))
-	lab.Eventually(t, lab.Patience, "it ends", func() bool {
-		m.Type("\x03")
-		return strings.Contains(m.Shown(), "exiting at once")
-	})
+	<-time.After(300 * time.Millisecond) // what comes sooner is the same key; and each throws away what the screen has yet to show
+	m.Type("\x03")
+	m.Wait("exiting at once")
+	lab.ExpectReset(t, "the client", lab.ReadToEnd(open, lab.Patience))
 	if code := m.End(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
