@@ -241,10 +241,12 @@ func portOf(address string) int {
 func (s *stage) run(t *testing.T, scene scene, whose string, more ...string) *run {
 	t.Helper()
 	r := &run{dir: t.TempDir(), relay: lab.StartRelay(t, s.server.Address()), settle: settleTime, done: make(chan struct{})}
-	r.ports = map[string]int{"ECHO": s.echo, "MUTE": s.mute, "TAKEN": s.taken, "BEFORE": s.taken - 1, "DEAD": s.dead, "P": freePort(t), "SSHD": r.relay.Port}
+	r.ports = map[string]int{"ECHO": s.echo, "MUTE": s.mute, "TAKEN": s.taken, "BEFORE": s.taken - 1, "DEAD": s.dead, "SSHD": r.relay.Port}
 	replace := append([]string{"·", " ", "{DIR}", r.dir}, more...)
-	for _, name := range []string{"L", "M", "D", "R"} {
-		r.ports[name] = lab.FreePort(t)
+	for name, count := range map[string]int{"L": 1, "M": 1, "D": 1, "R": 1, "P": 2} {
+		if strings.Contains(scene.line, "{"+name+"}") { // a port is held until all tests are over
+			r.ports[name] = lab.FreePorts(t, count)
+		}
 	}
 	for name, port := range r.ports {
 		replace = append(replace, "{"+name+"}", strconv.Itoa(port))
@@ -445,11 +447,11 @@ func (r *run) look() seen {
 	s["starts"] = strconv.Itoa(r.starts())
 	var listens []string
 	for _, name := range []string{"L", "M", "D", "R", "P"} {
-		if lab.Accepts(lab.Loopback(r.ports[name])) {
+		if p := r.ports[name]; p != 0 && lab.Accepts(lab.Loopback(p)) {
 			listens = append(listens, name)
 		}
 	}
-	if lab.Accepts(lab.Loopback(r.ports["P"] + 1)) {
+	if p := r.ports["P"]; p != 0 && lab.Accepts(lab.Loopback(p+1)) {
 		listens = append(listens, "P+1")
 	}
 	s["listens"] = strings.Join(listens, " ")

@@ -180,12 +180,7 @@ var networks atomic.Int32
 // DnsServer starts one where tunneld looks for it.
 func (n *Network) DnsServer(address string) *dnsServer {
 	n.t.Helper()
-	var conn net.PacketConn
-	var err error
-	n.Inside(n.Client, func() { conn, err = net.ListenPacket("udp4", "127.0.0.1:53") })
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	conn := n.listenDNS()
 	addr, _ := netip.ParseAddr(address)
 	s := startDNSServer(conn, addr)
 	n.t.Cleanup(s.stop)
@@ -195,13 +190,19 @@ func (n *Network) DnsServer(address string) *dnsServer {
 // SilentDNS takes every question where tunneld looks for a name server, and answers none, until it is closed.
 func (n *Network) SilentDNS() net.PacketConn {
 	n.t.Helper()
-	var conn net.PacketConn
-	var err error
-	n.Inside(n.Client, func() { conn, err = net.ListenPacket("udp4", "127.0.0.1:53") })
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	conn := n.listenDNS()
 	n.t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// listenDNS opens the socket of a name server; a child that is being started at this moment may still have that of one before.
+func (n *Network) listenDNS() (conn net.PacketConn) {
+	n.t.Helper()
+	Eventually(n.t, Patience, "the port of a name server is free", func() bool {
+		var err error
+		n.Inside(n.Client, func() { conn, err = net.ListenPacket("udp4", "127.0.0.1:53") })
+		return err == nil
+	})
 	return conn
 }
 
