@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,9 +18,12 @@ import (
 
 // pipes stands for the way to the server and back: what enters comes out of far, and what is put into back is accepted.
 type pipes struct {
-	far      chan net.Conn
-	back     chan net.Conn
+	far  chan net.Conn
+	back chan net.Conn
+
+	mu       sync.Mutex // guards what follows
 	deadline time.Time
+	changed  chan struct{} // closed when deadline is another one; nil: nobody waits
 }
 
 func (p *pipes) enter(context.Context) (net.Conn, error) {
@@ -28,18 +32,43 @@ func (p *pipes) enter(context.Context) (net.Conn, error) {
 	return near, nil
 }
 
-func (p *pipes) SetDeadline(at time.Time) error { p.deadline = at; return nil }
-func (p *pipes) Close() error                   { return nil }
-func (p *pipes) Addr() net.Addr                 { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20001} }
+func (p *pipes) Close() error   { return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 20001} }
+
+func (p *pipes) SetDeadline(at time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.deadline = at
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+	return nil
+}
+
+// until returns the deadline, and what is closed when it is another one.
+func (p *pipes) until() (time.Time, <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.deadline, p.changed
+}
 
 func (p *pipes) Accept() (net.Conn, error) {
-	limit := time.NewTimer(time.Until(p.deadline))
-	defer limit.Stop()
-	select {
-	case c := <-p.back:
-		return c, nil
-	case <-limit.C:
-		return nil, os.ErrDeadlineExceeded
+	for {
+		deadline, changed := p.until()
+		limit := time.NewTimer(time.Until(deadline))
+		select {
+		case c := <-p.back:
+			limit.Stop()
+			return c, nil
+		case <-limit.C:
+			return nil, os.ErrDeadlineExceeded
+		case <-changed:
+			limit.Stop()
+		}
 	}
 }
 

@@ -42,8 +42,12 @@ func newQuietLoop(t *testing.T, astray int) (*Loop, string) {
 			}
 			in, back := net.Pipe()
 			defer back.Close()
-			p.back <- in
-			back.Write(line[:n])
+			back.SetWriteDeadline(time.Now().Add(time.Minute)) // who waited may have gone
+			select {
+			case p.back <- in:
+				back.Write(line[:n])
+			case <-time.After(time.Minute):
+			}
 		}()
 		return near, nil
 	}
@@ -207,6 +211,7 @@ func TestLeaveWaitsForThePort(t *testing.T) {
 		(*Loop)(nil).Leave(t.Context(), next)
 		<-ended
 		<-ended
+		<-time.After(2 * time.Minute) // what is on its way is given up
 	})
 }
 
