@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -47,7 +46,7 @@ func telling(t *testing.T, tunnels int) func() net.Conn {
 			buffer := make([]byte, 4096)
 			if _, err := far.Read(buffer); err == nil { // the request is short
 				fmt.Fprintf(far, "HTTP/1.1 %d OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", http.StatusOK, len(text))
-				io.WriteString(far, string(text))
+				far.Write(text)
 			}
 		}()
 		return near
