@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"runtime/pprof"
 	"slices"
 	"sync"
 	"syscall"
@@ -116,26 +115,6 @@ func (p *process) run(alive context.Context) error {
 	return err
 }
 
-// cutTime bounds the wait for connections that are being reset.
-const cutTime = time.Second
-
-// cut resets all connections: the end of a process ends them as if all had been sent.
-func (p *process) cut() {
-	runners := p.all()
-	for _, r := range runners {
-		r.monitor.Cut()
-	}
-	late := time.NewTimer(cutTime)
-	defer late.Stop()
-	for _, r := range runners {
-		select {
-		case <-r.done:
-		case <-late.C:
-			return
-		}
-	}
-}
-
 // claim opens the endpoints, and notes under which other names tunnels run whose own are taken.
 func (p *process) claim(ctx context.Context, plans []tunnelPlan) error {
 	wanted := slices.Clone(plans)
@@ -150,38 +129,6 @@ func (p *process) claim(ctx context.Context, plans []tunnelPlan) error {
 		}
 	}
 	return nil
-}
-
-// finish waits for what has been started, unless it is told again to stop.
-func (p *process) finish(caught <-chan os.Signal, asked *signals.Stop, err error) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.endpoints.close() // nobody can ask for more
-		p.tasks.Wait()
-	}()
-	for {
-		select {
-		case <-done:
-			return err
-		case s := <-caught:
-			switch {
-			case s == syscall.SIGQUIT:
-				return p.quit()
-			case signals.IsStop(s) && asked.Again(s, time.Now()):
-				return errSecondSignal
-			}
-		}
-	}
-}
-
-// quit ends the process for SIGQUIT, with one line. Who debugs it sees before that what each goroutine does.
-func (p *process) quit() error {
-	if p.log.Enabled(context.Background(), slog.LevelDebug) {
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // in full
-	}
-	p.log.Warn("exiting at once", "signal", syscall.SIGQUIT.String())
-	return errQuit
 }
 
 // lookupPause is the time between two attempts to resolve what CanonicalizeHostname asks for.
@@ -303,108 +250,10 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 	return fresh, nil
 }
 
-// start runs a tunnel in a goroutine of its own, in place of one of the same name that has failed or drains. One that was
-// asked to stop is forgotten when it has; one that fails is kept.
-func (p *process) start(running context.Context, r *runner) {
-	running, r.end = context.WithCancel(running)
-	r.carrier = p.carrierOf(running, r)
-	r.sharing = newSharing(r.carrier, r.log)
-	if !p.enlist(r) {
-		r.stop() // it ends at once
-	}
-	go func() {
-		defer r.end()
-		stopSharing := p.share(running, r)
-		err := r.monitor.Run(running)
-		r.end() // where it has failed
-		stopSharing()
-		p.mu.Lock()
-		if r.err = err; err == nil {
-			p.delistLocked(r)
-		}
-		p.mu.Unlock()
-		close(r.done)
-		if err != nil && len(p.live()) > 0 { // what ends the process is said in the end
-			r.log.Error("failed for good, the other tunnels go on", exit.Complaint(err)...)
-		}
-		notify(p.changed)
-		notify(p.ended)
-	}()
-}
-
-// enlist adds a tunnel. It is false where the process is about to end.
-func (p *process) enlist(r *runner) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	i := slices.IndexFunc(p.runners, func(other *runner) bool { return other.name == r.name })
-	if i < 0 {
-		p.runners = append(p.runners, r)
-		return !p.over
-	}
-	if before := p.runners[i]; !before.hasEnded() {
-		p.parting = append(p.parting, before)
-	}
-	p.runners[i] = r
-	return !p.over
-}
-
-func (p *process) delistLocked(r *runner) {
-	same := func(other *runner) bool { return other == r }
-	p.runners, p.parting = slices.DeleteFunc(p.runners, same), slices.DeleteFunc(p.parting, same)
-}
-
-// isOver reports whether every tunnel has ended, and sees to it that none begins any more.
-func (p *process) isOver() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	running := func(r *runner) bool { return !r.hasEnded() }
-	p.over = p.over || !slices.ContainsFunc(p.runners, running) && !slices.ContainsFunc(p.parting, running)
-	return p.over
-}
-
 // notify leaves a word in a channel of one element.
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// all returns the tunnels that run and those that have failed, in the order in which they began.
-func (p *process) all() []*runner {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.runners)
-}
-
-// live returns the tunnels that have not ended.
-func (p *process) live() []*runner {
-	return slices.DeleteFunc(p.all(), (*runner).hasEnded)
-}
-
-// reconnect replaces every connection, the new one first.
-func (p *process) reconnect(ctx context.Context) {
-	for _, r := range p.live() {
-		p.tasks.Go(func() { r.reconnect(ctx) })
-	}
-}
-
-// forget stops a tunnel, or takes one that has failed from the list.
-func (p *process) forget(r *runner) {
-	r.stop()
-	if !r.hasEnded() {
-		return
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.delistLocked(r)
-}
-
-// putDown stops a tunnel because somebody asked for that: no reload starts it again. It waits until it has stopped.
-func (p *process) putDown(ctx context.Context, r *runner) error {
-	p.mu.Lock()
-	p.down[r.name] = false
-	p.mu.Unlock()
-	defer p.forget(r)
-	return r.down(ctx)
 }

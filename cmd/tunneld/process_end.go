@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"runtime/pprof"
+	"syscall"
+	"time"
+
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
+)
+
+// cutTime bounds the wait for connections that are being reset.
+const cutTime = time.Second
+
+// cut resets all connections: the end of a process ends them as if all had been sent.
+func (p *process) cut() {
+	runners := p.all()
+	for _, r := range runners {
+		r.monitor.Cut()
+	}
+	late := time.NewTimer(cutTime)
+	defer late.Stop()
+	for _, r := range runners {
+		select {
+		case <-r.done:
+		case <-late.C:
+			return
+		}
+	}
+}
+
+// finish waits for what has been started, unless it is told again to stop.
+func (p *process) finish(caught <-chan os.Signal, asked *signals.Stop, err error) error {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.endpoints.close() // nobody can ask for more
+		p.tasks.Wait()
+	}()
+	for {
+		select {
+		case <-done:
+			return err
+		case s := <-caught:
+			switch {
+			case s == syscall.SIGQUIT:
+				return p.quit()
+			case signals.IsStop(s) && asked.Again(s, time.Now()):
+				return errSecondSignal
+			}
+		}
+	}
+}
+
+// quit ends the process for SIGQUIT, with one line. Who debugs it sees before that what each goroutine does.
+func (p *process) quit() error {
+	if p.log.Enabled(context.Background(), slog.LevelDebug) {
+		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // in full
+	}
+	p.log.Warn("exiting at once", "signal", syscall.SIGQUIT.String())
+	return errQuit
+}
