@@ -82,7 +82,12 @@ func TestForwardAndCancel(t *testing.T) {
 	s.expect(t, 0, specs[1], "__complete", "cancel", lab.Alias, "-L", "")
 	s.expect(t, 0, specs[1], "__complete", "cancel", lab.Alias, "-L", specs[1][:2])
 	s.expect(t, 1, "-L "+own+": the forward is in the configuration\ntunneld: hint: take it out of ssh_config", "cancel", lab.Alias, "-L", own)
-	s.expect(t, 1, "no such forward\ntunneld: hint: added were -", "cancel", lab.Alias, "-L", fmt.Sprintf("%d:elsewhere:1", local))
+	text = s.expect(t, 1, "no such forward\ntunneld: hint: added were -", "cancel", lab.Alias, "-L", fmt.Sprintf("%d:elsewhere:1", local))
+	for _, added := range []string{"-L " + specs[1], "-D " + specs[5], "-R " + specs[7], "-R 0:" + echo} { // in any order
+		if !strings.Contains(text, added) {
+			t.Errorf("no %s in %s", added, text)
+		}
+	}
 	text = s.expect(t, 0, "taken away", append([]string{"cancel", lab.Alias, "-R", "0:" + echo}, specs...)...)
 	if strings.Count(text, "taken away") != 5 {
 		t.Errorf("it says\n%s", text)
