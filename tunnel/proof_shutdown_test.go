@@ -58,3 +58,17 @@ func TestShutdownDoesNotWaitForAProof(t *testing.T) {
 		<-ended
 	}
 }
+
+// A tunnel that nobody uses has no connections to cut, however little time it is given.
+func TestShutdownAtOnceCutsNothingThatIsNotThere(t *testing.T) {
+	p := newPeer(t)
+	at, now := context.WithCancel(t.Context())
+	now()
+	for range 20 {
+		tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{localTo(target(t, echoBytes))}})
+		tun.Join(p.session(config.Echo{}))
+		if err := tun.Shutdown(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
