@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/bind"
 )
 
 // binding is what was done to get the sockets of a plan, so that it can be undone.
@@ -58,7 +59,7 @@ func (b *binding) open(ctx context.Context, w *wish) {
 			w.opened = append(w.opened, s)
 			continue
 		}
-		l, err := listenAt(ctx, b.options, p)
+		l, err := bind.At(ctx, b.options, p)
 		switch {
 		case err == nil:
 			b.has(w, l)
@@ -77,7 +78,7 @@ func (b *binding) squeeze(ctx context.Context, w *wish) {
 			b.owners[s] = b.sockets.displace(s)
 			b.displaced = append(b.displaced, s)
 		}
-		l, err := listenAt(ctx, b.options, p)
+		l, err := bind.At(ctx, b.options, p)
 		if err != nil {
 			b.fail(w, p, err)
 			continue
@@ -92,15 +93,15 @@ func (b *binding) has(w *wish, l net.Listener) {
 	w.opened = append(w.opened, s)
 }
 
-func (b *binding) fail(w *wish, p listenAddress, err error) {
-	if noSuchAddress(err) && len(w.addresses) > 1 {
-		w.missing = listenError(w.forward, p.String(), err)
+func (b *binding) fail(w *wish, p bind.Address, err error) {
+	if bind.NoSuchAddress(err) && len(w.addresses) > 1 {
+		w.missing = bind.Error(w.forward, Spec(w.forward), p.String(), err)
 		return
 	}
 	if w.failed != nil {
 		return
 	}
-	failed := listenError(w.forward, p.String(), err)
+	failed := bind.Error(w.forward, Spec(w.forward), p.String(), err)
 	if holder := cmp.Or(b.sockets.holder(p), b.twin(p)); holder != "" && errors.Is(err, syscall.EADDRINUSE) {
 		failed.Hint = fmt.Sprintf("%s of this process listens there: take one of the two out, or choose another port", holder)
 	}
@@ -108,7 +109,7 @@ func (b *binding) fail(w *wish, p listenAddress, err error) {
 }
 
 // twin returns the forward of the same plan that has got p already; empty: there is none.
-func (b *binding) twin(p listenAddress) string {
+func (b *binding) twin(p bind.Address) string {
 	for _, w := range b.wishes {
 		if slices.ContainsFunc(w.opened, func(s *socket) bool { return s.collides(p) }) {
 			return Spec(w.forward)
@@ -118,7 +119,7 @@ func (b *binding) twin(p listenAddress) string {
 }
 
 // rivals returns the sockets on offer that are in the way of p and may be closed.
-func (b *binding) rivals(p listenAddress) []*socket { return b.sockets.rivals(p, b.offered) }
+func (b *binding) rivals(p bind.Address) []*socket { return b.sockets.rivals(p, b.offered) }
 
 // undo puts everything back as it was.
 func (b *binding) undo(ctx context.Context) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tunneld/tunneld/tunnel/bind"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -102,9 +103,9 @@ func (f *localForward) failedWith(err error) {
 
 // bindTrouble returns why a forward does not listen, for a line that already names the forward.
 func bindTrouble(err error) string {
-	var cannot *cannotListen
+	var cannot *bind.CannotListen
 	if errors.As(err, &cannot) {
-		return cannot.address + ": " + cannot.err.Error()
+		return cannot.Address + ": " + cannot.Err.Error()
 	}
 	return err.Error()
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/bind"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -39,7 +40,7 @@ func (t *Tunnel) plan(o *config.Options) *plan {
 		if n := matches[i]; n >= 0 {
 			w.old = locals[n]
 			w.have, w.failing = w.old.has(), w.old.failing() != nil
-			w.moves = !sameAddresses(before, o, f)
+			w.moves = !bind.SameAddresses(before, o, f)
 		}
 		p.locals = append(p.locals, w)
 	}
@@ -129,22 +130,24 @@ type wish struct {
 	failing bool          // old does not listen everywhere
 	moves   bool          // old is to listen elsewhere
 
-	addresses []listenAddress
-	opened    []*socket       // claimed or bound for it
-	crowded   []listenAddress // where a socket on offer is in the way
-	missing   error           // of a place that this machine lacks
-	failed    error           // *Error: why it does not listen everywhere; nil: it does
-	now       *localForward   // what has become of it
+	addresses []bind.Address
+	opened    []*socket      // claimed or bound for it
+	crowded   []bind.Address // where a socket on offer is in the way
+	missing   error          // of a place that this machine lacks
+	failed    error          // *Error: why it does not listen everywhere; nil: it does
+	now       *localForward  // what has become of it
 }
 
 // locate finds out where the forward listens.
 func (w *wish) locate(ctx context.Context, o *config.Options) {
-	w.addresses, w.failed = addressesOf(ctx, o, w.forward)
+	w.addresses, w.failed = bind.AddressesOf(ctx, o, w.forward, Spec(w.forward))
 }
 
 // covers reports whether the forward listens at p.
-func (w *wish) covers(p listenAddress) bool {
-	serves := func(s *socket) bool { return s.serves(p) || p == listenAddress{"tcp", s.at.host, 0} }
+func (w *wish) covers(p bind.Address) bool {
+	serves := func(s *socket) bool {
+		return s.serves(p) || p == bind.Address{Network: "tcp", Host: s.at.Host, Port: 0}
+	}
 	return slices.ContainsFunc(w.have, serves) || slices.ContainsFunc(w.opened, (func(s *socket) bool { return s.serves(p) }))
 }
 

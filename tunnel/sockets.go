@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"context"
+	"github.com/tunneld/tunneld/tunnel/bind"
 	"log/slog"
 	"net"
 	"slices"
@@ -24,7 +25,7 @@ func NewSockets(inherited []net.Listener) *Sockets {
 	s := &Sockets{freed: make(chan struct{})}
 	for _, l := range inherited {
 		one := newSocket(l)
-		one.inherited, one.dual = true, takesBothFamilies(l)
+		one.inherited, one.dual = true, bind.TakesBothFamilies(l)
 		s.all = append(s.all, one)
 	}
 	return s
@@ -60,7 +61,7 @@ func (s *Sockets) Close() {
 
 // claim returns the socket that listens at p already and may be taken: one that is on offer, or one that was opened for us
 // and nobody uses. nil: there is none. Whoever claims it calls assign or unclaim.
-func (s *Sockets) claim(p listenAddress, offered map[*socket]bool) *socket {
+func (s *Sockets) claim(p bind.Address, offered map[*socket]bool) *socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.all {
@@ -145,12 +146,12 @@ func (s *Sockets) tellFreed() {
 }
 
 // rivals returns the sockets on offer that nobody claims, that are in the way of a listener at p, and that may be closed.
-func (s *Sockets) rivals(p listenAddress, offered map[*socket]bool) []*socket {
+func (s *Sockets) rivals(p bind.Address, offered map[*socket]bool) []*socket {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []*socket
 	for _, one := range s.all {
-		if offered[one] && !one.claimed && !one.inherited && p.network == "tcp" && one.collides(p) {
+		if offered[one] && !one.claimed && !one.inherited && p.Network == "tcp" && one.collides(p) {
 			list = append(list, one)
 		}
 	}
@@ -170,7 +171,7 @@ func (s *Sockets) displace(one *socket) *localForward {
 
 // replace listens again where a socket has been displaced, for f.
 func (s *Sockets) replace(ctx context.Context, one *socket, f *localForward, log *slog.Logger) error {
-	l, err := listenTCP(ctx, one.at)
+	l, err := bind.TCP(ctx, one.at)
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,7 @@ func (s *Sockets) whenFreed() <-chan struct{} {
 }
 
 // holder returns, in words, which of our own sockets is in the way of a listener at p; empty: none is.
-func (s *Sockets) holder(p listenAddress) string {
+func (s *Sockets) holder(p bind.Address) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range s.all {
@@ -213,7 +214,7 @@ func without[T comparable](list []T, one T) []T {
 // socket is a listening socket and who accepts on it.
 type socket struct {
 	listener  net.Listener
-	at        listenAddress
+	at        bind.Address
 	inherited bool // opened for us: closed by Sockets.Close alone
 	dual      bool // an IPv6 socket that takes IPv4 as well (IPV6_V6ONLY off)
 
@@ -227,7 +228,7 @@ type socket struct {
 }
 
 func newSocket(l net.Listener) *socket {
-	return &socket{listener: l, at: addressOf(l.Addr())}
+	return &socket{listener: l, at: bind.AddressOf(l.Addr())}
 }
 
 // begin accepts until close. The end of ctx ends the pauses.
@@ -286,20 +287,20 @@ func (s *socket) close() {
 }
 
 // serves reports whether what is meant for p arrives here.
-func (s *socket) serves(p listenAddress) bool {
-	if p.network == "tcp" && p.port == 0 {
+func (s *socket) serves(p bind.Address) bool {
+	if p.Network == "tcp" && p.Port == 0 {
 		return false
 	}
-	return s.at == p || s.dual && p == listenAddress{"tcp", "0.0.0.0", s.at.port} && s.at.host == "::"
+	return s.at == p || s.dual && p == bind.Address{Network: "tcp", Host: "0.0.0.0", Port: s.at.Port} && s.at.Host == "::"
 }
 
 // collides reports whether the kernel lets nobody listen at p while this socket does.
-func (s *socket) collides(p listenAddress) bool {
+func (s *socket) collides(p bind.Address) bool {
 	switch {
-	case s.at.network != p.network || s.at.port != p.port:
+	case s.at.Network != p.Network || s.at.Port != p.Port:
 		return false
-	case s.at.host == p.host:
-		return p.network == "unix" || p.port != 0
+	case s.at.Host == p.Host:
+		return p.Network == "unix" || p.Port != 0
 	}
-	return p.network == "tcp" && p.port != 0 && (s.at.isEverywhere() || p.isEverywhere()) && (s.dual || s.at.isIPv6() == p.isIPv6())
+	return p.Network == "tcp" && p.Port != 0 && (s.at.IsEverywhere() || p.IsEverywhere()) && (s.dual || s.at.IsIPv6() == p.IsIPv6())
 }

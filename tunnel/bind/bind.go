@@ -1,4 +1,7 @@
-package tunnel
+// Package bind makes the listeners of local forwards: where one listens, after OpenSSH's rules (GatewayPorts, AddressFamily), the
+// listener itself, TCP or a Unix socket with its mode and its leftovers (StreamLocalBindMask, StreamLocalBindUnlink), and
+// what to do where it cannot be had. Whose a listener is, and which forward it goes to, is the tunnel's.
+package bind
 
 import (
 	"context"
@@ -59,94 +62,99 @@ func eachOf(f config.AddressFamily, four, six string) []string {
 	return []string{four, six}
 }
 
-// listenAddress is where somebody can listen.
-type listenAddress struct {
-	network string // "tcp" or "unix"
-	host    string // IP address in its shortest form, or path
-	port    int
+// Address is where somebody can listen. Two of the same place are equal.
+type Address struct {
+	Network string // "tcp" or "unix"
+	Host    string // IP address in its shortest form, or path
+	Port    int    // 0: any, or none of a path
 }
 
-// addressOf returns the listenAddress of an address that a listener names.
-func addressOf(a net.Addr) listenAddress {
+// AddressOf returns the Address of an address that a listener names.
+func AddressOf(a net.Addr) Address {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		ip := tcp.AddrPort().Addr().Unmap()
-		return listenAddress{"tcp", ip.String(), tcp.Port}
+		return Address{"tcp", ip.String(), tcp.Port}
 	}
-	return listenAddress{"unix", a.String(), 0}
+	return Address{"unix", a.String(), 0}
 }
 
-func (p listenAddress) String() string {
-	if p.network == "unix" {
-		return p.host
+func (p Address) String() string {
+	if p.Network == "unix" {
+		return p.Host
 	}
-	return net.JoinHostPort(p.host, strconv.Itoa(p.port))
+	return net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
 }
 
-func (p listenAddress) isIPv6() bool       { return strings.Contains(p.host, ":") }
-func (p listenAddress) isEverywhere() bool { return p.host == "0.0.0.0" || p.host == "::" }
+// IsIPv6 reports whether the address is one of IPv6.
+func (p Address) IsIPv6() bool { return strings.Contains(p.Host, ":") }
 
-// addressesOf returns where a local forward listens.
-func addressesOf(ctx context.Context, o *config.Options, f config.Forward) ([]listenAddress, error) {
+// IsEverywhere reports whether the address stands for every interface.
+func (p Address) IsEverywhere() bool { return p.Host == "0.0.0.0" || p.Host == "::" }
+
+// AddressesOf returns where a local forward listens. spec is the forward as a person types it.
+func AddressesOf(ctx context.Context, o *config.Options, f config.Forward, spec string) ([]Address, error) {
 	if f.Listen.IsUnix() {
-		return []listenAddress{{"unix", f.Listen.Path, 0}}, nil
+		return []Address{{"unix", f.Listen.Path, 0}}, nil
 	}
 	hosts, err := bindHosts(ctx, o, f.Listen)
 	if err != nil {
-		return nil, listenError(f, f.Listen.Host, err)
+		return nil, Error(f, spec, f.Listen.Host, err)
 	}
-	var addresses []listenAddress
+	var addresses []Address
 	for _, host := range hosts {
 		if ip, err := netip.ParseAddr(host); err == nil {
 			host = ip.String()
 		}
-		addresses = append(addresses, listenAddress{"tcp", host, f.Listen.Port})
+		addresses = append(addresses, Address{"tcp", host, f.Listen.Port})
 	}
 	return addresses, nil
 }
 
-// sameAddresses reports whether a forward listens at the same places with other as with o.
-func sameAddresses(o, other *config.Options, f config.Forward) bool {
+// SameAddresses reports whether a forward listens at the same places with other as with o.
+func SameAddresses(o, other *config.Options, f config.Forward) bool {
 	return f.Listen.IsUnix() || o.AddressFamily == other.AddressFamily && (f.Listen.HostSet || o.GatewayPorts == other.GatewayPorts)
 }
 
-// noSuchAddress tells an address that the machine lacks from one that is taken.
-func noSuchAddress(err error) bool {
+// NoSuchAddress tells an address that the machine lacks from one that is taken.
+func NoSuchAddress(err error) bool {
 	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
 }
 
-// listenAt binds p anew. The caller closes the listener.
-func listenAt(ctx context.Context, o *config.Options, p listenAddress) (net.Listener, error) {
-	if p.network == "unix" {
-		return bindUnix(o, p.host)
+// At binds p anew. The caller closes the listener.
+func At(ctx context.Context, o *config.Options, p Address) (net.Listener, error) {
+	if p.Network == "unix" {
+		return bindUnix(o, p.Host)
 	}
-	return listenTCP(ctx, p)
+	return TCP(ctx, p)
 }
 
-func listenTCP(ctx context.Context, p listenAddress) (net.Listener, error) {
+// TCP is At for an address of TCP.
+func TCP(ctx context.Context, p Address) (net.Listener, error) {
 	network := "tcp4"
-	if p.isIPv6() {
+	if p.IsIPv6() {
 		network = "tcp6" // with IPV6_V6ONLY, as OpenSSH: the IPv4 listener stands beside it
 	}
 	return new(net.ListenConfig).Listen(ctx, network, p.String())
 }
 
-// cannotListen is the cause of an *Error of PhaseListen.
-type cannotListen struct {
-	address, spec string
-	err           error
+// CannotListen is the cause of an *Error of PhaseListen.
+type CannotListen struct {
+	Address string // that could not be bound
+	spec    string // the forward that asked for it
+	Err     error  // what the system said
 }
 
-func (e *cannotListen) Error() string {
-	return fmt.Sprintf("cannot listen on %s for %s: %v", e.address, e.spec, e.err)
+func (e *CannotListen) Error() string {
+	return fmt.Sprintf("cannot listen on %s for %s: %v", e.Address, e.spec, e.Err)
 }
 
-func (e *cannotListen) Unwrap() error { return e.err }
+func (e *CannotListen) Unwrap() error { return e.Err }
 
 // ListenAddress returns the address that could not be bound; whoever has an error of PhaseListen finds it with errors.As.
-func (e *cannotListen) ListenAddress() string { return e.address }
+func (e *CannotListen) ListenAddress() string { return e.Address }
 
-// listenError says what cannot be bound, where it was asked for, and what to do.
-func listenError(f config.Forward, address string, err error) *fault.Error {
+// Error says what cannot be bound, where it was asked for, and what to do. spec is the forward as a person types it.
+func Error(f config.Forward, spec, address string, err error) *fault.Error {
 	var call *os.SyscallError
 	if errors.As(err, &call) {
 		err = call.Err
@@ -159,7 +167,7 @@ func listenError(f config.Forward, address string, err error) *fault.Error {
 		Phase:     fault.PhaseListen,
 		Permanent: true,
 		Where:     f.Source.String(),
-		Err:       &cannotListen{address, Spec(f), err},
+		Err:       &CannotListen{address, spec, err},
 		Hint:      listenHint(f, err),
 	}
 }
@@ -176,7 +184,7 @@ func listenHint(f config.Forward, err error) string {
 		return socketHint(f.Listen.Path, err)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a port above, or grant it"
-	case noSuchAddress(err):
+	case NoSuchAddress(err):
 		return "no interface of this machine has the address; `ip address` lists them"
 	}
 	return ""

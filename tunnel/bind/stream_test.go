@@ -1,4 +1,4 @@
-package tunnel
+package bind
 
 import (
 	"errors"
@@ -11,15 +11,14 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/fault"
-	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 func bindAt(t *testing.T, path string, o config.Options) (net.Listener, error) {
 	t.Helper()
 	f := config.Forward{Kind: config.Local, Listen: config.Endpoint{Path: path}}
-	l, err := listenAt(t.Context(), &o, listenAddress{"unix", path, 0})
+	l, err := At(t.Context(), &o, Address{"unix", path, 0})
 	if err != nil {
-		return nil, listenError(f, path, err)
+		return nil, Error(f, "-L "+path, path, err)
 	}
 	t.Cleanup(func() { l.Close() })
 	return l, nil
@@ -140,62 +139,9 @@ func TestHintsForSocketsThatCannotBeMade(t *testing.T) {
 		syscall.EROFS:   "read-only",
 		syscall.EEXIST:  "no socket",
 	} {
-		failed := listenError(config.Forward{Kind: config.Local, Listen: config.Endpoint{Path: "/there/s"}}, "/there/s", &os.PathError{Op: "mkdir", Path: "/there/.tunneld-1", Err: err})
+		failed := Error(config.Forward{Kind: config.Local, Listen: config.Endpoint{Path: "/there/s"}}, "-L /there/s", "/there/s", &os.PathError{Op: "mkdir", Path: "/there/.tunneld-1", Err: err})
 		if !strings.Contains(failed.Hint, want) || strings.Contains(failed.Hint, "1024") || strings.Contains(failed.Error(), "mkdir") {
 			t.Errorf("%v: %v; hint %q, want %q in it", err, failed, failed.Hint, want)
 		}
-	}
-}
-
-// Two forwards of one tunnel on one port: it is no other program that has it.
-func TestTheSamePortTwiceIsTold(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	free.Close()
-	listen := config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: free.Addr().(*net.TCPAddr).Port}
-	forwards := []config.Forward{
-		{Kind: config.Local, Listen: listen, Target: config.Endpoint{Host: "a", Port: 1}},
-		{Kind: config.Local, Listen: listen, Target: config.Endpoint{Host: "b", Port: 2}},
-	}
-	tun := New(&config.Options{ExitOnForwardFailure: true, Forwards: forwards}, nil, quiet())
-	err = tun.Listen(t.Context(), nil)
-	if want := Spec(forwards[0]) + " of this process"; !strings.Contains(fault.HintOf(err), want) {
-		t.Errorf("%v; hint %q, want %q in it", err, fault.HintOf(err), want)
-	}
-}
-
-// A port below 1024 is for root of the server, whoever has it now: a web server is no rival that lets go.
-func TestPortBelow1024NeedsRootThere(t *testing.T) {
-	held, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer held.Close()
-	low := 1
-	if l, err := net.Listen("tcp", "127.0.0.1:1023"); err == nil {
-		defer l.Close()
-		low = 1023
-	}
-	for _, c := range []struct {
-		user  string
-		port  int
-		state ForwardState
-		want  string
-	}{
-		{"bob", low, ForwardFailed, PrivilegedPort},
-		{"bob", held.Addr().(*net.TCPAddr).Port, ForwardStandby, errHeld.Error()},
-		{"root", 2, ForwardFailed, errNotPermitted.Error()},
-	} {
-		p := newPeer(t)
-		p.OnListen = func(string, uint32) (uint32, bool) { return 0, false }
-		listen := config.Endpoint{Host: "127.0.0.1", HostSet: true, Port: c.port}
-		tun := newTestTunnel(t, &config.Options{User: c.user, Forwards: []config.Forward{{Kind: config.Remote, Listen: listen, Target: target(t, echoBytes)}}})
-		tun.Join(p.session(config.Echo{}))
-		sshtest.Eventually(t, c.want, func() bool {
-			f := tun.Forwards()[0]
-			return f.LastError == c.want && f.State == c.state
-		})
 	}
 }

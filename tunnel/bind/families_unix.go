@@ -1,6 +1,6 @@
 //go:build unix
 
-package tunnel
+package bind
 
 import (
 	"net"
@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takesBothFamilies reports whether l is an IPv6 socket that takes IPv4 as well, as systemd's ListenStream=PORT makes it.
-func takesBothFamilies(l net.Listener) bool {
+// TakesBothFamilies reports whether l is an IPv6 socket that takes IPv4 as well, as systemd's ListenStream=PORT makes it.
+func TakesBothFamilies(l net.Listener) bool {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok || tcp.Addr().(*net.TCPAddr).IP.To4() != nil {
 		return false
