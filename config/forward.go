@@ -13,7 +13,7 @@ type Kind byte
 const (
 	Local   Kind = 'L' // listen here, connect there
 	Remote  Kind = 'R' // listen there, connect here; with a zero Target it is a SOCKS proxy towards our side
-	Dynamic Kind = 'D' // listen here, SOCKS or HTTP CONNECT says where to connect there
+	Dynamic Kind = 'D' // listen here, SOCKS or HTTP says where to connect there
 )
 
 // Endpoint is one end of a forward: a TCP port or a Unix socket.

@@ -5,7 +5,7 @@ set -u
 PATH=$PATH:/usr/sbin:/sbin
 
 # program=package
-wanted="gcc=gcc sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl
+wanted="gcc=gcc sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin autossh=autossh curl=curl wget=wget
 ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps debootstrap=debootstrap
 systemd-analyze=systemd setpriv=util-linux unshare=util-linux nc=netcat-openbsd openssl=openssl podman=podman runc=runc mandoc=mandoc promtool=prometheus
 chromium=chromium zsh=zsh fish=fish man=man-db git=git rsync=rsync ansible=ansible-core sshfs=sshfs fusermount3=fuse3 sftp-newest=openssh-client-newest

@@ -15,11 +15,18 @@ import (
 type proxied struct {
 	*splice
 	target io.Writer // takes what came right behind the request, before run
+	bound  func(stream, proxy.Extent) stream
 }
 
 func (p proxied) Write(b []byte) (int, error) { return p.target.Write(b) }
-func (p proxied) Run(ctx context.Context)     { p.run(ctx) }
 func (p proxied) Abandon(ctx context.Context) { p.close(ctx) }
+
+func (p proxied) Run(ctx context.Context, own proxy.Extent) {
+	if own != nil {
+		p.conn = p.bound(p.conn, own)
+	}
+	p.run(ctx)
+}
 
 // earlyWriter keeps bytes for the channel until the splice runs, which does not wait for the library.
 type earlyWriter struct{ splice *splice }
@@ -38,7 +45,7 @@ func (f *localForward) serveDynamic(ctx context.Context, conn stream, number uin
 			return nil, unreachable(target, err)
 		}
 		s := &splice{conn, ch, &f.count, nil}
-		return proxied{s, earlyWriter{s}}, nil
+		return proxied{s, earlyWriter{s}, boundClient}, nil
 	})
 	if err != nil {
 		f.noteRefused(conn, err)
@@ -61,7 +68,7 @@ func (f *remoteForward) acceptSOCKS(ctx context.Context, c arrival) {
 		if err != nil {
 			return nil, foreign.Error(err) // the name is in it
 		}
-		return proxied{&splice{conn, ch, &f.count, nil}, conn}, nil
+		return proxied{&splice{conn, ch, &f.count, nil}, conn, boundTarget}, nil
 	})
 	if err != nil {
 		f.count.failed(err)

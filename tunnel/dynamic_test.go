@@ -125,7 +125,11 @@ func TestProxyRefusalsAreHonest(t *testing.T) {
 func TestProxyNonsenseIsEnded(t *testing.T) {
 	tun, _ := dynamicTunnel(t)
 	for _, c := range []struct{ send, want string }{
-		{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405"},
+		{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"},
+		{"GET https://x/ HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 501"},
+		{"GET http://x:y/ HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"},
+		{"GET http://x:99999/ HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"},
+		{"GET http:///path HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 400"},
 		{"CONNECT nowhere HTTP/1.1\r\n\r\n", "HTTP/1.1 400"},
 		{"CONNECT " + strings.Repeat("x", 20000), "HTTP/1.1 400"},
 		{"\x16\x03\x01\x02\x00\x01", ""},
@@ -142,6 +146,29 @@ func TestProxyNonsenseIsEnded(t *testing.T) {
 		back, _ := io.ReadAll(conn) // the end may be a reset: there were bytes that nobody read
 		if !strings.HasPrefix(string(back), c.want) {
 			t.Errorf("%.20q was answered %q, want %q", c.send, back, c.want)
+		}
+	}
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
+}
+
+// What a client sends behind its request for one server is not for that server, on either side of the connection.
+func TestHTTPRequestsEndWhereTheyDo(t *testing.T) {
+	p := newPeer(t)
+	far := target(t, echoBytes)
+	o := &config.Options{Forwards: []config.Forward{
+		{Kind: config.Dynamic, Listen: config.Endpoint{Host: "127.0.0.1", HostSet: true}}, {Kind: config.Remote},
+	}}
+	tun := newTestTunnel(t, o)
+	tun.Join(p.session(config.Echo{}))
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[1].State == ForwardListening })
+	_, port, _ := net.SplitHostPort(tun.Forwards()[1].Bound[0])
+	body := strings.Repeat("x", 100_000)
+	for name, address := range map[string]string{"-D": tun.boundAt(0), "-R": "127.0.0.1:" + port} {
+		head := fmt.Sprintf(" HTTP/1.1\r\nHost: localhost:%d\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", far.Port, len(body))
+		request := fmt.Sprintf("POST http://localhost:%d/a HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s", far.Port, len(body), body)
+		back := string(exchangeAll(t, dialTo(t, address), []byte(request+"GET http://other/ HTTP/1.1\r\nCookie: secret\r\n\r\n")))
+		if back != "POST /a"+head+body {
+			t.Errorf("%s: the server saw %d bytes, %.120q … %.60q", name, len(back), back, back[max(0, len(back)-60):])
 		}
 	}
 	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })

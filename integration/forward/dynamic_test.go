@@ -1,16 +1,21 @@
 package forward
 
 import (
+	"bytes"
 	"fmt"
-	"github.com/tunneld/tunneld/integration/lab"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tunneld/tunneld/integration/lab"
 )
 
 // One -D port speaks SOCKS5, SOCKS4, SOCKS4a and HTTP CONNECT; names go to the far end as names.
@@ -90,6 +95,49 @@ func TestCurlThroughADynamicForward(t *testing.T) {
 				t.Errorf("curl gave %q, %v; want %q", out, err, page)
 			}
 		})
+	}
+}
+
+// http_proxy=http://localhost:1080 is what wget and many others understand of proxies: an http:// address is asked for in full.
+func TestHTTPProxyThroughADynamicForward(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "wget")
+	lab.Need(t, "curl")
+	l := lab.New(t)
+	one, page := startSite(t)
+	var asked atomic.Value
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		asked.Store(r.Host + r.RequestURI + " " + r.Header.Get("Proxy-Connection"))
+		fmt.Fprintf(w, "%s %d %v", r.Method, len(body), err)
+	}))
+	t.Cleanup(other.Close)
+	two := other.Listener.Addr().String()
+	way := lab.DynamicRoute(t, one)
+	l.Open(lab.Tunneld, []lab.Route{way})
+	proxy := "http://" + way.Address
+	file := filepath.Join(t.TempDir(), "file")
+	lab.Check(t, os.WriteFile(file, bytes.Repeat([]byte("x"), 1<<20), 0o600))
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"wget", []string{"wget", "--quiet", "--output-document=-", "--tries=1", "--timeout=20", "http://" + one}, page},
+		{"two servers, one client", []string{"curl", "--silent", "--show-error", "--max-time", "20", "http://" + one, "http://" + two + "/path", "http://" + one}, page + "GET 0 <nil>" + page},
+		{"an upload", []string{"curl", "--silent", "--show-error", "--max-time", "20", "--data-binary", "@" + file, "http://" + two}, "POST 1048576 <nil>"},
+		{"an upload in chunks", []string{"curl", "--silent", "--show-error", "--max-time", "20", "--header", "Transfer-Encoding: chunked", "--data-binary", "@" + file, "http://" + two + "/path"}, "POST 1048576 <nil>"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), c.args[0], c.args[1:]...)
+			cmd.Env = append(os.Environ(), "http_proxy="+proxy, "no_proxy=")
+			if out, err := cmd.CombinedOutput(); string(out) != c.want {
+				t.Errorf("got %q, %v; want %q", out, err, c.want)
+			}
+		})
+	}
+	if want := two + "/path "; asked.Load() != want {
+		t.Errorf("the server was asked for %q, want %q", asked.Load(), want)
 	}
 }
 

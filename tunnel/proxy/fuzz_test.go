@@ -72,6 +72,8 @@ func FuzzProxyRequest(f *testing.F) {
 	f.Add([]byte("CONNECT host.example:80 HTTP/1.1\r\nHost: host.example\r\n\r\n"))
 	f.Add([]byte("CONNECT [::1]:443 HTTP/1.0\r\n\r\nearly"))
 	f.Add([]byte("GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+	f.Add([]byte("GET http://host.example/a?b HTTP/1.1\r\nHost: x\r\nConnection: x, Upgrade\r\nUpgrade: y\r\n\r\n"))
+	f.Add([]byte("POST http://[::1]:8080 HTTP/1.0\r\nContent-Length: 5\r\n\r\nearly"))
 	f.Add([]byte("CONNECT a\x1b[2J:1 HTTP/1.1\r\nHost: \xff\r\nX: y\r\n z\r\n\r\n"))
 	f.Add([]byte("CONNECT h:99999 HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n"))
 	f.Add([]byte{5, 255})

@@ -1,5 +1,6 @@
 // Package proxy speaks with the clients of a dynamic forward until it knows where they want to go: SOCKS5 by go-socks5, and
-// SOCKS4, SOCKS4a and HTTP CONNECT beside it on the same port. It reaches the tunnel through Dial and Route alone.
+// SOCKS4, SOCKS4a and HTTP (CONNECT, and http:// addresses) beside it on the same port. It reaches the tunnel through Dial and
+// Route alone.
 package proxy
 
 import (
@@ -30,8 +31,9 @@ type Route interface {
 	// Write sends bytes that came right behind the request.
 	io.Writer
 
-	// Run joins the client and the target until both directions have ended, or ctx is done, and closes both.
-	Run(ctx context.Context)
+	// Run joins the client and the target until both directions have ended, or ctx is done, and closes both. What the
+	// client sends behind its own, unless that is nil, goes nowhere, and ends that direction.
+	Run(ctx context.Context, own Extent)
 
 	// Abandon closes both, without waiting for more than ctx.
 	Abandon(ctx context.Context)
@@ -65,7 +67,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, addr net.Addr, dial Dia
 	case b == 4:
 		return serveSOCKS4(ctx, c)
 	case b >= 'A' && b <= 'Z':
-		return serveHTTPConnect(ctx, c, b)
+		return serveHTTP(ctx, c, b)
 	default:
 		return fmt.Errorf("not a proxy request: first byte %#02x is neither SOCKS5, SOCKS4 nor HTTP", b)
 	}
@@ -81,13 +83,13 @@ func (c *client) open(ctx context.Context, host string, port int) (Route, error)
 }
 
 // carry sends early bytes to the target and joins both ends until they have ended, or ctx is done.
-func carry(ctx context.Context, r Route, early []byte) error {
+func carry(ctx context.Context, r Route, early []byte, own Extent) error {
 	if len(early) > 0 {
 		if _, err := r.Write(early); err != nil {
 			r.Abandon(ctx)
 			return err
 		}
 	}
-	r.Run(ctx)
+	r.Run(ctx, own)
 	return nil
 }

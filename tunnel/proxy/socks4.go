@@ -38,7 +38,7 @@ func serveSOCKS4(ctx context.Context, c *client) error {
 		r.Abandon(ctx)
 		return err
 	}
-	return carry(ctx, r, nil)
+	return carry(ctx, r, nil, nil)
 }
 
 func readSOCKS4(r io.Reader) (command byte, host string, port int, err error) {

@@ -56,7 +56,7 @@ func serveSOCKS5(ctx context.Context, c *client, first byte) error {
 		conn.route.Abandon(ctx)
 		return err
 	}
-	conn.route.Run(ctx)
+	conn.route.Run(ctx, nil)
 	return nil
 }
 
