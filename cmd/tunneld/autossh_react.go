@@ -115,12 +115,15 @@ func (a *autosshRun) waits() bool { return a.runner.monitor.Status().State == mo
 
 // prod is a signal that does not end autossh.
 func (a *autosshRun) prod(running context.Context, s os.Signal) {
+	again := func() { a.runner.monitor.Reconnect(running) }
 	switch {
 	case a.waits():
-		a.process.tasks.Go(func() { a.runner.monitor.Reconnect(running) })
+		a.process.tasks.Go(again)
 	case s == syscall.SIGUSR1:
 		a.log.Say(autossh.SignalledToRestart())
-		a.starts.End(errProdded)
+		if !a.starts.End(errProdded) { // the last one has ended, and the wait for the next is about to begin
+			a.process.tasks.Go(again)
+		}
 	default:
 		a.runner.monitor.Nudge(s.String())
 	}

@@ -174,10 +174,10 @@ func (s *Starts) AwaitWork(ctx context.Context) error {
 	}
 }
 
-// End ends what the last start has come to.
-func (s *Starts) End(why error) {
+// End ends what the last start has come to, and reports whether there was anything.
+func (s *Starts) End(why error) bool {
 	s.mu.Lock()
-	cancel, session := s.cancel, s.session
+	cancel, session, lives := s.cancel, s.session, s.livesLocked()
 	s.mu.Unlock()
 	if cancel != nil {
 		cancel(why)
@@ -185,6 +185,7 @@ func (s *Starts) End(why error) {
 	if session != nil {
 		session.CloseWith(why)
 	}
+	return cancel != nil || lives
 }
 
 // Last returns the last one.
