@@ -104,7 +104,7 @@ func readAll(t *testing.T, r lab.Route, count int, kill func()) ends {
 		case <-flowing:
 			began++
 		case err := <-results:
-			t.Fatalf("a stream ended before the death: %v", err)
+			t.Fatalf("a stream ended before the death, %d of %d had begun: %v", began, count, err)
 		}
 	}
 	kill()
