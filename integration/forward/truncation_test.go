@@ -16,6 +16,7 @@ import (
 const (
 	deathsOfEach = 5
 	streamsEach  = 80
+	underWay     = 256 << 10 // bytes of a stream that the server sends ahead of the client: what all of them have under way is read in a moment
 )
 
 // However a connection dies, no client of it may take what it got for all there is: every stream that was running is
@@ -127,8 +128,8 @@ func readOne(r lab.Route, flowing chan<- struct{}) error {
 		return err
 	}
 	defer conn.Close()
-	conn.SetReadDeadline(time.Now().Add(lab.Patience))
 	for got, buffer := 0, make([]byte, 64<<10); ; {
+		conn.SetReadDeadline(time.Now().Add(lab.Patience))
 		n, err := conn.Read(buffer)
 		if got == 0 && n > 0 {
 			flowing <- struct{}{}
@@ -173,13 +174,13 @@ func streamEndlessly(c *lab.RawConn, dying <-chan int, die func(*lab.RawConn, in
 				}
 			case lab.MsgChannelOpen:
 				f.Text()
-				mu.Lock()
 				ch := &rawChannel{id: f.Uint32()}
-				ch.window.Store(int64(f.Uint32()))
-				number := uint32(len(channels))
-				channels = append(channels, ch)
-				mu.Unlock()
+				ch.window.Store(min(int64(f.Uint32()), underWay))
+				number := uint32(len(channels)) // nobody else writes them
 				c.Send(lab.MsgChannelConfirm, ch.id, number, uint32(1<<20), uint32(32<<10))
+				mu.Lock()
+				channels = append(channels, ch) // what would be sent before the confirmation is lost
+				mu.Unlock()
 			case lab.MsgWindowAdjust:
 				number := f.Uint32()
 				mu.Lock()
