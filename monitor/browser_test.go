@@ -94,7 +94,8 @@ func TestPageFits(t *testing.T) {
 	for what, expression := range map[string]string{
 		"the age of the oldest client":                `document.querySelector(".row .state.down").textContent.endsWith("2 held, the oldest for 12s")`,
 		"a scale":                                     `[...document.querySelectorAll(".scale span")].map(s => s.textContent).join().endsWith(",30 ms,15 ms,0 ms")`,
-		"the outages":                                 `document.querySelectorAll(".outages li").length === 5 && document.body.innerText.includes("and 1 before that")`,
+		"the outages":                                 `document.querySelectorAll(".outages li").length === 5 && document.body.innerText.includes("and 2 before that")`,
+		"the one that goes on before them":            `/^.*down 9m 0s so far.*connection reset by peer.* · 8 attempts$/.test(document.querySelector(".outages li").textContent) && document.querySelectorAll(".outages .down").length === 1`,
 		"their columns in the bar":                    `document.querySelectorAll("article:nth-child(2) .bar.large .short").length > 3 && document.querySelectorAll("article:nth-child(2) .bar.large .long").length > 3`,
 		"a failure to its end":                        `document.querySelectorAll("article:first-child .bar .long").length >= 36`,
 		"the cause of an outage that goes on":         `[...document.querySelectorAll("article:nth-child(2) .bar.large title")].pop().textContent.endsWith(": connection reset by peer")`,

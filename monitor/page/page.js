@@ -163,23 +163,23 @@ function runs(list, test) {
 function goesOn(t, known, now) {
   const failed = t.state === "failed", o = !failed && known.outage || {};
   if (!failed && !isDown(t) && !(t.down_since && o.began)) return null;
-  return { began: o.began || failed && t.since || t.down_since, ended: new Date(now).toISOString(), why: o.why || t.why };
+  return { began: o.began || failed && t.since || t.down_since, ended: new Date(now).toISOString(), why: o.why || t.why, attempts: t.attempts, goesOn: true };
 }
 
 const times = (from, to) => element("div", "times", ...[0, 0.25, 0.5, 0.75, 1].map(part => element("span", "", part === 1 ? "now" : clock(from + part * (to - from)))));
 
 function outages(t, history, now) {
-  const list = history.outages.slice(-5).reverse();
+  const list = history.causes.slice(-5).reverse(); // the one that goes on is the first
   const part = share(history.day);
   const known = span(history.day.seen_seconds.reduce((a, b) => a + b, 0));
   const section = element("section", "wide",
     element("h3", "", "Last 24 hours", part === null ? "" : element("b", "", `up ${percent(part)} of ${known}`)),
     bar(history, now, "bar large"), times(now - day, now));
   if (!list.length) return section;
-  const item = o => element("li", "", element("span", "dim", at(o.began, now)), element("span", "", `down ${length((Date.parse(o.ended) - Date.parse(o.began)) / 1000)}`),
+  const item = o => element("li", "", element("span", "dim", at(o.began, now)), element("span", o.goesOn ? "down" : "", `down ${length((Date.parse(o.ended) - Date.parse(o.began)) / 1000)}${o.goesOn ? " so far" : ""}`),
     element("span", "", o.why, o.attempts > 1 ? element("span", "dim", ` · ${o.attempts} attempts`) : ""));
   section.append(element("ul", "list outages", ...list.map(item)));
-  const before = history.outages.slice(0, -list.length).reduce((n, o) => n + (o.count || 1), 0);
+  const before = history.causes.slice(0, -list.length).reduce((n, o) => n + (o.count || 1), 0);
   if (before > 0) section.append(element("p", "dim", `and ${before} before that`));
   return section;
 }
