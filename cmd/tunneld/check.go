@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
@@ -32,7 +33,6 @@ const (
 
 func checkCommand() *cobra.Command {
 	var flags sshFlags
-	var logs logFlags
 	cmd := &cobra.Command{
 		Use:   "check ALIAS... [ssh options]",
 		Short: "Try each step of a tunnel once: where it fails, and what to do",
@@ -44,11 +44,11 @@ Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a lo
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, screen := slog.New(slog.DiscardHandler), (*prompt.Screen)(nil)
 			if flags.verbose() > 0 {
-				opened, err := logs.open(cmd.ErrOrStderr(), &flags)
+				opened, err := flags.openLog(cmd.ErrOrStderr(), output.Flags{})
 				if err != nil {
 					return err
 				}
-				log, screen = opened.Logger, opened.screen
+				log, screen = opened.Logger, opened.Screen
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -30,7 +31,7 @@ import (
 // port is granted, as ssh(1) has it.
 type departure struct {
 	first *background.First
-	log   *processLog
+	log   *output.Log
 }
 
 // goBackground starts the process that goes into the background, and waits until it is there.
@@ -70,7 +71,7 @@ func (d *departure) leave(ctx context.Context, p *process, runners []*runner, pl
 		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("-f: %w", err)}
 	}
 	if !kept {
-		d.log.screen.Leave()
+		d.log.Screen.Leave()
 	}
 	if err := d.first.Release(words); err != nil {
 		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("-f: the process that was started has been killed: %w", err)}
@@ -91,12 +92,12 @@ func (d *departure) settle(ctx context.Context, runners []*runner, plans []tunne
 			}
 			waiting = waiting || reason
 		}
-		if !waiting && !d.log.screen.Asking() {
+		if !waiting && !d.log.Screen.Asking() {
 			return nil
 		}
 		select {
 		case <-tick.C:
-			if !d.log.screen.Asking() {
+			if !d.log.Screen.Asking() {
 				left -= departEvery
 			}
 		case <-ctx.Done():
@@ -133,12 +134,12 @@ func holdsUp(r *runner, o *config.Options, patient bool) (bool, error) {
 func (d *departure) leaveTrace(p *process, kept bool) {
 	var err error
 	switch socket := p.endpoints.socket; {
-	case d.log.file != nil:
-		err = background.CrashTo(d.log.file)
+	case d.log.File != nil:
+		err = background.CrashTo(d.log.File)
 	case !kept && socket != nil:
 		var trace *background.Trace
 		if trace, err = background.LeaveTrace(rundir.TracePath(socket.path), p.names()); err == nil {
-			d.log.trace.Store(trace)
+			d.log.Trace.Store(trace)
 		}
 	}
 	if err != nil {
@@ -168,13 +169,13 @@ func (d *departure) words(p *process) string {
 	case len(names) > mostTyped:
 		hint = fmt.Sprintf("`tunneld log` shows what happens, `kill %d` stops them", os.Getpid())
 	}
-	if file := d.log.file; file != nil {
+	if file := d.log.File; file != nil {
 		path, _ := filepath.Abs(file.Name())
 		hint += "; the log goes to " + foreign.Own(cmp.Or(path, file.Name())).String()
 	}
-	if d.log.json {
+	if d.log.JSON {
 		var line bytes.Buffer
-		slog.New(jsonHandler(&line, &slog.HandlerOptions{})).Info("in the background", "tunnels", names, "pid", os.Getpid(), "hint", hint)
+		output.NewJSON(&line).Info("in the background", "tunnels", names, "pid", os.Getpid(), "hint", hint)
 		return line.String()
 	}
 	text := fmt.Sprintf("tunneld: %s in the background, process %d", some(names), os.Getpid())

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/config"
 )
 
@@ -137,7 +138,7 @@ func TestEveryLineIsJSON(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	log := slog.New(jsonHandler(&out, &slog.HandlerOptions{}))
+	log := output.NewJSON(&out)
 	log.Info("connecting failed", "retry_in", 1500*time.Millisecond, "took", 2*time.Second)
 	if !strings.Contains(out.String(), `"retry_in_seconds":1.5,"took_seconds":2`) {
 		t.Error(out.String())

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -28,6 +29,7 @@ type process struct {
 	ask       sshconn.Asker                               // nil: nobody can be asked
 	endpoints endpoints                                   // set before run
 	follow    func([]tunnelPlan)                          // has the log show what LogLevel of these says
+	dump      func(stacks string)                         // shows what each goroutine does
 	unheard   []string                                    // keywords that have no say in this process
 	limits    *tunnel.Limits                              // of all tunnels together
 	service   *systemd.Service
@@ -56,6 +58,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 	return &process{
 		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(),
 		follow:    func([]tunnelPlan) {},
+		dump:      func(stacks string) { io.WriteString(os.Stderr, stacks) },
 		service:   systemd.NewService(log),
 		ended:     make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/pprof"
+	"strings"
 	"syscall"
 	"time"
 
@@ -57,7 +58,9 @@ func (p *process) finish(caught <-chan os.Signal, asked *signals.Stop, err error
 // quit ends the process for SIGQUIT, with one line. Who debugs it sees before that what each goroutine does.
 func (p *process) quit() error {
 	if p.log.Enabled(context.Background(), slog.LevelDebug) {
-		pprof.Lookup("goroutine").WriteTo(os.Stderr, 2) // in full
+		var stacks strings.Builder
+		pprof.Lookup("goroutine").WriteTo(&stacks, 2) // in full
+		p.dump(stacks.String())
 	}
 	p.log.Warn("exiting at once", "signal", syscall.SIGQUIT.String())
 	return errQuit

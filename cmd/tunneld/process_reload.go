@@ -125,7 +125,7 @@ func (p *process) adopted() {
 	}
 	p.follow(plans)
 	if p.departure != nil {
-		p.departure.log.trace.Load().Rename(p.names())
+		p.departure.log.Trace.Load().Rename(p.names())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/complete"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -38,6 +39,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if systemd.OnJournal(stderr, os.Getenv) {
 		stderr = systemd.PriorityWriter{W: stderr, Priority: systemd.PriorityError}
+	}
+	if output.WantsJSON(args[1:]) {
+		return output.PrintJSON(stderr, err)
 	}
 	return exit.Print(stderr, err)
 }

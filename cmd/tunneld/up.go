@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/complete"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
@@ -26,7 +28,7 @@ import (
 // upFlags are the flags of `tunneld up` besides those of ssh(1).
 type upFlags struct {
 	ssh     sshFlags
-	log     logFlags
+	log     output.Flags
 	name    string // of the one tunnel; empty: the alias
 	listen  string // host:port of the HTTP server; empty: none
 	pidFile string // empty: none
@@ -59,11 +61,11 @@ no common algorithm.`,
 	flags.ssh.register(cmd)
 	set := cmd.Flags()
 	set.StringVar(&flags.name, "name", "", "name of the tunnel in status, logs and the control socket (one ALIAS)")
-	set.StringVar(&flags.log.format, "log-format", "", "text or json (default text, coloured on a terminal)")
-	set.StringVar(&flags.log.level, "log-level", "", "error, warn, info or debug (default: as LogLevel, -q and -v say)")
+	set.StringVar(&flags.log.Format, "log-format", "", "text or json (default text, coloured on a terminal)")
+	set.StringVar(&flags.log.Level, "log-level", "", "error, warn, info or debug (default: as LogLevel, -q and -v say)")
 	set.StringVar(&flags.listen, "listen", "", "`ADDR` of the HTTP server with /status, /metrics, /livez, /readyz; off by default")
 	set.StringVar(&flags.pidFile, "pidfile", "", "`FILE` that holds the process ID while it runs")
-	offerFor(cmd, "log-level", complete.Words(logLevels...))
+	offerFor(cmd, "log-level", complete.Words(output.Levels()...))
 	offerFor(cmd, "log-format", complete.Words("text", "json"))
 	offerFor(cmd, "name", cobra.NoFileCompletions)
 	offerFor(cmd, "listen", cobra.NoFileCompletions)
@@ -110,22 +112,43 @@ func up(cmd *cobra.Command, flags *upFlags, aliases []string) error {
 		}
 		background.Rename(filepath.Base(os.Args[0]))
 	}
-	log, err := flags.log.open(cmd.ErrOrStderr(), &flags.ssh)
+	log, err := flags.ssh.openLog(cmd.ErrOrStderr(), flags.log)
 	if err != nil {
 		return err
 	}
 	defer pid1.Reap(log.Logger)()
 	read := func(ctx context.Context) ([]tunnelPlan, error) { return plan(ctx, &flags.ssh, aliases, flags.name) }
-	p := newProcess(log.Logger, read, prompt.New(log.screen))
-	p.follow = log.adopt
-	if log.fixed {
+	p := newProcess(log.Logger, read, prompt.New(log.Screen))
+	p.follow = func(plans []tunnelPlan) { log.Adopt(logLevelsOf(plans)) }
+	if log.Fixed {
 		p.unheard = []string{"LogLevel"}
+	}
+	if log.JSON {
+		p.dump = func(stacks string) { log.Debug("goroutines", "stacks", stacks) }
 	}
 	p.endpoints = endpoints{listen: flags.listen, pidFile: flags.pidFile}
 	if first != nil {
 		p.departure = &departure{first, log}
 	}
-	return log.end(p.run(cmd.Context()))
+	return log.End(p.run(cmd.Context()))
+}
+
+// openLog opens the log as -v, -q, -E, -y and flags say.
+func (f *sshFlags) openLog(stderr io.Writer, flags output.Flags) (*output.Log, error) {
+	o := output.Options{Flags: flags, Verbose: f.verbose() > 0}
+	if path, named := f.last('E'); named {
+		o.File = &path
+	}
+	_, o.Quiet = f.last('q')
+	_, o.Syslog = f.last('y')
+	return output.Open(stderr, o)
+}
+
+func logLevelsOf(plans []tunnelPlan) (levels []string) {
+	for _, plan := range plans {
+		levels = append(levels, plan.options.Session.LogLevel)
+	}
+	return levels
 }
 
 // tunnelPlan is one tunnel to run.

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -164,8 +165,23 @@ func (l *Lab) DotSSH(lines ...string) string {
 func (l *Lab) Up(count int, words ...string) *Child {
 	l.T.Helper()
 	c := l.Account.Tunneld(append([]string{"up", "-F", l.Account.Path("config"), "--log-format", "json"}, words...)...)
+	l.T.Cleanup(func() { l.isJSON(c) })
 	Eventually(l.T, Patience, "every tunnel is up", func() bool { return len(c.Matching(IsUp)) >= count || !c.Running() })
 	return c
+}
+
+// isJSON wants each line that a process has written to be JSON, unless it crashed.
+func (l *Lab) isJSON(c *Child) {
+	l.T.Helper()
+	text := c.Text()
+	if strings.Contains(text, "\ngoroutine ") {
+		return
+	}
+	for line := range strings.Lines(text) {
+		if !json.Valid([]byte(line)) {
+			l.T.Errorf("no JSON: %s", line)
+		}
+	}
 }
 
 func (l *Lab) BoundAt(flags []string) string {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -109,6 +110,11 @@ func TestQuitSignalEndsWithALine(t *testing.T) {
 			text := strings.TrimSpace(c.Text())
 			if last := text[strings.LastIndex(text, "\n")+1:]; !strings.Contains(last, "exiting at once") {
 				t.Errorf("the last line is %q", last)
+			}
+			for line := range strings.Lines(text) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("no JSON: %s", line)
+				}
 			}
 			if shown := strings.Contains(text, "goroutine 1 ["); shown != (flags != nil) {
 				t.Errorf("goroutines shown: %t", shown)

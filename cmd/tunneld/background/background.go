@@ -100,7 +100,7 @@ func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io
 		select {
 		case text := <-said:
 			if len(text) == 0 {
-				return codeOf(cmd.Wait(), stopping, words)
+				return codeOf(cmd.Wait(), stopping)
 			}
 			cmd.Process.Release()
 			words.Write(text[1:])
@@ -117,14 +117,13 @@ func await(cmd *exec.Cmd, said <-chan []byte, signals <-chan os.Signal, words io
 
 // codeOf returns the exit code for an end of the second process that came too early. One that ended in good order because it was
 // asked to is not in the background either.
-func codeOf(err error, stopping bool, words io.Writer) (int, error) {
+func codeOf(err error, stopping bool) (int, error) {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
 		return exit.ExitCode(), nil
 	case err != nil:
-		fmt.Fprintf(words, "tunneld: the process in the background: %v\n", err)
-		return 1, nil
+		return 0, fmt.Errorf("the process in the background: %w", err)
 	case stopping:
 		return 1, nil
 	}

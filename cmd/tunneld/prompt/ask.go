@@ -135,9 +135,11 @@ func (p *prompter) runAskpass(ctx context.Context, prompt string) (string, error
 	output := &limitedBuffer{left: maxAnswer}
 	command := exec.CommandContext(ctx, p.askpass, prompt)
 	command.Env = p.environ
-	command.Stdout, command.Stderr = output, os.Stderr
+	words, end := p.screen.words()
+	command.Stdout, command.Stderr = output, words
 	command.WaitDelay = time.Second
 	err := command.Run()
+	end()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}

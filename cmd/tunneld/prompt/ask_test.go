@@ -1,10 +1,13 @@
 package prompt
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tunneld/tunneld/tunnel/auth"
@@ -109,5 +112,20 @@ func TestConfirmByFingerprint(t *testing.T) {
 	p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": again}), nil)
 	if got, err := p.Confirm(t.Context(), "sure", fingerprint); !got || err != nil {
 		t.Errorf("another fingerprint, then the right one: %v, %v", got, err)
+	}
+}
+
+// What an askpass program says besides, as those with a window do, is no line of its own kind among those of the log.
+func TestWordsOfAskpassAreFramed(t *testing.T) {
+	var out bytes.Buffer
+	program := askpassProgram(t, `echo "Gtk-WARNING: no theme" >&2; printf 'and more' >&2; head -c 10000 /dev/zero | tr '\0' x >&2; echo secret`)
+	p := newPerson(lookup(map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": program}), []string{"PATH=" + os.Getenv("PATH")})
+	p.screen = &Screen{w: &out}
+	p.screen.Frame(func(line string) []byte { return fmt.Appendf(nil, "<%.20s>", line) })
+	if answer, err := p.Secret(t.Context(), ""); answer != "secret" || err != nil {
+		t.Errorf("%q, %v", answer, err)
+	}
+	if got := out.String(); !strings.HasPrefix(got, "<Gtk-WARNING: no them><and morexxxxxxxxxxxx>") || strings.Contains(got, "\n") {
+		t.Errorf("it says %.200q", got)
 	}
 }

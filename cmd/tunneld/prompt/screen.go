@@ -13,6 +13,7 @@ import (
 // answer, so that no line lands in a question or in what is being typed.
 type Screen struct {
 	terminal bool
+	frame    func(line string) []byte // see Frame; nil: as it is
 
 	mu     sync.Mutex // guards all following fields
 	w      io.Writer
@@ -28,6 +29,17 @@ const mostHeld = 64 << 10
 func NewScreen(w io.Writer) *Screen {
 	file, ok := w.(interface{ Fd() uintptr })
 	return &Screen{w: w, terminal: ok && term.IsTerminal(int(file.Fd()))}
+}
+
+// Frame has each line that is not of the log be written as f makes it. It is to be called before anything is written.
+func (s *Screen) Frame(f func(line string) []byte) { s.frame = f }
+
+// framed returns a line that is not of the log as it is to be written.
+func (s *Screen) framed(line string) []byte {
+	if s == nil || s.frame == nil {
+		return []byte(line + "\n")
+	}
+	return s.frame(line)
 }
 
 // Write implements io.Writer.
@@ -70,7 +82,7 @@ func (s *Screen) Leave() {
 
 func (s *Screen) flushLocked() {
 	if s.lost > 0 {
-		fmt.Fprintf(s.w, "%d lines left out while the question waited\n", s.lost)
+		s.w.Write(s.framed(fmt.Sprintf("%d lines left out while the question waited", s.lost)))
 	}
 	s.w.Write(s.held)
 	s.held, s.lost = nil, 0
