@@ -41,10 +41,15 @@ func (e Event) String() string {
 
 // Events remembers the last events of a tunnel. The zero value has none. Its methods may be called from any goroutine.
 type Events struct {
+	added func() // see OnAdd; nil: nobody is told
+
 	mu   sync.Mutex // guards all following fields
 	last []Event    // at most keptEvents
 	made uint64     // how many there have been
 }
+
+// OnAdd has f called after each event. It must not block. It is to be called before there are any.
+func (e *Events) OnAdd(f func()) { e.added = f }
 
 // After returns the events that came after the one of that number, as far as they are remembered, and the number of the last.
 func (e *Events) After(number uint64) ([]Event, uint64) {
@@ -68,6 +73,9 @@ func (e *Events) recent() []Event {
 }
 
 func (e *Events) add(event Event) {
+	if e.added != nil {
+		defer e.added() // without the lock
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.made++

@@ -136,7 +136,7 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 		p.log.Debug("no control socket", "err", err)
 	}
 	plan = plans[0]
-	r := newRunner(plan, p.log, p.ask, p.limits)
+	r := p.newRunner(plan)
 	cfg := monitor.Config{Decide: a.decide, Log: slog.New(a.log.NewHandler(true))}
 	r.keep(cfg, countedTunnel{monitor.Adapt(r.tunnel), a}, func() { notify(p.changed) })
 	r.tunnel.BePatient()

@@ -168,9 +168,11 @@ func makeControl(ctx context.Context, path string) (*controlSocket, error) {
 	return &controlSocket{path: path, file: file, listener: listener, served: make(chan struct{})}, nil
 }
 
-// serve answers from now on, until close.
-func (c *controlSocket) serve(handler http.Handler) {
-	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: rundir.AskTime, MaxHeaderBytes: maxReportHeader}
+// serve answers from now on, until close, which calls shut.
+func (c *controlSocket) serve(log *slog.Logger, handler http.Handler, shut func()) {
+	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: rundir.AskTime, MaxHeaderBytes: maxReportHeader,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	c.server.RegisterOnShutdown(shut)
 	go func() {
 		defer close(c.served)
 		c.server.Serve(c.listener)

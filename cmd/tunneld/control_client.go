@@ -149,22 +149,7 @@ func (d *instance) control(ctx context.Context, verb string, names []string) ([]
 
 // exchange sends a request and reads the answer. body is sent as JSON; nil: none is.
 func (d *instance) exchange(ctx context.Context, method, path string, query url.Values, body, answer any) error {
-	var text []byte
-	if body != nil {
-		var err error
-		if text, err = json.Marshal(body); err != nil {
-			return err
-		}
-	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path+"?"+query.Encode(), bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	response, err := d.client.Do(request)
-	var failed *url.Error
-	if errors.As(err, &failed) {
-		return foreign.Error(failed.Err) // without the address, which says nothing
-	}
+	response, err := d.send(ctx, method, path, query, body)
 	if err != nil {
 		return err
 	}
@@ -174,6 +159,27 @@ func (d *instance) exchange(ctx context.Context, method, path string, query url.
 	}
 	foreign.Strings(answer) // the process may be another user's
 	return nil
+}
+
+// send sends a request. The caller closes the body of the answer.
+func (d *instance) send(ctx context.Context, method, path string, query url.Values, body any) (*http.Response, error) {
+	var text []byte
+	if body != nil {
+		var err error
+		if text, err = json.Marshal(body); err != nil {
+			return nil, err
+		}
+	}
+	request, err := http.NewRequestWithContext(ctx, method, "http://tunneld"+path+"?"+query.Encode(), bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	response, err := d.client.Do(request)
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		return nil, foreign.Error(failed.Err) // without the address, which says nothing
+	}
+	return response, err
 }
 
 // has reports whether the process runs a tunnel of that name.

@@ -12,13 +12,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/monitor"
 )
 
 // controlReport is the answer to GET /status on the control socket: a monitor.Report and whose it is.
 type controlReport struct {
-	PID int `json:"pid"`
+	PID   int              `json:"pid"`
+	Ended []eventlog.Ended `json:"ended,omitempty"` // what it ran before
 	monitor.Report
 }
 
@@ -45,7 +47,8 @@ type controlResult struct {
 // handler serves the control socket:
 //
 //	GET  /status                    controlReport
-//	GET  /log?tunnel=NAME&after=N   logAnswer: the last events, those after the N-th
+//	GET  /log?tunnel=NAME&after=N   an eventlog.Line for each tunnel: the last events, those after the N-th; with &follow, more
+//	                                lines as things happen
 //	POST /reconnect?tunnel=NAME     a new connection, then the old one is retired; answered when that has happened
 //	POST /down?tunnel=NAME          as SIGTERM, for this tunnel; answered when it has stopped
 //	POST /reload?tunnel=NAME        as SIGHUP, for the whole process; answered when a new connection that it takes has been
@@ -61,11 +64,11 @@ func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", monitor.Handler(versionText(), p.monitors))
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Report: monitor.NewReport(versionText(), p.monitors())})
+		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Ended: p.book.Ended(), Report: monitor.NewReport(versionText(), p.monitors())})
 	})
-	mux.HandleFunc("GET /log", p.serveLog)
+	mux.Handle("GET /log", p.book)
 	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
-	mux.HandleFunc("POST /down", p.control(p.putDown))
+	mux.HandleFunc("POST /down", p.control(func(ctx context.Context, r *runner) error { return p.putDown(ctx, r, bySomebody) }))
 	mux.HandleFunc("POST /reload", p.steerReload(reload))
 	mux.HandleFunc("POST /connect", p.serveConnect)
 	mux.HandleFunc("POST /forward", p.steerForwards(addForward))

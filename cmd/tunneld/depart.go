@@ -147,6 +147,13 @@ func (d *departure) leaveTrace(p *process, kept bool) {
 	}
 }
 
+// renameTrace has the trace tell of the tunnels that the process runs now.
+func (p *process) renameTrace() {
+	if names := p.names(); p.departure != nil && len(names) > 0 {
+		p.departure.log.Trace.Load().Rename(names)
+	}
+}
+
 // mostTyped is how many names a person likes to type.
 const mostTyped = 3
 

@@ -44,7 +44,7 @@ func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPl
 // serve answers from now on. reload is what POST /reload does.
 func (d *endpoints) serve(p *process, reload func() ([]outcome, error)) {
 	if d.socket != nil {
-		d.socket.serve(p.handler(reload))
+		d.socket.serve(p.log, p.handler(reload), p.book.Shut)
 	}
 	if d.web != nil {
 		d.web.Serve(monitor.Handler(versionText(), p.monitors))

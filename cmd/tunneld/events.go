@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,37 +15,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
-	"github.com/tunneld/tunneld/monitor"
 )
-
-// logAnswer is the answer to GET /log.
-type logAnswer struct {
-	Tunnels []tunnelLog `json:"tunnels"`
-}
-
-// tunnelLog is what a tunnel remembers, and the number of its last event.
-type tunnelLog struct {
-	Name   string          `json:"name"`
-	Last   uint64          `json:"last"`
-	Events []monitor.Event `json:"events"`
-}
-
-// serveLog serves GET /log.
-func (p *process) serveLog(w http.ResponseWriter, req *http.Request) {
-	query := req.URL.Query()
-	meant, err := p.named(query["tunnel"])
-	if err != nil {
-		answerJSON(w, http.StatusNotFound, logAnswer{})
-		return
-	}
-	after, _ := strconv.ParseUint(query.Get("after"), 10, 64) // without one: all
-	answer := logAnswer{Tunnels: []tunnelLog{}}
-	for _, r := range meant {
-		events, last := r.events.After(after)
-		answer.Tunnels = append(answer.Tunnels, tunnelLog{r.name, last, events})
-	}
-	answerJSON(w, http.StatusOK, answer)
-}
 
 func logCommand() *cobra.Command {
 	var follow bool
@@ -64,10 +33,23 @@ that ended without being asked to, it tells why.`,
 				}
 				return err
 			}
+			if follow {
+				exit.Print(cmd.ErrOrStderr(), err) // now, and not when the others have ended
+			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			_, color := terminalOf(cmd.OutOrStdout())
-			return errors.Join(eventlog.Read(ctx, cmd.OutOrStdout(), color, eventsOf(chosen), follow), err)
+			failed := eventlog.Read(ctx, cmd.OutOrStdout(), color, processesOf(chosen), follow)
+			if errors.Is(failed, eventlog.ErrGone) {
+				background.ShowEnded(cmd.OutOrStdout(), rundir.Traces(os.Getenv), namesOf(chosen))
+			}
+			if follow && err != nil && failed == nil {
+				failed = &exit.Error{Code: exit.Code(err)}
+			}
+			if follow {
+				return failed
+			}
+			return errors.Join(failed, err)
 		},
 		ValidArgsFunction: completeRunning,
 	}
@@ -75,29 +57,19 @@ that ended without being asked to, it tells why.`,
 	return cmd
 }
 
-// eventsOf returns the tunnels that were chosen, as their events are read.
-func eventsOf(chosen []choice) (tunnels []*eventlog.Tunnel) {
+// processesOf returns the processes that were chosen, as their events are read.
+func processesOf(chosen []choice) (processes []*eventlog.Process) {
 	for _, c := range chosen {
-		for _, name := range c.names {
-			tunnels = append(tunnels, &eventlog.Tunnel{Name: name, After: func(ctx context.Context, number uint64) ([]monitor.Event, uint64, error) {
-				return c.instance.events(ctx, name, number)
-			}})
-		}
+		processes = append(processes, eventlog.NewProcess(c.names, func(ctx context.Context, query url.Values) (*http.Response, error) {
+			return c.instance.send(ctx, http.MethodGet, "/log", query, nil)
+		}))
 	}
-	return tunnels
+	return processes
 }
 
-// events asks for the events of a tunnel after the one of that number, and for the number of the last.
-func (d *instance) events(ctx context.Context, name string, after uint64) ([]monitor.Event, uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, rundir.AskTime)
-	defer cancel()
-	var answer logAnswer
-	query := url.Values{"tunnel": {name}, "after": {strconv.FormatUint(after, 10)}}
-	if err := d.exchange(ctx, http.MethodGet, "/log", query, nil, &answer); err != nil {
-		return nil, 0, err
+func namesOf(chosen []choice) (names []string) {
+	for _, c := range chosen {
+		names = append(names, c.names...)
 	}
-	if len(answer.Tunnels) != 1 {
-		return nil, 0, errors.New("it has ended, or is too old to tell")
-	}
-	return answer.Tunnels[0].Events, answer.Tunnels[0].Last, nil
+	return names
 }

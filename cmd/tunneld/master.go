@@ -178,7 +178,7 @@ func (p *process) carrierOf(running context.Context, r *runner) *carrier.Carrier
 	return &carrier.Carrier{
 		Name: r.name, Tunnel: r.tunnel, Monitor: r.monitor, Log: r.log, Changing: p.reloading, Ending: running.Done(),
 		Supervised: os.Getenv("NOTIFY_SOCKET") != "",
-		PutDown:    func() { p.tasks.Go(func() { p.putDown(context.WithoutCancel(running), r) }) },
+		PutDown:    func() { p.tasks.Go(func() { p.putDown(context.WithoutCancel(running), r, byClient) }) },
 		Describe: func(about string) (string, bool) {
 			say, known := map[string]func(*runner) string{"connection": connectionInfo, "channels": channelsInfo}[about]
 			if !known {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/hangup"
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
@@ -32,6 +33,7 @@ type process struct {
 	dump      func(stacks string)                         // shows what each goroutine does
 	unheard   []string                                    // keywords that have no say in this process
 	limits    *tunnel.Limits                              // of all tunnels together
+	book      *eventlog.Book                              // what has happened to them
 	service   *systemd.Service
 	ended     chan struct{} // of one element: a tunnel has ended
 	changed   chan struct{} // of one element: a tunnel's state has changed
@@ -52,11 +54,12 @@ type process struct {
 	parting []*runner       // that drain while another of their name runs; they are not shown
 	down    map[string]bool // the tunnels that somebody has put down: a reload leaves them so; whether one has said that
 	over    bool            // every tunnel has ended, and none may begin
+	why     string          // the process stops; empty: it does not
 }
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
-		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(),
+		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book),
 		follow:    func([]tunnelPlan) {},
 		dump:      func(stacks string) { io.WriteString(os.Stderr, stacks) },
 		service:   systemd.NewService(log),
@@ -207,6 +210,7 @@ func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *
 				p.reconnect(running)
 			default:
 				p.log.Info("stopping", "signal", s.String())
+				p.noteStop(s, hungUp)
 				p.sayDraining()
 				p.service.Stopping()
 				p.sockets.Close()
@@ -237,7 +241,7 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 	var tunnels []*tunnel.Tunnel
 	logWarnings(alive, p.log, plans)
 	for _, plan := range plans {
-		r := newRunner(plan, p.log, p.ask, p.limits)
+		r := p.newRunner(plan)
 		r.keep(monitor.Config{Log: p.log}, monitor.Adapt(r.tunnel), func() { notify(p.changed) })
 		if failed := find(p.all(), plan.name); failed != nil && failed.hasEnded() {
 			r.tunnel.Inherit(failed.tunnel)

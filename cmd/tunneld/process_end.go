@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 )
 
@@ -55,6 +57,19 @@ func (p *process) finish(caught <-chan os.Signal, asked *signals.Stop, err error
 	}
 }
 
+// noteStop notes why the process stops: a signal has come, and its terminal may have been closed.
+func (p *process) noteStop(s os.Signal, hungUp bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch number, ok := s.(syscall.Signal); {
+	case p.why != "":
+	case hungUp:
+		p.why = "its terminal was closed"
+	case ok:
+		p.why = unix.SignalName(number)
+	}
+}
+
 // quit ends the process for SIGQUIT, with one line. Who debugs it sees before that what each goroutine does.
 func (p *process) quit() error {
 	if p.log.Enabled(context.Background(), slog.LevelDebug) {
@@ -62,6 +77,7 @@ func (p *process) quit() error {
 		pprof.Lookup("goroutine").WriteTo(&stacks, 2) // in full
 		p.dump(stacks.String())
 	}
+	p.noteStop(syscall.SIGQUIT, false)
 	p.log.Warn("exiting at once", "signal", syscall.SIGQUIT.String())
 	return errQuit
 }

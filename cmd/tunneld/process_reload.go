@@ -124,9 +124,7 @@ func (p *process) adopted() {
 		plans = append(plans, r.plan)
 	}
 	p.follow(plans)
-	if p.departure != nil {
-		p.departure.log.Trace.Load().Rename(p.names())
-	}
+	p.renameTrace()
 }
 
 // division is who goes on, who begins and who ends with a reload.
@@ -143,7 +141,7 @@ func (p *process) divide(plans []tunnelPlan) *division {
 	for _, r := range p.all() {
 		i := slices.IndexFunc(plans, func(plan tunnelPlan) bool { return plan.name == r.name })
 		switch {
-		case r.hasEnded() || r.asked.Load():
+		case r.hasEnded() || r.isAsked():
 			s.ended = append(s.ended, r)
 		case i < 0:
 			s.gone = append(s.gone, r)
@@ -283,7 +281,7 @@ func (p *process) dismiss(running context.Context, s *division, change *tunnel.C
 	var outcomes []outcome
 	for _, r := range s.ended {
 		if r.hasEnded() && find(p.live(), r.name) == nil && !slices.ContainsFunc(s.fresh, func(plan tunnelPlan) bool { return plan.name == r.name }) {
-			p.forget(r)
+			p.forget(r, byReload)
 			outcomes = append(outcomes, outcome{name: r.name, did: "forgotten, no longer configured,"})
 		}
 	}
@@ -294,8 +292,8 @@ func (p *process) dismiss(running context.Context, s *division, change *tunnel.C
 			outcomes = append(outcomes, outcome{name: r.name, err: errNothingElse})
 			continue
 		}
-		r.log.Info("stopping", "why", "no longer configured")
-		r.stop()
+		r.log.Info("stopping", "why", byReload)
+		r.stop(byReload)
 		outcomes = append(outcomes, outcome{name: r.name, did: "stopped, no longer configured,"})
 	}
 	return outcomes
@@ -304,7 +302,7 @@ func (p *process) dismiss(running context.Context, s *division, change *tunnel.C
 // outlives reports whether something runs on without the tunnels that are no longer configured. What has just begun does where
 // the first attempt has not shown that the server refuses it.
 func (p *process) outlives(running context.Context, s *division) bool {
-	left := slices.DeleteFunc(p.live(), func(r *runner) bool { return slices.Contains(s.gone, r) || r.asked.Load() })
+	left := slices.DeleteFunc(p.live(), func(r *runner) bool { return slices.Contains(s.gone, r) || r.isAsked() })
 	if slices.ContainsFunc(left, func(r *runner) bool { return slices.Contains(s.kept, r) }) {
 		return true
 	}

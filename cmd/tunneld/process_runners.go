@@ -14,7 +14,7 @@ func (p *process) start(running context.Context, r *runner) {
 	r.carrier = p.carrierOf(running, r)
 	r.sharing = newSharing(r.carrier, r.log)
 	if !p.enlist(r) {
-		r.stop() // it ends at once
+		r.stop("") // it ends at once
 	}
 	go func() {
 		defer r.end()
@@ -22,14 +22,11 @@ func (p *process) start(running context.Context, r *runner) {
 		err := r.monitor.Run(running)
 		r.end() // where it has failed
 		stopSharing()
-		p.mu.Lock()
-		if r.err = err; err == nil {
-			p.delistLocked(r)
-		}
-		p.mu.Unlock()
+		p.noteEnd(r, err)
+		p.renameTrace()
 		close(r.done)
 		if err != nil && len(p.live()) > 0 { // what ends the process is said in the end
-			r.log.Error("failed for good, the other tunnels go on", exit.Complaint(err)...)
+			p.log.With("tunnel", r.name).Error("failed for good, the other tunnels go on", exit.Complaint(err)...)
 		}
 		notify(p.changed)
 		notify(p.ended)
@@ -40,6 +37,7 @@ func (p *process) start(running context.Context, r *runner) {
 func (p *process) enlist(r *runner) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.book.Begin(r.name, r.events)
 	i := slices.IndexFunc(p.runners, func(other *runner) bool { return other.name == r.name })
 	if i < 0 {
 		p.runners = append(p.runners, r)
@@ -52,9 +50,26 @@ func (p *process) enlist(r *runner) bool {
 	return !p.over
 }
 
-func (p *process) delistLocked(r *runner) {
+// noteEnd notes how a tunnel has ended.
+func (p *process) noteEnd(r *runner, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	why := p.why
+	if asked := r.asked.Load(); asked != nil {
+		why = *asked
+	}
+	r.noteEnd(err, why)
+	if r.err = err; err == nil {
+		p.delistLocked(r, why)
+	}
+}
+
+func (p *process) delistLocked(r *runner, why string) {
 	same := func(other *runner) bool { return other == r }
 	p.runners, p.parting = slices.DeleteFunc(p.runners, same), slices.DeleteFunc(p.parting, same)
+	if find(p.runners, r.name) == nil && find(p.parting, r.name) == nil {
+		p.book.End(r.name, why)
+	}
 }
 
 // isOver reports whether every tunnel has ended, and sees to it that none begins any more.
@@ -86,21 +101,21 @@ func (p *process) reconnect(ctx context.Context) {
 }
 
 // forget stops a tunnel, or takes one that has failed from the list.
-func (p *process) forget(r *runner) {
-	r.stop()
+func (p *process) forget(r *runner, why string) {
+	r.stop(why)
 	if !r.hasEnded() {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.delistLocked(r)
+	p.delistLocked(r, why)
 }
 
 // putDown stops a tunnel because somebody asked for that: no reload starts it again. It waits until it has stopped.
-func (p *process) putDown(ctx context.Context, r *runner) error {
+func (p *process) putDown(ctx context.Context, r *runner, why string) error {
 	p.mu.Lock()
 	p.down[r.name] = false
 	p.mu.Unlock()
-	defer p.forget(r)
-	return r.down(ctx)
+	defer p.forget(r, why)
+	return r.down(ctx, why)
 }

@@ -23,27 +23,27 @@ type runner struct {
 	dialer  *sshconn.Dialer
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
-	carrier *carrier.Carrier   // this and the two following are set by process.start
-	sharing *sharing           //
-	end     context.CancelFunc // see stop
-	asked   atomic.Bool        // to stop
-	tried   chan struct{}      // closed when the first attempt to connect is over
-	trying  sync.Once          // closes tried
-	done    chan struct{}      // closed when the tunnel has ended
-	err     error              // why it failed; nil: it was asked to stop; read after done or under process.mu
+	carrier *carrier.Carrier       // this and the two following are set by process.start
+	sharing *sharing               //
+	end     context.CancelFunc     // see stop
+	asked   atomic.Pointer[string] // to stop, and why; nil: it was not
+	tried   chan struct{}          // closed when the first attempt to connect is over
+	trying  sync.Once              // closes tried
+	done    chan struct{}          // closed when the tunnel has ended
+	err     error                  // why it failed; nil: it was asked to stop; read after done or under process.mu
 }
 
 // newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. It has no monitor before keep.
-func newRunner(plan tunnelPlan, log *slog.Logger, ask sshconn.Asker, limits *tunnel.Limits) *runner {
-	events := new(monitor.Events)
-	with := slog.New(events.Handler(log.Handler())).With("tunnel", plan.name)
-	dialer := newDialer(ask, with, plan.alone)
+func (p *process) newRunner(plan tunnelPlan) *runner {
+	events := p.book.Events(plan.name)
+	with := slog.New(events.Handler(p.log.Handler())).With("tunnel", plan.name)
+	dialer := newDialer(p.ask, with, plan.alone)
 	r := &runner{
 		name: plan.name, plan: plan, log: with, dialer: dialer, events: events,
 		tunnel: tunnel.New(plan.options, dialer, with),
 		tried:  make(chan struct{}), done: make(chan struct{}),
 	}
-	r.tunnel.Share(limits)
+	r.tunnel.Share(p.limits)
 	return r
 }
 
@@ -86,10 +86,29 @@ func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 	return !before.SameConnection(plan.options)
 }
 
+// Why a tunnel is asked to stop.
+const (
+	bySomebody = "somebody asked"
+	byClient   = "a client of its ControlPath asked (ssh -O exit)"
+	byReload   = "no longer configured"
+)
+
 // stop asks the tunnel to stop. It does not wait.
-func (r *runner) stop() {
-	r.asked.Store(true)
+func (r *runner) stop(why string) {
+	r.asked.CompareAndSwap(nil, &why)
 	r.end()
+}
+
+func (r *runner) isAsked() bool { return r.asked.Load() != nil }
+
+// noteEnd has those who follow the tunnel know how it has ended. The log has that in other words.
+func (r *runner) noteEnd(err error, why string) {
+	log := slog.New(r.events.Handler(slog.DiscardHandler))
+	if err != nil {
+		log.Error("failed for good", "err", err)
+		return
+	}
+	log.Info("stopped", "why", why)
 }
 
 // settleTime bounds the wait for a first attempt.
@@ -138,9 +157,9 @@ func (r *runner) reconnect(ctx context.Context) error {
 }
 
 // down stops the tunnel and waits until it has stopped.
-func (r *runner) down(ctx context.Context) error {
-	r.log.Info("stopping", "why", "asked to")
-	r.stop()
+func (r *runner) down(ctx context.Context, why string) error {
+	r.log.Info("stopping", "why", why)
+	r.stop(why)
 	select {
 	case <-r.done:
 		return nil

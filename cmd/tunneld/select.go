@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
+	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config"
@@ -46,9 +48,15 @@ func selectAmong(instances []*instance, problems []error, words []string) ([]cho
 	hidden := slices.Contains(problems, errHidden)
 	problems = slices.DeleteFunc(problems, func(err error) bool { return err == errHidden })
 	var running []string
+	ended := make(map[string]eventlog.Ended)
 	for _, i := range instances {
 		for _, s := range i.report.Tunnels {
 			running = append(running, s.Name)
+		}
+		for _, e := range i.report.Ended {
+			if i.owner == "" && e.Time.After(ended[e.Name].Time) { // of another user's, root reads no more than has to be
+				ended[e.Name] = e
+			}
 		}
 	}
 	meant, missing := match(words, running)
@@ -68,7 +76,7 @@ func selectAmong(instances []*instance, problems []error, words []string) ([]cho
 	}
 	var failures []error
 	for _, word := range missing {
-		failures = append(failures, notRunning(word, running, hidden))
+		failures = append(failures, notRunning(word, running, ended[word], hidden))
 	}
 	if len(missing) > 0 {
 		failures = append(failures, problems...)
@@ -128,15 +136,19 @@ func nothingRuns(words []string, hidden bool) error {
 			e.Hint = hiddenHint
 		}
 	}
-	e.Hint = cmp.Or(traceHint(words), e.Hint)
+	e.Hint = cmp.Or(traceHint(words, time.Time{}), e.Hint)
 	return e
 }
 
-func notRunning(word string, running []string, hidden bool) error {
-	e := &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: no tunnel of that name is running", word), Hint: traceHint([]string{word})}
+// notRunning says that there is no such tunnel, and how the last one has ended, if that is known.
+func notRunning(word string, running []string, ended eventlog.Ended, hidden bool) error {
+	e := &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: no tunnel of that name is running", word), Hint: traceHint([]string{word}, ended.Time)}
 	near := config.Nearest(word, running)
 	switch {
 	case e.Hint != "":
+	case !ended.Time.IsZero():
+		e.Err = fmt.Errorf("%w: %s", e.Err, ended)
+		e.Hint = fmt.Sprintf("`tunneld up %s` starts it", fault.ShellQuote(word))
 	case near != "":
 		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	case hidden:
@@ -155,10 +167,14 @@ func completeOneRunning(cmd *cobra.Command, given []string, typed string) ([]str
 	return completeRunning(cmd, given, typed)
 }
 
-// traceHint says where to read why a tunnel in the background has ended; empty: none has.
-func traceHint(names []string) string {
+// traceHint says where to read why a tunnel in the background has ended that was there after that time; empty: none has.
+func traceHint(names []string, after time.Time) string {
+	traces := slices.DeleteFunc(rundir.Traces(os.Getenv), func(path string) bool {
+		info, err := os.Lstat(path)
+		return err != nil || info.ModTime().Before(after)
+	})
 	for _, name := range names {
-		if background.HasEnded(rundir.Traces(os.Getenv), name) {
+		if background.HasEnded(traces, name) {
 			return fmt.Sprintf("`tunneld log %s` tells why the last one ended", fault.ShellQuote(name))
 		}
 	}

@@ -264,8 +264,14 @@ func TestEndInTheBackground(t *testing.T) {
 		t.Parallel()
 		l, _, _ := two(t)
 		pid, _ := upInBackground(t, l, "one")
+		follower := l.Account.Tunneld("log", "one", "-f")
+		lab.Eventually(t, lab.Patience, "the follower sees it", func() bool { return strings.Contains(follower.Text(), "INF connected") })
 		syscall.Kill(pid, syscall.SIGKILL)
 		lab.Eventually(t, lab.Patience, "it has ended", func() bool { return gone(pid) })
+		if code := follower.WaitExit(t, lab.Patience); code != 1 || strings.Contains(follower.Text(), "stopped") ||
+			!strings.Contains(follower.Text(), "it left no word: it was killed, or the machine went down\n") || !strings.Contains(follower.Text(), "tunneld: one: the process has ended without a word\n") {
+			t.Errorf("log -f ends with %d:\n%s", code, follower.Text())
+		}
 		l.Account.Expect(1, "it left no word: it was killed, or the machine went down", "log", "one")
 	})
 }
@@ -282,15 +288,17 @@ func TestEndOfOneOfSeveralInTheBackground(t *testing.T) {
 		}
 	}
 	l.Account.Expect(0, "one: stopped", "down", "one")
-	untrue(l.Account.Expect(1, "^tunneld: one: no tunnel of that name is running\ntunneld: hint: (running: two|did you mean two.)\n$", "log", "one"))
-	untrue(l.Account.Expect(1, "one: no tunnel of that name is running", "status", "one"))
+	for _, verb := range []string{"log", "status", "health", "reconnect"} {
+		untrue(l.Account.Expect(1, "^tunneld: one: no tunnel of that name is running: stopped \\d+s ago, somebody asked\ntunneld: hint: `tunneld up one` starts it\n$", verb, "one"))
+	}
 
 	lab.Check(t, syscall.Kill(pid, syscall.SIGSTOP))
 	untrue(l.Account.Expect(1, "the process does not answer", "log", "two"))
 	lab.Check(t, syscall.Kill(pid, syscall.SIGKILL))
 	lab.Eventually(t, lab.Patience, "it has ended", func() bool { return gone(pid) })
-	l.Account.Expect(1, fmt.Sprintf(`^one two: process %d, .*\nit left no word: it was killed, or the machine went down\n`, pid), "log", "two")
+	l.Account.Expect(1, fmt.Sprintf(`^two: process %d, .*\nit left no word: it was killed, or the machine went down\n`, pid), "log", "two")
 	l.Account.Expect(1, "tunneld: hint: `tunneld log two` tells why the last one ended", "status", "two")
+	untrue(l.Account.Expect(1, "^tunneld: one: no tunnel is running\n", "status", "one"))
 	l.Account.Forget()
 }
 
@@ -310,12 +318,38 @@ func TestEndOfATunnelThatCameLater(t *testing.T) {
 // `up -f` that somebody stops before it is in the background has not done what it was asked for.
 func TestDownOnTheWayIntoTheBackground(t *testing.T) {
 	t.Parallel()
+	for format, says := range map[string]string{
+		"text": "tunneld: -f: it was stopped on its way into the background\n",
+		"json": `"err":"-f: it was stopped on its way into the background","exit_code":1}` + "\n",
+	} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			l, _, _ := two(t)
+			l.Relay.Freeze()
+			first := l.Account.Tunneld("up", "-f", "-F", l.Account.Path("config"), "one", "--log-format", format)
+			lab.Eventually(t, lab.Patience, "it is on its way", func() bool { return len(l.Account.Names()) == 1 })
+			l.Account.Expect(0, "one: stopped", "down", "one")
+			if code := first.WaitExit(t, lab.Patience); code != 1 || !strings.Contains(first.Text(), says) {
+				t.Errorf("exit code %d, it says\n%s", code, first.Text())
+			}
+			for line := range strings.Lines(first.Text()) {
+				if format == "json" && !strings.HasPrefix(line, "{") {
+					t.Errorf("no JSON: %s", line)
+				}
+			}
+		})
+	}
+}
+
+// Who kills the process before it is in the background has the first one say so, as JSON where that is asked for.
+func TestKilledOnTheWayIntoTheBackground(t *testing.T) {
+	t.Parallel()
 	l, _, _ := two(t)
 	l.Relay.Freeze()
-	first := l.Account.Tunneld("up", "-f", "-F", l.Account.Path("config"), "one")
+	first := l.Account.Tunneld("up", "-f", "-F", l.Account.Path("config"), "one", "--log-format", "json")
 	lab.Eventually(t, lab.Patience, "it is on its way", func() bool { return len(l.Account.Names()) == 1 })
-	l.Account.Expect(0, "one: stopped", "down", "one")
-	if code := first.WaitExit(t, lab.Patience); code != 1 || !strings.Contains(first.Text(), "tunneld: -f: it was stopped on its way into the background\n") {
+	lab.ProcessTree(first.Pid()).Below().Signal(syscall.SIGKILL)
+	if code := first.WaitExit(t, lab.Patience); code != 1 || !strings.HasSuffix(first.Text(), `"msg":"ended","err":"-f: the process in the background: signal: killed","exit_code":1}`+"\n") {
 		t.Errorf("exit code %d, it says\n%s", code, first.Text())
 	}
 }

@@ -98,9 +98,57 @@ func TestOutageIsVisible(t *testing.T) {
 	lab.Eventually(t, lab.Patience, "the follower sees it", func() bool { return strings.Contains(follower.Text(), "WRN connection lost: ") })
 	held.Close()
 	c.Signal(syscall.SIGTERM)
-	if code := follower.WaitExit(t, lab.Patience); code != 0 {
+	if code := follower.WaitExit(t, lab.Patience); code != 0 || !regexp.MustCompile(` INF stopped: SIGTERM\nstopped\n$`).MatchString(follower.Text()) {
 		t.Errorf("log -f ends with %d when the tunnel does:\n%s", code, follower.Text())
 	}
+}
+
+// Whoever follows a tunnel is told why it ends: where that is the end of its process, too, and where another of its process goes on.
+func TestFollowerIsToldWhyATunnelFails(t *testing.T) {
+	t.Parallel()
+	l, one, other := two(t)
+	l.Configure([2]string{"sx-a", forwardOf(one)}, [2]string{"sx-b", forwardOf(other)})
+	c := l.Up(2, "sx-*")
+	var followers []*lab.Child
+	for range 3 {
+		followers = append(followers, l.Account.Tunneld("log", "sx-a", "-f"))
+	}
+	follower := l.Account.Tunneld("log", "-f")
+	for _, f := range append(followers, follower) {
+		lab.Eventually(t, lab.Patience, "the follower sees it", func() bool { return regexp.MustCompile(`INF (sx-a: )?connected`).MatchString(f.Text()) })
+	}
+	good := lab.ReadFile(t, l.Account.Path("known_hosts"))
+	lab.WriteFile(t, l.Account.Path("known_hosts"), "")
+	l.Account.Trust(l.Relay.Address(), lab.WriteKey(t, l.Account.Path("other")))
+	l.Relay.Cut()
+	if code := c.WaitExit(t, lab.Patience); code != 3 {
+		t.Errorf("exit code %d, want 3:\n%s", code, c.Text())
+	}
+	for _, f := range append(followers, follower) {
+		if code := f.WaitExit(t, lab.Patience); code != 0 || !regexp.MustCompile(` ERR (sx-a: )?failed for good: .*host key .*\n(.*\n)*stopped\n$`).MatchString(f.Text()) {
+			t.Errorf("log -f ends with %d:\n%s", code, f.Text())
+		}
+	}
+
+	// One that has failed beside one that goes on is tried again, and followed through that.
+	lab.WriteFile(t, l.Account.Path("known_hosts"), good)
+	l.Configure([2]string{"sx-a", forwardOf(one)}, [2]string{"sx-b", forwardOf(other) + "\nUserKnownHostsFile /dev/null\nHostKeyAlias another"})
+	l.Account.Tunneld("up", "-F", l.Account.Path("config"), "sx-*")
+	lab.Eventually(t, lab.Patience, "one has failed", func() bool {
+		text, _ := l.Account.Ask("status", "sx-b")
+		return strings.Contains(text, "sx-b · failed")
+	})
+	follower = l.Account.Tunneld("log", "sx-b", "-f")
+	lab.Eventually(t, lab.Patience, "the follower sees it", func() bool { return strings.Contains(follower.Text(), "ERR failed for good: ") })
+	l.Configure([2]string{"sx-a", forwardOf(one)}, [2]string{"sx-b", forwardOf(other)})
+	l.Account.Expect(0, "sx-b: reloaded in ", "reload", "sx-b")
+	lab.Eventually(t, lab.Patience, "it goes on", func() bool { return strings.Contains(follower.Text(), "INF connected") })
+	l.Account.Expect(0, "sx-b: stopped", "down", "sx-b")
+	if code := follower.WaitExit(t, lab.Patience); code != 0 || !strings.HasSuffix(follower.Text(), " INF stopped: somebody asked\nstopped\n") {
+		t.Errorf("log -f ends with %d:\n%s", code, follower.Text())
+	}
+	l.Account.Expect(0, "sx-a: stopped", "down", "sx-a")
+	l.Account.Forget()
 }
 
 func TestListShowsOpenAndClosed(t *testing.T) {

@@ -304,7 +304,7 @@ func (t *table) paint(text string, with ink) {
 	fmt.Fprintf(&t.out, "\x1b[%sm%s\x1b[0m", with, text)
 }
 
-func (t *table) ago(since time.Time) string { return span(t.now.Sub(since)) }
+func (t *table) ago(since time.Time) string { return Span(t.now.Sub(since)) }
 
 func inkOf(s monitor.State) ink {
 	switch s {
@@ -340,8 +340,8 @@ func sparkline(rtts []monitor.Seconds) string {
 	return line.String()
 }
 
-// span returns a time in its two largest units.
-func span(d time.Duration) string {
+// Span returns a time in its two largest units.
+func Span(d time.Duration) string {
 	d = max(0, d)
 	day := 24 * time.Hour
 	switch {
@@ -360,7 +360,7 @@ func length(d time.Duration) string {
 	if d < time.Second {
 		return monitor.Round(d).String()
 	}
-	return span(d)
+	return Span(d)
 }
 
 // size returns bytes in a unit of the SI.
