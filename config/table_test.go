@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// The README has a table of tunneld's own keywords. It is made of their rows.
-func TestReadmeHasEachOwnKeyword(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
+// The page on settings has a table of tunneld's own keywords. It is made of their rows.
+func TestSettingsHaveEachOwnKeyword(t *testing.T) {
+	page, err := os.ReadFile("../docs/settings.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -18,8 +18,8 @@ func TestReadmeHasEachOwnKeyword(t *testing.T) {
 	for _, s := range Settings() {
 		want += fmt.Sprintf("| %s | %s | %s |\n", s.Keyword, s.Default, s.Meaning)
 	}
-	if !strings.Contains(string(readme), "\n"+want+"\n") {
-		t.Errorf("the README's table of keywords is to be:\n%s", want)
+	if !strings.Contains(string(page), "\n"+want+"\n") {
+		t.Errorf("the table of keywords in docs/settings.md is to be:\n%s", want)
 	}
 }
 

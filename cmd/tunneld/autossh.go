@@ -25,7 +25,7 @@ func autosshCommand() *cobra.Command {
 		Use:   "autossh [autossh's own arguments]",
 		Short: "Take autossh's place: its arguments, environment and rules",
 		Long: `Takes autossh 1.4g's command line and environment, and does with them what autossh does with ssh. A program that is
-called autossh, by a link of that name to tunneld, does the same. README.md lists what differs and why.`,
+called autossh, by a link of that name to tunneld, does the same. docs/autossh.md lists what differs and why.`,
 		DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words := append([]string{autossh.DefaultName}, args...)

@@ -8,7 +8,7 @@ type Difference struct {
 	Ours    string // what happens here, and why
 }
 
-// Differences lists all of them, for the README and for the tests that compare with autossh.
+// Differences lists all of them, for docs/autossh.md and for the tests that compare with autossh.
 func Differences() []Difference {
 	return []Difference{
 		{

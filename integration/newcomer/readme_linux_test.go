@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tunneld/tunneld/integration/document"
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
@@ -27,7 +28,7 @@ type reader struct {
 	server *lab.Sshd // at the address of the README
 	etc    string    // the files that stand in the place of those in /etc
 	home   string
-	lines  []string // of the README
+	page   *document.Page
 }
 
 const (
@@ -39,11 +40,7 @@ func newReader(t *testing.T) *reader {
 	t.Helper()
 	p := newPlace(t)
 	lab.Need(t, "unshare", "curl", "ssh", "bash")
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &reader{t: t, place: p, n: lab.NewNetwork(t), etc: filepath.Join(p.dir, "etc"), home: filepath.Join(p.dir, "home"), lines: strings.Split(string(text), "\n")}
+	r := &reader{t: t, place: p, n: lab.NewNetwork(t), etc: filepath.Join(p.dir, "etc"), home: filepath.Join(p.dir, "home"), page: document.Read(t, "README.md")}
 	r.n.In(r.n.Server, "ip", "address", "add", readmeServer+"/32", "dev", "lo")
 	r.n.In(r.n.Client, "ip", "route", "add", readmeServer, "via", r.n.Address)
 	r.writeEtc()
@@ -66,7 +63,7 @@ func (r *reader) writeEtc() {
 	}
 	local := "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
 	for name, text := range map[string]string{
-		"passwd": text, "hosts": local + readmeServer + " example.org\n", "hosts-there": local + "127.0.0.1 intranet db web\n",
+		"passwd": text, "hosts": local + readmeServer + " example.org\n", "hosts-there": local + "127.0.0.1 intranet db web inner\n",
 	} {
 		lab.Check(r.t, os.WriteFile(filepath.Join(r.etc, name), []byte(text), 0o644))
 	}
@@ -75,9 +72,10 @@ func (r *reader) writeEtc() {
 // startServer runs an sshd, and behind it an intranet with a web server and a database.
 func (r *reader) startServer() {
 	r.t.Helper()
-	r.server = lab.NewSSHD(r.t, "ListenAddress "+readmeServer+":2222")
+	r.server = lab.NewSSHD(r.t, "ListenAddress "+readmeServer+":2222", "ListenAddress 127.0.0.1:22", "Subsystem sftp internal-sftp")
+	lab.Check(r.t, os.Mkdir(filepath.Join(r.etc, "srv"), 0o755))
 	r.server.Prefix = []string{"ip", "netns", "exec", r.n.Server, "unshare", "--mount", "sh", "-c",
-		`mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/hosts-there" /etc/hosts && exec "$@"`, r.etc}
+		`mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/hosts-there" /etc/hosts && mount --bind "$0/srv" /srv && exec "$@"`, r.etc}
 	r.server.Start()
 	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, intranet) })}
 	listener := r.n.ListenAt(r.n.Server, "127.0.0.1:80")
@@ -96,33 +94,17 @@ func (r *reader) startServer() {
 // furnish writes the entry "as you have it for ssh or autossh today", word by word, and two more that the README speaks of.
 func (r *reader) furnish() {
 	r.t.Helper()
-	entry := r.block("An entry as you have it for ssh or autossh today:")
+	entry := r.page.Block("An entry as you have it for ssh or autossh today:")
 	more := fmt.Sprintf("\nHost db\n    LocalForward 5433 db:5432\nHost web\n    LocalForward 8081 web:80\nHost db web\n    HostName %s\n    Port 2222\n    User bob\n    IdentityFile ~/.ssh/sshproxy-hello/id_rsa\n", readmeServer)
 	keys := filepath.Join(r.home, ".ssh/sshproxy-hello")
 	lab.Check(r.t, os.MkdirAll(keys, 0o700))
 	r.server.Authorize(lab.WriteKey(r.t, filepath.Join(keys, "id_rsa")))
 	key := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(r.server.HostKey)))
 	lab.WriteFile(r.t, filepath.Join(r.home, ".ssh/config"), strings.Join(entry, "\n")+"\n"+more)
-	lab.WriteFile(r.t, filepath.Join(r.home, ".ssh/known_hosts"), fmt.Sprintf("[%s]:2222,[example.org]:2222 %s\n", readmeServer, key))
+	lab.WriteFile(r.t, filepath.Join(r.home, ".ssh/known_hosts"), fmt.Sprintf("[%s]:2222,[example.org]:2222,inner %s\n", readmeServer, key))
 	lab.Check(r.t, os.Mkdir(filepath.Join(r.home, "run"), 0o700))
 	lab.Check(r.t, os.Chmod(r.home, 0o755))
 	lab.Check(r.t, own(r.home))
-}
-
-// block returns the indented lines that follow the line that begins so, without their indentation.
-func (r *reader) block(after string) (block []string) {
-	r.t.Helper()
-	at := slices.IndexFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, after) })
-	for _, line := range r.lines[at+1:] {
-		switch text, ok := strings.CutPrefix(line, "    "); {
-		case ok:
-			block = append(block, text)
-		case len(block) > 0:
-			return block
-		}
-	}
-	r.t.Fatalf("the README has nothing indented behind %q", after)
-	return nil
 }
 
 // words are a command that the reader types into a shell.
@@ -180,10 +162,10 @@ func TestReadmeIsFollowed(t *testing.T) {
 	r.followTable()
 }
 
-// followBackground types what the README shows of -f.
+// followBackground types what is shown of -f.
 func (r *reader) followBackground() {
 	r.t.Helper()
-	lines := r.block("`ExitOnForwardFailure yes` it waits")
+	lines := document.Read(r.t, "docs/systemd.md").Block("`ExitOnForwardFailure yes` it waits")
 	typed := strings.TrimPrefix(lines[0], "$ ")
 	number := regexp.MustCompile(`process \d+`)
 	r.types(typed, "(?m)^"+number.ReplaceAllLiteralString(regexp.QuoteMeta(strings.Join(lines[1:], "\n")), `process \d+`)+`\n$`)
@@ -198,7 +180,7 @@ func (r *reader) followSession() {
 	t.Helper()
 	var m *lab.Terminal
 	var before string
-	for _, line := range r.block("keeps them open.") {
+	for _, line := range r.page.Block("keeps them open.") {
 		typed, isTyped := strings.CutPrefix(line, "$ ")
 		switch {
 		case !isTyped:
@@ -315,8 +297,8 @@ func (r *reader) followTable() {
 // typedInTable returns the commands of the table: what stands in backquotes and is more than an option or a word.
 func (r *reader) typedInTable() (list []string) {
 	quoted := regexp.MustCompile("`([^`]* ?tunneld [^`]+)`")
-	at := slices.Index(r.lines, "| you want | you type |")
-	for _, line := range r.lines[at+2:] {
+	at := slices.Index(r.page.Lines(), "| you want | you type |")
+	for _, line := range r.page.Lines()[at+2:] {
 		if !strings.HasPrefix(line, "|") {
 			break
 		}
@@ -334,16 +316,11 @@ func TestReadmesDemo(t *testing.T) {
 		t.Skip("links the program")
 	}
 	p := newPlace(t)
-	r := &reader{t: t, place: p}
-	text, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.lines = strings.Split(string(text), "\n")
+	r := &reader{t: t, place: p, page: document.Read(t, "README.md")}
 	home := filepath.Join(p.dir, "home")
 	lab.Check(t, os.Mkdir(home, 0o700))
 	want := []string{"go run ./cmd/tunneld demo", "make test"}
-	if got := r.block("With Go installed"); !slices.Equal(got, want) {
+	if got := r.page.Block("With Go installed"); !slices.Equal(got, want) {
 		t.Fatalf("the README tells people to type %q, this test follows %q", got, want)
 	}
 	// Whoever runs the tests has Go's caches, and lends them: the new user is another one within a user namespace alone.

@@ -21,7 +21,7 @@ const (
 	benchPause  = time.Second // between all being back and the next cut
 )
 
-// The claims of the README about cuts that autossh and ssh live through at the same time, through the same relay to the
+// The claims of docs/autossh.md about cuts that autossh and ssh live through at the same time, through the same relay to the
 // same server. TUNNELD_BENCH_RECOVERY=1 (make bench-recovery) holds tunneld to them; in an ordinary run, where the machine
 // is busy with other tests, it only has to be faster, and to refuse nobody.
 func TestComesBackFasterThanAutossh(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// The README has the list of differences as it is here. Where it is another, this test prints the one that is right.
-func TestDifferencesInReadme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+// The page for those who come from autossh has the list of differences as it is here. Where it is another, this test prints the one that is right.
+func TestDifferencesInDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/autossh.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,20 +20,20 @@ func TestDifferencesInReadme(t *testing.T) {
 		fmt.Fprintf(&table, "| `%s` | %s | %s |\n", d.Example, d.Theirs, d.Ours)
 	}
 	if !strings.Contains(string(text), table.String()) {
-		t.Errorf("README.md has another list of differences. Put this there:\n%s", table.String())
+		t.Errorf("docs/autossh.md has another list of differences. Put this there:\n%s", table.String())
 	}
 }
 
-// Every option and variable of autossh stands in the README's table of what to use instead.
-func TestMigrationInReadme(t *testing.T) {
-	text, err := os.ReadFile("../../README.md")
+// Every option and variable of autossh stands in that page's table of what to use instead.
+func TestMigrationInDocument(t *testing.T) {
+	text, err := os.ReadFile("../../docs/autossh.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(Usage("autossh") + "AUTOSSH_NTSERVICE\n") {
 		word := strings.Fields(line + " .")[0]
 		if (strings.HasPrefix(word, "AUTOSSH_") || strings.HasPrefix(word, "-")) && !strings.Contains(string(text), "| `"+word) {
-			t.Errorf("README.md does not say what replaces %s", word)
+			t.Errorf("docs/autossh.md does not say what replaces %s", word)
 		}
 	}
 }
