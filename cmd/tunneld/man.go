@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -11,18 +12,25 @@ import (
 
 // manCommand is for `make install` and packages.
 func manCommand() *cobra.Command {
-	return &cobra.Command{
+	var source bool
+	cmd := &cobra.Command{
 		Use:    "man",
 		Short:  "Print the manual page",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := io.WriteString(cmd.OutOrStdout(), manualPage(cmd.Root()))
+			made := origin()
+			if source {
+				made = build.Origin{}
+			}
+			_, err := io.WriteString(cmd.OutOrStdout(), manualPage(cmd.Root(), made))
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&source, "source", false, "as it stands in the source, without version")
+	return cmd
 }
 
-func manualPage(root *cobra.Command) string {
-	return manual.Page(root, sshFlagsHelp, manual.Made{Version: versionText(), Date: build.Date()})
+func manualPage(root *cobra.Command, o build.Origin) string {
+	return manual.Page(root, sshFlagsHelp, manual.Made{Version: o.Version, Date: cmp.Or(o.Date, build.WrittenOn)})
 }

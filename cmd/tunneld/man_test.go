@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/build"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/manual"
 	"github.com/tunneld/tunneld/config"
@@ -17,7 +18,7 @@ import (
 
 func TestManualHasEveryCommandAndFlag(t *testing.T) {
 	root := rootCommand()
-	page := manualPage(root)
+	page := manualPage(root, origin())
 	for _, cmd := range root.Commands() {
 		if !cmd.IsAvailableCommand() {
 			continue
@@ -70,7 +71,7 @@ func TestManualHasEverySetting(t *testing.T) {
 
 func TestManualByMandoc(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tunneld.1")
-	if err := os.WriteFile(file, []byte(manualPage(rootCommand())), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(manualPage(rootCommand(), origin())), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("mandoc"); err != nil {
@@ -85,7 +86,7 @@ func TestManualByMandoc(t *testing.T) {
 // What man(1) shows has no warnings of the formatter, and each line fits.
 func TestManualByMan(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tunneld.1")
-	if err := os.WriteFile(file, []byte(manualPage(rootCommand())), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(manualPage(rootCommand(), origin())), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := exec.LookPath("man"); err != nil {
@@ -106,7 +107,7 @@ func TestManualByMan(t *testing.T) {
 
 // Each keyword of ssh_config(5) is there, with what becomes of it.
 func TestManualHasEveryKeyword(t *testing.T) {
-	_, page, _ := strings.Cut(manualPage(rootCommand()), `.SH "KEYWORDS OF SSH_CONFIG"`)
+	_, page, _ := strings.Cut(manualPage(rootCommand(), origin()), `.SH "KEYWORDS OF SSH_CONFIG"`)
 	page, _, _ = strings.Cut(page, ".SH ")
 	for _, k := range config.Keywords() {
 		if k.Meaning == "" && !strings.Contains(page, manual.Escape(k.Name)) {
@@ -142,5 +143,16 @@ func TestManualBeginsWithUpAndHasExamples(t *testing.T) {
 		if !strings.Contains(page, ".SH \""+section+"\"") {
 			t.Errorf("no section %s", section)
 		}
+	}
+}
+
+// The page that stands in the source, for packages and for who reads it there, is the one that the program prints.
+func TestManualIsCommitted(t *testing.T) {
+	committed, err := os.ReadFile("../../deploy/man/tunneld.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := manualPage(rootCommand(), build.Origin{}); page != string(committed) {
+		t.Error("deploy/man/tunneld.1 is not what `tunneld man` prints: type `make manual`, and commit it")
 	}
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/build"
 )
 
-// version is set by the linker in builds without version control, for example in a container.
-var version string
+// Set by the linker in builds without version control, for example of a release or in a container.
+var version, commit, date string
 
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print version, commit and date",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printVersion(cmd.OutOrStdout())
@@ -25,8 +25,13 @@ func versionCommand() *cobra.Command {
 }
 
 func printVersion(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "tunneld %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	o := origin()
+	_, err := fmt.Fprintf(w, "tunneld %s %s %s/%s%s\n", o.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, o)
 	return err
 }
 
-func versionText() string { return build.Version(version) }
+func versionText() string { return origin().Version }
+
+func origin() build.Origin {
+	return build.Of(build.Origin{Version: version, Commit: commit, Date: date})
+}

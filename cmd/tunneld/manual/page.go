@@ -14,14 +14,15 @@ import (
 
 // Made is what the page says of the program it is for.
 type Made struct {
-	Version string
+	Version string // empty: none is named
 	Date    string // of the last change, as 2006-01-02
 }
 
 // Page returns tunneld.1 in the macros of man(7). sshOptions is the part of the commands' help about the options of ssh(1).
 func Page(root *cobra.Command, sshOptions string, made Made) string {
 	r := roff{shared: sshOptions}
-	fmt.Fprintf(&r, `.TH "TUNNELD" "1" "%s" "tunneld %s" "tunneld"`+"\n", made.Date, roffText.Replace(made.Version)) // a date is read with its hyphens
+	product := strings.TrimSpace("tunneld " + roffText.Replace(made.Version))
+	fmt.Fprintf(&r, `.TH "TUNNELD" "1" "%s" "%s" "tunneld"`+"\n", made.Date, product) // a date is read with its hyphens
 	r.macro("SH", "NAME")
 	r.paragraph("tunneld - " + root.Short)
 	r.macro("SH", "SYNOPSIS")

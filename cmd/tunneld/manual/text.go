@@ -22,6 +22,8 @@ var sections = []struct {
 		{"tunneld up db", "Opens the forwards of the alias db of ~/.ssh/config and keeps them open."},
 		{"tunneld up bob@host -D 1080", "A SOCKS proxy through host, without an entry in a file."},
 		{"tunneld up 'sshproxy-*'", "All aliases that match, in one process."},
+		{"tunneld up -f db", "In the background, once the local ports are bound."},
+		{"tunneld up -J bastion bob@inner -L 5432:db:5432", "Through a jump host, to a port behind the last server."},
 		{"tunneld check db", "Says where it fails, and what to do."},
 		{"tunneld status db", "How it is, since when and why."},
 		{"tunneld forward db -R 0:localhost:80", "Adds a forward to the running tunnel and prints the port that the server chose."},
@@ -64,5 +66,9 @@ var sections = []struct {
 		{"~/.ssh/known_hosts, /etc/ssh/ssh_known_hosts", "Host keys."},
 		{"~/.ssh/id_ed25519 and others", "Keys. One that belongs to the user may be readable to nobody else; one that belongs to " +
 			"somebody else, such as a mounted one of root, may be readable to the user's group."},
+		{"$XDG_RUNTIME_DIR/tunneld/NAME.sock", "The control socket of a process, which status and all others find it by. Its mode is 0600."},
+		{"/usr/lib/systemd/system/tunneld@.service", "The unit: systemctl enable --now tunneld@ALIAS."},
+		{"/var/lib/tunneld/.ssh", "The ~/.ssh of the unit's user. What root puts there is given to that user at the next start."},
+		{"/etc/credstore/tunneld.ALIAS, /etc/credstore/tunneld-password.ALIAS", "The passphrase of the key, and the password, for the unit of ALIAS."},
 	}},
 }
