@@ -174,6 +174,7 @@ func TestUnderSystemd(t *testing.T) {
 		{"a socket is there before and between daemons", (*service).socketSurvives},
 		{"a user's own service manager", (*service).userUnit},
 		{"autossh's units stay as they are", (*service).autosshUnitsStay},
+		{"what the page on systemd says", (*service).pageIsFollowed},
 		{"the package goes without a trace", (*service).packageGoes},
 	} {
 		if !t.Run(step.name, func(t *testing.T) { s.Machine.T, s.t = t, t; step.run(s, t) }) {
