@@ -1,11 +1,14 @@
-# One static binary and nothing else: `docker build -t tunneld .`. README.md, Containers, says how it is run.
-FROM golang:1.26 AS build
+# One static binary and nothing else: `docker build -t tunneld .`. docs/containers.md says how it is run, and how it is built for several
+# platforms at once: Go compiles for each on the one that builds, so that nothing is emulated.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
-ARG VERSION=
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/tunneld ./cmd/tunneld \
+ARG VERSION= COMMIT= DATE=
+ARG TARGETOS TARGETARCH TARGETVARIANT
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH GOARM=${TARGETVARIANT#v} \
+    go build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT} -X main.date=${DATE}" -o /out/tunneld ./cmd/tunneld \
  && mkdir -p /out/home/tunneld/.ssh \
  && mkdir -m 1777 /out/tmp \
  && mkdir -p /out/etc/ssh \
@@ -13,6 +16,16 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}"
     'TunneldDrain 8' >/out/etc/ssh/ssh_config
 
 FROM scratch
+ARG VERSION= COMMIT= DATE=
+LABEL org.opencontainers.image.title="tunneld" \
+      org.opencontainers.image.description="SSH tunnels that stay up" \
+      org.opencontainers.image.url="https://github.com/tunneld/tunneld" \
+      org.opencontainers.image.source="https://github.com/tunneld/tunneld" \
+      org.opencontainers.image.documentation="https://github.com/tunneld/tunneld/blob/main/docs/containers.md" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}" \
+      org.opencontainers.image.created="${DATE}"
 COPY --from=build /out/ /
 # Any UID will do, and none needs an entry in a password file: without one $HOME is where .ssh is looked for.
 ENV HOME=/home/tunneld

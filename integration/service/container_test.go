@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// The image of the Dockerfile, built from a clean checkout and run the way README.md says.
+// The image of the Dockerfile, built from a clean checkout and run the way docs/containers.md says.
 func TestContainer(t *testing.T) {
 	t.Parallel()
 	p := lab.NewPodman(t)
@@ -24,6 +24,7 @@ func TestContainer(t *testing.T) {
 	t.Run("stops in time with a connection open", func(t *testing.T) { testContainedStop(t, p) })
 	t.Run("nowhere to write", func(t *testing.T) { testNothingWritable(t, p) })
 	t.Run("no shell", func(t *testing.T) { testNoShell(t, p) })
+	t.Run("what the page says", func(t *testing.T) { testContainersPage(t, p) })
 }
 
 func testImage(t *testing.T, p *lab.Podman) {
@@ -33,6 +34,13 @@ func testImage(t *testing.T, p *lab.Podman) {
 	}
 	if user := p.Run("image", "inspect", "--format", "{{.User}}", lab.Image); user == "" || strings.HasPrefix(user, "0") {
 		t.Errorf("it runs as user %q", user)
+	}
+	for label, want := range map[string]string{
+		"version": "v0.0.0-test", "licenses": "MIT", "source": "https://github.com/tunneld/tunneld", "title": "tunneld",
+	} {
+		if have := p.Run("image", "inspect", "--format", `{{index .Labels "org.opencontainers.image.`+label+`"}}`, lab.Image); have != want {
+			t.Errorf("label %s is %q, want %q", label, have, want)
+		}
 	}
 	if out := p.Run(contained("", "version")...); !strings.HasPrefix(out, "tunneld v0.0.0-test ") {
 		t.Errorf("version: %s", out)
