@@ -17,11 +17,15 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 
-.PHONY: all build install install-tunneld install-autossh uninstall deb test testbinaries ci cross tools lint vet bench bench-recovery bench-master chaos screenshots soak fuzz fuzz-ci clean
+# What Go may ask git about the checkout is decided here, and not by the GOFLAGS of whoever calls: where git answers, it is asked.
+buildvcs = $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 && echo true || echo false)
+
+.PHONY: all build install install-tunneld install-autossh uninstall package-files deb release release-snapshot release-check test testbinaries ci cross tools \
+  lint vet verify vuln kubernetes manual licences bench bench-recovery bench-master chaos screenshots soak fuzz fuzz-ci clean
 all: build
 
 build:
-	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o bin/tunneld ./cmd/tunneld
+	CGO_ENABLED=0 go build -trimpath -buildvcs=$(buildvcs) -ldflags '-s -w $(if $(VERSION),-X main.version=$(VERSION))' -o bin/tunneld ./cmd/tunneld
 
 # All there is. An autossh that is not ours stays where it is; where one in another directory is to be found first, install-tunneld alone.
 install: install-tunneld
@@ -41,9 +45,11 @@ install-tunneld: build
 	for unit in system/tunneld@.service system/tunneld@.socket user/tunneld@.service; do \
 	  sed 's|/usr/bin/tunneld|$(PREFIX)/bin/tunneld|' "deploy/systemd/$${unit#system/}" >"$(DESTDIR)$(PREFIX)/lib/systemd/$$unit" || exit 1; \
 	done
-	install -m 644 README.md CHANGELOG.md $(DESTDIR)$(PREFIX)/share/doc/tunneld/
+	install -m 644 README.md CHANGELOG.md SECURITY.md $(DESTDIR)$(PREFIX)/share/doc/tunneld/
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
-	cp -R deploy/grafana deploy/kubernetes deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
+	install -d $(DESTDIR)$(PREFIX)/share/doc/tunneld/docs
+	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/tunneld/docs/
+	cp -R deploy/grafana deploy/kubernetes deploy/kustomize deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
 
 # autossh's name, the commands that Debian ships around it, and their manual pages; never in the place of another autossh.
 install-autossh:
@@ -58,16 +64,25 @@ uninstall:
 	  $(DESTDIR)$(ZSH_COMPLETIONS)/_tunneld $(DESTDIR)$(PREFIX)/lib/systemd/system/tunneld@.service \
 	  $(DESTDIR)$(PREFIX)/lib/systemd/system/tunneld@.socket $(DESTDIR)$(PREFIX)/lib/systemd/user/tunneld@.service
 	@doc="$(DESTDIR)$(PREFIX)/share/doc/tunneld"; [ ! -d "$$doc" ] || { \
-	  rm -f "$$doc/README.md" "$$doc/CHANGELOG.md" "$$doc/copyright"; \
-	  (cd deploy && find grafana kubernetes prometheus -type f) | while read -r file; do rm -f "$$doc/$$file"; done; \
+	  rm -f "$$doc/README.md" "$$doc/CHANGELOG.md" "$$doc/SECURITY.md" "$$doc/copyright"; \
+	  (find docs -type f && cd deploy && find grafana kubernetes kustomize prometheus -type f) | while read -r file; do rm -f "$$doc/$$file"; done; \
 	  find "$$doc" -depth -type d -exec rmdir {} + 2>/dev/null || :; }
+
+# debchanges PACKAGE,ROOT: what a Debian package says of its version, and what lintian is told to let pass, with the reasons.
+define debchanges
+	install -d $(2)/usr/share/doc/$(1) $(2)/usr/share/lintian/overrides
+	sed -e 's/@PACKAGE@/$(1)/' -e 's/@VERSION@/$(debversion)/' -e 's/@DATE@/$(debdate)/' deploy/debian/changelog | gzip -9nc >$(2)/usr/share/doc/$(1)/changelog.gz
+	[ ! -e deploy/debian/$(1).lintian-overrides ] || install -m 644 deploy/debian/$(1).lintian-overrides $(2)/usr/share/lintian/overrides/$(1)
+endef
 
 # dist/tunneld_VERSION_ARCH.deb, and dist/tunneld-autossh_VERSION_all.deb, which takes autossh's place, with dpkg-deb alone. Its version is VERSION, or the last commit's.
 deb: debversion = $(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0))
+deb: debdate = $(or $(shell git log -1 --format=%cD 2>/dev/null),$(shell date -R))
 deb: debarch = $(shell dpkg --print-architecture)
 deb:
 	rm -rf dist/deb dist/deb-autossh
 	umask 022; $(MAKE) install-tunneld DESTDIR=dist/deb PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
+	$(call debchanges,tunneld,dist/deb)
 	install -d dist/deb/DEBIAN
 	sed -e 's/@VERSION@/$(debversion)/' -e 's/@ARCH@/$(debarch)/' -e "s/@SIZE@/$$(du -sk --exclude=DEBIAN dist/deb | cut -f1)/" \
 	  deploy/debian/control >dist/deb/DEBIAN/control
@@ -76,10 +91,31 @@ deb:
 	dpkg-deb --root-owner-group --build dist/deb dist/tunneld_$(debversion)_$(debarch).deb
 	umask 022; $(MAKE) install-autossh DESTDIR=dist/deb-autossh PREFIX=/usr
 	install -D -m 644 LICENSE dist/deb-autossh/usr/share/doc/tunneld-autossh/copyright
+	$(call debchanges,tunneld-autossh,dist/deb-autossh)
 	install -d dist/deb-autossh/DEBIAN
 	sed 's/@VERSION@/$(debversion)/' deploy/debian/control-autossh >dist/deb-autossh/DEBIAN/control
 	chmod -R u=rwX,go=rX dist/deb-autossh
 	dpkg-deb --root-owner-group --build dist/deb-autossh dist/tunneld-autossh_$(debversion)_all.deb
+
+# What packages have beside the program, in bin/package, for .goreleaser.yaml: none of it depends on the platform.
+package-files:
+	rm -rf bin/package bin/package-autossh
+	umask 022; $(MAKE) install-tunneld DESTDIR=bin/package PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
+	rm bin/package/usr/bin/tunneld
+	gzip -9nc deploy/man/tunneld.1 >bin/package/usr/share/man/man1/tunneld.1.gz
+	umask 022; $(MAKE) install-autossh DESTDIR=bin/package-autossh PREFIX=/usr
+
+# All that a release has, for the tag that is checked out, into dist/; .github/workflows/release.yml runs it. The first run fetches and builds
+# goreleaser, which is a tool of a module of its own. release-snapshot is the same for any commit, and publishes nothing.
+goreleaser = go tool -modfile=integration/release.mod goreleaser
+release:
+	$(goreleaser) release --clean
+
+release-snapshot:
+	$(goreleaser) release --snapshot --clean
+
+release-check:
+	$(goreleaser) check
 
 # Installs what is missing where it may, then go vet and every test. What was skipped is listed with its reason at the end; with
 # CI=true a skipped test is a failure. The unit tests, and the program that the integration tests start, are built with the race
@@ -96,7 +132,7 @@ testbinaries:
 	go build -race -o bin/test/tunneld-race ./cmd/tunneld
 
 # What CI runs.
-ci: build cross test fuzz-ci lint
+ci: verify build cross kubernetes test fuzz-ci lint
 
 # The platforms that are supported, beside this one; the tests have to compile there, too.
 cross:
@@ -112,6 +148,28 @@ tools:
 # The linters are tools of a module of their own. The first run builds them, which takes a few minutes.
 lint: vet
 	go tool -modfile=integration/tools.mod golangci-lint run ./...
+	go tool -modfile=integration/tools.mod actionlint
+
+# The modules in the cache are those that go.sum names.
+verify:
+	go mod verify
+
+# What Go's database of vulnerabilities knows of the functions that are called. It is asked over the network.
+vuln:
+	go tool -modfile=integration/tools.mod govulncheck ./...
+
+# The manual page and the list of licences, which stand in the source as they are made. Tests say when they are to be made anew.
+manual:
+	@mkdir -p bin
+	go run ./cmd/tunneld man --source >bin/tunneld.1 && mv bin/tunneld.1 deploy/man/tunneld.1
+
+licences:
+	@mkdir -p bin
+	go run ./integration/materials licences >bin/licences.md && mv bin/licences.md docs/licences.md
+
+# The manifests against the types of Kubernetes' own API, which are in a module of their own.
+kubernetes:
+	cd integration/kubernetes && go test ./...
 
 vet:
 	go vet ./...
