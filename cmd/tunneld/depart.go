@@ -169,10 +169,14 @@ func (d *departure) words(p *process) string {
 			down = append(down, r.name)
 		}
 	}
-	hint := fmt.Sprintf("`tunneld log %s` shows what happens, `tunneld down %[1]s` stops it", strings.Join(typed, " "))
+	them := "it"
+	if len(names) > 1 {
+		them = "them"
+	}
+	hint := fmt.Sprintf("`tunneld log %s` shows what happens, `tunneld down %[1]s` stops %s", strings.Join(typed, " "), them)
 	switch {
 	case p.endpoints.socket == nil:
-		hint = fmt.Sprintf("`kill %d` stops it", os.Getpid())
+		hint = fmt.Sprintf("`kill %d` stops %s", os.Getpid(), them)
 	case len(names) > mostTyped:
 		hint = fmt.Sprintf("`tunneld log` shows what happens, `kill %d` stops them", os.Getpid())
 	}

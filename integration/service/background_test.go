@@ -48,7 +48,7 @@ func TestBackground(t *testing.T) {
 	lab.Check(t, one.Works(lab.Patience))
 	lab.Check(t, other.Works(lab.Patience))
 	if !strings.Contains(text, "one, two in the background") ||
-		!strings.Contains(text, "tunneld: hint: `tunneld log one two` shows what happens, `tunneld down one two` stops it\n") {
+		!strings.Contains(text, "tunneld: hint: `tunneld log one two` shows what happens, `tunneld down one two` stops them\n") {
 		t.Errorf("it says\n%s", text)
 	}
 	if number, err := os.ReadFile(pidFile); err != nil || strings.TrimSpace(string(number)) != strconv.Itoa(pid) {

@@ -83,9 +83,13 @@ func TestCompletionInBash(t *testing.T) {
 	for _, c := range typing {
 		tab(t, m, c.typed, c.completed)
 	}
-	from := len(m.Shown())
-	m.Type("tunneld up --l\t\t") // what they are, by the second key
-	lab.Eventually(t, lab.Patience, "descriptions", func() bool { return strings.Contains(m.Shown()[from:], "ADDR of the HTTP server") })
+	tab(t, m, "tunneld up -o Tunneld\tHo", "tunneld up -o TunneldHold=") // the first key takes nothing away
+	for typed, says := range map[string]string{"tunneld up --l": "ADDR of the HTTP server", "tunneld up -o Tunneld": "TunneldDrain=           how long open connections may go on", "tunneld up -oTunneld": "-oTunneldDrain=           how long open"} {
+		from := len(m.Shown())
+		m.Type(typed + "\t\t") // what they are, by the second key
+		lab.Eventually(t, lab.Patience, "descriptions", func() bool { return strings.Contains(m.Shown()[from:], says) })
+		m.Type("\x15")
+	}
 	if shown := m.Shown(); strings.Contains(shown, "command not found") || strings.Contains(shown, "`") {
 		t.Errorf("it shows %q", shown)
 	}

@@ -2,11 +2,35 @@ package complete
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/spf13/cobra"
 )
+
+// In bash, "Tunneld" became "Tunnel" by the Tab key: TunnelDevice begins with it as well, in another case.
+func TestCompletionTakesNothingAway(t *testing.T) {
+	for _, typed := range []string{"Tunneld", "tunneld", "TUNNELD", "Tunnel", "tunnel", "log", "LOG", "p", "GSSAPI", "user"} {
+		words, _ := Option(typed, nil)
+		if len(words) < 2 {
+			t.Errorf("%s: %q", typed, words)
+			continue
+		}
+		common := words[0]
+		for _, word := range words {
+			for !strings.HasPrefix(word, common) {
+				common = common[:len(common)-1]
+			}
+		}
+		if len(common) < len(typed) || !strings.EqualFold(common[:len(typed)], typed) {
+			t.Errorf("%q becomes %q", typed, common)
+		}
+	}
+	if words, _ := Option("Tunneld", nil); slices.ContainsFunc(words, func(word string) bool { return !strings.HasPrefix(word, "Tunneld") }) {
+		t.Errorf("%q", words)
+	}
+}
 
 // A name that others have chosen is left out where a shell could take it for more, or a command for an option.
 func TestStrangersNamesAreLeftOut(t *testing.T) {

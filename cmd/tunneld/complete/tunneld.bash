@@ -4,7 +4,7 @@
 _tunneld() {
     local typed=${COMP_LINE:0:COMP_POINT} program current line value about out breaks skip reply
     local unsafe=$'*[][ \t`$\\\\;&|<>(){}*?!"\'#~]*'
-    local -i i directive wide=${COLUMNS:-80}
+    local -i i directive column=0 wide=${COLUMNS:-80}
     local -a words values abouts
     COMPREPLY=()
 
@@ -40,6 +40,9 @@ _tunneld() {
             continue
         fi
         values+=("$value")
+        if ((${#value} > column && ${#value} <= 30)); then
+            column=${#value}
+        fi
         about=
         if [[ $line == *$'\t'* ]]; then
             about=${line#*$'\t'}
@@ -57,7 +60,7 @@ _tunneld() {
     for ((i = 0; i < ${#values[@]}; i++)); do
         reply=${values[i]:skip}
         if [[ ${COMP_TYPE:-9} -eq 63 && ${#values[@]} -gt 1 && -n ${abouts[i]} ]]; then # it is only shown
-            printf -v reply '%-20s  %s' "$reply" "${abouts[i]}"
+            printf -v reply '%-*s  %s' "$((column - skip))" "$reply" "${abouts[i]}"
             reply=${reply:0:wide-1}
         fi
         COMPREPLY+=("$reply")

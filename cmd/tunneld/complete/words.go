@@ -16,11 +16,22 @@ func Words(list ...string) cobra.CompletionFunc {
 	}
 }
 
-// beginning returns the words that begin with typed, whose case does not matter.
+// beginning returns the words that begin with typed; without any, those that do where case does not matter. What has been typed is
+// kept where these have less in common than that: a shell would take letters away.
 func beginning(list []string, typed string) []string {
-	return slices.DeleteFunc(slices.Clone(list), func(word string) bool {
+	exact := slices.DeleteFunc(slices.Clone(list), func(word string) bool { return !strings.HasPrefix(word, typed) })
+	if len(exact) > 0 {
+		return exact
+	}
+	loose := slices.DeleteFunc(slices.Clone(list), func(word string) bool {
 		return len(word) < len(typed) || !strings.EqualFold(word[:len(typed)], typed)
 	})
+	if slices.ContainsFunc(loose, func(word string) bool { return word[:len(typed)] != loose[0][:len(typed)] }) {
+		for i, word := range loose {
+			loose[i] = typed + word[len(typed):]
+		}
+	}
+	return loose
 }
 
 // Behind offers what offer returns for the part of typed behind the last of any of the characters cut, such as the last name of
@@ -56,17 +67,18 @@ func Option(typed string, jumps func(typed string) []string) ([]string, cobra.Sh
 }
 
 func keywords(typed string) []string {
-	var offered []string
+	var names, offered []string
 	for _, k := range config.Keywords() {
-		if len(beginning([]string{k.Name}, typed)) == 0 {
-			continue
-		}
+		names = append(names, k.Name)
+	}
+	for _, name := range beginning(names, typed) {
+		k := config.Keywords()[slices.IndexFunc(names, func(known string) bool { return strings.EqualFold(known, name) })]
 		about := k.Meaning
 		if k.Lost != "" {
 			about = "no effect here: " + k.Lost
 		}
 		about, _, _ = strings.Cut(about, ";")
-		offered = append(offered, k.Name+"=\t"+about)
+		offered = append(offered, name+"=\t"+about)
 	}
 	return offered
 }
