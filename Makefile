@@ -148,7 +148,7 @@ tools:
 # The linters are tools of a module of their own. The first run builds them, which takes a few minutes.
 lint: vet
 	go tool -modfile=integration/tools.mod golangci-lint run ./...
-	go tool -modfile=integration/tools.mod actionlint
+	go tool -modfile=integration/check.mod actionlint
 
 # The modules in the cache are those that go.sum names.
 verify:
@@ -156,7 +156,7 @@ verify:
 
 # What Go's database of vulnerabilities knows of the functions that are called. It is asked over the network.
 vuln:
-	go tool -modfile=integration/tools.mod govulncheck ./...
+	go tool -modfile=integration/check.mod govulncheck ./...
 
 # The manual page and the list of licences, which stand in the source as they are made. Tests say when they are to be made anew.
 manual:
