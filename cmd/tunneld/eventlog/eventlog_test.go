@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -358,4 +360,30 @@ func TestNumbersThatBeginAnew(t *testing.T) {
 			t.Errorf("after %q there are %+v, want %d", after, line, want)
 		}
 	}
+}
+
+// FuzzAnswer reads what a process answers, which may be anybody's: what is printed is text, in lines that begin as ours do.
+func FuzzAnswer(f *testing.F) {
+	for _, text := range []string{
+		`{"name":"db","last":1,"events":[{"number":1,"time":"2026-11-22T12:00:00Z","level":"warn","text":"connection lost","cause":"no byte","details":"a=b"}],"over":true}`,
+		`{"name":"db","last":1,"events":[{"number":1,"text":"\u001b[2J","cause":"a\nb","details":"\u202e"}]}`, `{"name":"web"}`, `{"name":"db","events":[{}]}`, `[`, ``, "null\n", `{"name":"\u001b"}`,
+	} {
+		f.Add([]byte(text))
+	}
+	line := regexp.MustCompile(`^(-?\d{4,}-\d\d-\d\d|\d\d:\d\d:\d\d (INF|WRN|ERR) [^\pC]*)\n$`)
+	f.Fuzz(func(t *testing.T, text []byte) {
+		p := NewProcess([]string{"db"}, func(context.Context, url.Values) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(text))}, nil
+		})
+		var out, problems strings.Builder
+		exit.Print(&problems, Read(t.Context(), &out, false, []*Process{p}, false))
+		for shown := range strings.Lines(out.String()) {
+			if !line.MatchString(shown) {
+				t.Errorf("it shows %q", shown)
+			}
+		}
+		if said := problems.String(); strings.Count(said, "\n") > 1 || strings.ContainsAny(said, "\x1b\r") {
+			t.Errorf("it says %q", said)
+		}
+	})
 }
