@@ -47,10 +47,34 @@ func (t *Tunnel) OpenSession(ctx context.Context) (interactive.Channel, error) {
 	}
 }
 
+// Reserve has the sessions of all others wait until OpenSession has asked the server for one, or release is called: where that
+// allows few (MaxSessions), the owner's of s is among them. It is called before Join.
+func (s *Session) Reserve() (release func()) {
+	first := make(chan struct{})
+	s.first, s.asked = first, sync.OnceFunc(func() { close(first) })
+	return s.asked
+}
+
+// awaitFirst waits for the session that Reserve is about.
+func (s *Session) awaitFirst(ctx context.Context) error {
+	if s.first == nil {
+		return nil
+	}
+	select {
+	case <-s.first:
+	case <-s.done:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
 // OpenSession opens a channel of type "session" on s. It blocks until the server answers, s ends or ctx is done. A refusal is
 // an *ssh.OpenChannelError.
 func (s *Session) OpenSession(ctx context.Context) (interactive.Channel, error) {
-	return s.place().openSession(ctx)
+	p := s.place()
+	p.first, p.asked = true, s.asked
+	return p.openSession(ctx)
 }
 
 // OpenStdio opens a connection from the server to target on s, for an owner who carries it through two files: `ssh -W`. It is
@@ -66,6 +90,13 @@ func (p *place) openSession(ctx context.Context) (interactive.Channel, error) {
 
 // openKind is place.open for a channel whose owner reads its stderr and its requests.
 func (p *place) openKind(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
+	if kind == sessionKind && !p.first {
+		if err := p.session.awaitFirst(ctx); err != nil {
+			p.rise()
+			p.leave()
+			return nil, err
+		}
+	}
 	if kind == sessionKind && !p.seated {
 		p.session.seats.Occupy()
 		p.seated = true

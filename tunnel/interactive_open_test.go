@@ -308,3 +308,64 @@ func TestAgentIsForwardedWhenAskedFor(t *testing.T) {
 	}
 	sshtest.Eventually(t, "no place is taken", func() bool { return s.Open() == 0 })
 }
+
+// Programs that ride on a connection took the one seat that a server gives (MaxSessions 1) from the command that the connection is
+// for.
+func TestOwnSessionGoesBeforeThoseOfRiders(t *testing.T) {
+	for name, own := range map[string]bool{"it is asked for": true, "there is none after all": false} {
+		t.Run(name, func(t *testing.T) {
+			opened := make(chan string, 10)
+			p := newPeer(t)
+			p.OnOpen = func(c ssh.NewChannel) {
+				opened <- string(c.ExtraData())
+				if _, requests, err := c.Accept(); err == nil {
+					ssh.DiscardRequests(requests)
+				}
+			}
+			tun := newTestTunnel(t, &config.Options{})
+			s := p.session(config.Echo{})
+			defer s.Close()
+			release := s.Reserve()
+			tun.Join(s)
+			rode := make(chan error, 1)
+			go func() {
+				_, err := tun.OpenFor(t.Context(), sessionKind, []byte("rider"))
+				rode <- err
+			}()
+			sshtest.Eventually(t, "the rider has come", func() bool { return s.Open() == 1 })
+			select {
+			case <-opened:
+				t.Fatal("it does not wait")
+			case <-time.After(50 * time.Millisecond):
+			}
+			if own {
+				if _, err := s.OpenSession(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				release()
+			}
+			if err := <-rode; err != nil {
+				t.Errorf("the rider got %v", err)
+			}
+		})
+	}
+}
+
+// A rider that waits for its turn leaves nothing behind where it gives up.
+func TestRiderGivesUpItsTurn(t *testing.T) {
+	p := shellPeer(t, func(string, ssh.Channel) {})
+	tun := newTestTunnel(t, &config.Options{})
+	s := p.session(config.Echo{})
+	defer s.Close()
+	s.Reserve()
+	tun.Join(s)
+	ctx, leave := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer leave()
+	if _, err := tun.OpenFor(ctx, sessionKind, nil); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("gave %v", err)
+	}
+	if s.Open() != 0 || s.Commands() != 0 {
+		t.Errorf("%d places and %d seats are taken", s.Open(), s.Commands())
+	}
+}

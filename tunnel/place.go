@@ -15,6 +15,7 @@ type place struct {
 	session *Session
 	users   atomic.Int32
 	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
+	first   bool   // it is for the owner's own session, see Session.Reserve
 	seated  bool   // it has one of session.seats; only its owner reads and changes it, and what follows
 	opened  bool   // the server has opened the session that it was for
 	crowded bool   // the server has refused the session that it was for, because of those that there are

@@ -40,6 +40,8 @@ type Session struct {
 	owned    gauge         // remote forwards that live here
 	seats    limit.Seats   // those sessions of RFC 4254 §6 that are open, or asked for
 	ridden   gauge         // other channels of programs that ride on s
+	first    chan struct{} // closed when the session that goes before all others has been asked for; nil: there is none; see Reserve
+	asked    func()        // closes it
 	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs

@@ -66,12 +66,19 @@ func (t countedTunnel) Connect(ctx context.Context) (monitor.Session, error) {
 
 // Join is for monitor.Tunnel.
 func (t countedTunnel) Join(s monitor.Session) {
+	conn, ok := s.(front.Connection)
+	release := func() {}
+	if ok {
+		release = t.run.work.Reserve(conn)
+	}
 	t.Tunnel.Join(s)
 	at, fresh := t.run.starts.Joined(s)
 	if fresh {
 		t.run.sayStart()
 	}
-	t.run.watch(s, at)
+	if ok {
+		t.run.watch(s, conn, at, release)
+	}
 }
 
 // Retire is for monitor.Tunnel. The monitor port at the server is given up first: the server frees it when it hears of the end of
@@ -92,12 +99,9 @@ func (a *autosshRun) sayStart() {
 	a.log.Say(autossh.StartingSSH(last.Count, most), autossh.ChildPID(pid), autossh.CheckOnChild(pid))
 }
 
-// watch does what there is to do on a connection for as long as it lives: tests of the loop, and the session.
-func (a *autosshRun) watch(s monitor.Session, started time.Time) {
-	connection, ok := s.(front.Connection)
-	if !ok {
-		return
-	}
+// watch does what there is to do on a connection for as long as it lives: tests of the loop, and the session, which releases its
+// place in the end.
+func (a *autosshRun) watch(s monitor.Session, connection front.Connection, started time.Time, release func()) {
 	if a.loop != nil {
 		test := a.loop.Watch(context.Background(), connection, started)
 		a.tasks.Go(func() {
@@ -115,6 +119,7 @@ func (a *autosshRun) watch(s monitor.Session, started time.Time) {
 	a.tasks.Go(func() {
 		defer close(done)
 		defer leave()
+		defer release()
 		if status, ended := a.work.Do(working, connection); ended {
 			s.CloseWith(&statusError{status})
 		}

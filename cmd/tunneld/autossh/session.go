@@ -29,6 +29,7 @@ type Connection interface {
 	Path
 	OpenSession(ctx context.Context) (interactive.Channel, error)
 	OpenStdio(ctx context.Context, target config.Endpoint) (interactive.Channel, error)
+	Reserve() (release func())
 }
 
 // NewWork returns the work that the words and the options ask for. The error is a *config.Error.
@@ -56,6 +57,15 @@ func NewWork(c *spec.Command, o *config.Options, log *Log) (w *Work, err error) 
 
 // HungUp reports whether the terminal is gone that a person worked on. For nil there was none.
 func (w *Work) HungUp() bool { return w != nil && w.terminal && !interactive.IsTerminal(w.files.In) }
+
+// Reserve has no program that rides on a connection (ControlMaster) be ahead of the session that w is, which ssh opens first. It is
+// called before the connection joins the tunnel, and release when the session has ended. For nil, and for -W, there is none.
+func (w *Work) Reserve(conn Connection) (release func()) {
+	if w == nil || w.stdio != (config.Endpoint{}) {
+		return func() {}
+	}
+	return conn.Reserve()
+}
 
 // Do does the work on one connection, and returns the status that ssh would exit with. ended is false where the connection
 // ended first, or ctx.
