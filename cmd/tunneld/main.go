@@ -5,11 +5,17 @@ import (
 	"context"
 	"os"
 	"runtime/debug"
+	"time"
+
+	"github.com/tunneld/tunneld/cmd/tunneld/zone"
 )
 
 func main() {
 	// A crash ends by SIGABRT: the exit code 2 that Go would give means something else here, and systemd would not start
 	// the unit again.
 	debug.SetTraceback("crash")
+	if local := zone.Described(os.Getenv("TZ")); local != nil {
+		time.Local = local
+	}
 	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
 }
