@@ -161,7 +161,8 @@ func (m *Monitor) shutdown(ctx context.Context) {
 	m.log.Warn("open connections were cut", "why", why)
 }
 
-// Cut takes what is left of TunneldDrain from open connections, which are reset, now or when ctx of Run ends. It does not block.
+// Cut takes what is left of TunneldDrain from open connections, those of retired sessions as well, which are reset, now or when
+// ctx of Run ends. It does not block.
 func (m *Monitor) Cut() { m.cutting.Do(func() { close(m.hurried) }) }
 
 // finalCounts adds the last counts of the sessions that Shutdown has closed.

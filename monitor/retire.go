@@ -47,7 +47,7 @@ func (l *slot) guard(running, draining context.Context, s Session, p keepalive, 
 	beats := make(chan answer, 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	stopping := running.Done()
+	stopping, hurried := running.Done(), (<-chan struct{})(nil)
 	for {
 		select {
 		case <-draining.Done():
@@ -55,8 +55,10 @@ func (l *slot) guard(running, draining context.Context, s Session, p keepalive, 
 		case <-s.Done():
 			return
 		case <-stopping:
-			stopping = nil
+			stopping, hurried = nil, l.m.hurried
 			d.stopped = time.Now()
+		case <-hurried:
+			return
 		case a := <-beats:
 			if a.err == nil {
 				p.answered(time.Now())

@@ -97,3 +97,28 @@ func TestQuietShellOutlivesTunneldDrain(t *testing.T) {
 		w.finish()
 	})
 }
+
+// A second signal to stop waited for the connections of sessions that had been replaced before, and left them as if they had ended
+// well.
+func TestCutEndsRetiredSessionsAsWell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.Drain = time.Hour
+		w := start(t, o, &fakeTunnel{})
+		w.pass(time.Minute)
+		old := w.tunnel.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		w.servedWithin(time.Second)
+		w.stop()
+		w.pass(time.Minute)
+		if old.Err() != nil {
+			t.Error("it was cut before anybody asked for that")
+		}
+		w.Cut()
+		synctest.Wait()
+		if old.Err() == nil {
+			t.Error("its connection goes on")
+		}
+		<-w.ended
+	})
+}

@@ -54,7 +54,7 @@ func (a *autosshRun) react(running context.Context, stop func(), caught <-chan o
 				a.sayStop(s)
 				end(exit.GaveUp)
 				if atOnce {
-					a.starts.End(errProdded) // TunneldDrain is not waited for
+					a.runner.monitor.Cut() // TunneldDrain is not waited for
 					return code, true
 				}
 			case !a.ends(s):

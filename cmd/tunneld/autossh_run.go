@@ -58,10 +58,11 @@ func newAutosshRun(c *autossh.Command, log *front.Log, screen *prompt.Screen, re
 // run lives until autossh would exit, and returns its exit code.
 func (a *autosshRun) run(ctx context.Context) int {
 	defer keepHeadroom()()
-	signals := front.Signals()
+	defer signals.EndByAbort(a.starts.EndWork)()
+	caught := front.Signals()
 	a.process = newProcess(slog.New(a.log.NewHandler(false)), a.plan, prompt.New(a.screen))
 	defer func() { a.pidFile.Remove(); a.trace.Close() }()
-	code, err := a.live(ctx, signals)
+	code, err := a.live(ctx, caught)
 	if err != nil {
 		return refuseAutossh(a.stderr, a.command.Name, a.log, err)
 	}
@@ -69,7 +70,7 @@ func (a *autosshRun) run(ctx context.Context) int {
 }
 
 // live is run without what has to be left as it was found. An error says why there is no start.
-func (a *autosshRun) live(ctx context.Context, signals <-chan os.Signal) (code int, err error) {
+func (a *autosshRun) live(ctx context.Context, caught <-chan os.Signal) (code int, err error) {
 	plans, err := a.firstPlan(ctx)
 	if err != nil {
 		return 0, err
@@ -90,17 +91,19 @@ func (a *autosshRun) live(ctx context.Context, signals <-chan os.Signal) (code i
 	}
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	defer a.work.EndByAbort(&a.starts)()
-	code, atOnce := a.supervise(ctx, running, stop, signals)
+	code, atOnce := a.supervise(ctx, running, stop, caught)
 	stop()
-	front.Finish(func() {
+	all := front.Finish(func() {
 		if atOnce {
 			<-a.runner.done
 		}
 		a.loop.Close()
 		a.tasks.Wait()
 		a.process.tasks.Wait()
-	}, signals, a.endsAtOnce, atOnce)
+	}, caught, a.endsAtOnce, atOnce)
+	if !all {
+		a.process.log.Debug("not waiting for all that runs")
+	}
 	return code, nil
 }
 
@@ -148,7 +151,7 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 }
 
 // supervise starts the tunnel, and returns the exit code when it has ended, or is not to be waited for.
-func (a *autosshRun) supervise(ctx, running context.Context, stop func(), signals <-chan os.Signal) (code int, atOnce bool) {
+func (a *autosshRun) supervise(ctx, running context.Context, stop func(), caught <-chan os.Signal) (code int, atOnce bool) {
 	p := a.process
 	first := a.rules.First()
 	if first.Exit {
@@ -164,5 +167,5 @@ func (a *autosshRun) supervise(ctx, running context.Context, stop func(), signal
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("an autossh does not read its configuration anew"), Hint: "end it and start it again"}
 	})
 	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
-	return a.react(running, stop, signals)
+	return a.react(running, stop, caught)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -61,7 +60,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 	return &process{
 		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book),
 		follow:    func([]tunnelPlan) {},
-		dump:      func(stacks string) { io.WriteString(os.Stderr, stacks) },
+		dump:      signals.Show,
 		service:   systemd.NewService(log),
 		ended:     make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
@@ -81,6 +80,7 @@ var errQuit = &exit.Error{Code: exit.GaveUp}
 // A tunnel that fails for good does not take the others down; its error is part of what run returns.
 func (p *process) run(alive context.Context) error {
 	defer keepHeadroom()()
+	defer signals.EndByAbort(func() {})()
 	p.tty = hangup.Watch()
 	caught := signals.Notify()
 	plans, err := p.firstPlan(alive)

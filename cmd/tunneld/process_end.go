@@ -4,8 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"runtime/pprof"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,7 +18,9 @@ const cutTime = time.Second
 
 // cut resets all connections: the end of a process ends them as if all had been sent.
 func (p *process) cut() {
-	runners := p.all()
+	p.mu.Lock()
+	runners := slices.Concat(p.runners, p.parting)
+	p.mu.Unlock()
 	for _, r := range runners {
 		r.monitor.Cut()
 	}
@@ -73,9 +74,7 @@ func (p *process) noteStop(s os.Signal, hungUp bool) {
 // quit ends the process for SIGQUIT, with one line. Who debugs it sees before that what each goroutine does.
 func (p *process) quit() error {
 	if p.log.Enabled(context.Background(), slog.LevelDebug) {
-		var stacks strings.Builder
-		pprof.Lookup("goroutine").WriteTo(&stacks, 2) // in full
-		p.dump(stacks.String())
+		p.dump(signals.Goroutines())
 	}
 	p.noteStop(syscall.SIGQUIT, false)
 	p.log.Warn("exiting at once", "signal", syscall.SIGQUIT.String())

@@ -55,7 +55,7 @@ var scenes = []scene{
 	{"AUTOSSH_PORT=0 -N " + forward + " server", "up settle", ""}, {"AUTOSSH_PORT={P} -M 0 -N " + forward + " server", "up settle", ""},
 	{"-M 0 -N -o ExitOnForwardFailure=yes " + forward + " server", "up settle TERM end", ""}, {"-M 0 -- -N " + forward + " server", "up settle", ""},
 	{"-M 0 -N -e none " + forward + " server", "up settle", ""}, {"-M 0 -N -S none " + forward + " server", "up settle", ""}, {"-M 0 -N -y " + forward + " server", "up settle", ""},
-	{"-M 0 -N " + forward + " server", "up QUIT end", "exit=quit; listens=quit; log=quit"},
+	{"-M 0 -N " + forward + " server", "up QUIT end", "exit=quit; listens=quit; log=quit"}, {"-M 0 -N " + forward + " server", "up ABRT end", "listens=quit"},
 	{"-M 0 -N -l root -p {SSHD} -o Hostname=127.0.0.1 " + forward + " server", "up settle", ""}, {"-M 0 -N -X " + forward + " server", "up settle", ""},
 
 	// Ports that are taken, and refused.

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
@@ -74,7 +72,7 @@ func TestTermEndsWhatNobodyReads(t *testing.T) {
 			t.Parallel()
 			r := s.pipe(t, line)
 			io.ReadFull(r.out, make([]byte, 1)) // it has begun
-			lab.Eventually(t, lab.Patience, "the pipe is full", func() bool { return full(t, r.out) })
+			lab.Eventually(t, lab.Patience, "the pipe is full", func() bool { return lab.IsFull(t, r.out) })
 			began := time.Now()
 			r.cmd.Process.Signal(syscall.SIGTERM)
 			lab.Eventually(t, lab.Patience, "it ends", r.ended)
@@ -118,18 +116,4 @@ func TestInputGoesToTheConnectionThatLives(t *testing.T) {
 			}
 		})
 	}
-}
-
-// full reports whether a pipe takes no more.
-func full(t *testing.T, pipe *os.File) bool {
-	raw, err := pipe.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	waiting, room := 0, 0
-	raw.Control(func(fd uintptr) {
-		waiting, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ)
-		room, _ = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0)
-	})
-	return room > 0 && waiting > room-4096
 }

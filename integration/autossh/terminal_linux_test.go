@@ -1,9 +1,6 @@
 package autossh
 
 import (
-	"net"
-	"os"
-	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -221,79 +218,4 @@ func TestHelpOfTheEscapeCharacter(t *testing.T) {
 	if len(shown["ours"]) < 6 {
 		t.Errorf("it says %q", shown["ours"])
 	}
-}
-
-// A second SIGTERM ends it at once, whatever still drains and is watched.
-func TestSecondSignalEndsWhatDrains(t *testing.T) {
-	t.Parallel()
-	lab.Need(t, "sshd")
-	s := newStage(t)
-	r := s.begin(t, "AUTOSSH_GATETIME=0 -M {P} -N -o TunneldDrain=120s "+forward+" server").do(t, "up")
-	open, err := net.Dial("tcp", lab.Loopback(r.ports["L"]))
-	lab.Check(t, err)
-	defer open.Close()
-	lab.Check(t, lab.Exchange(open, "x\n", lab.Patience))
-	for n := 2; n <= 3; n++ { // the old ones drain, and what watches them lives
-		cmd := exec.Command(s.account.Binary(), "reconnect", "server")
-		cmd.Env = r.environ
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v: %s", err, out)
-		}
-		lab.Eventually(t, lab.Patience, "another connection", func() bool { return r.relay.Count() >= n })
-	}
-	syscall.Kill(r.pid(), syscall.SIGTERM)
-	lab.Never(t, 1500*time.Millisecond, "it ends while a connection is open", r.ended)
-	began := time.Now()
-	syscall.Kill(r.pid(), syscall.SIGTERM)
-	r.exits(t, 1)
-	t.Logf("it took %v", time.Since(began))
-}
-
-// Nobody reads what it logs: the tunnel is there all the same, and a signal ends it.
-func TestLogThatNobodyReads(t *testing.T) {
-	t.Parallel()
-	lab.Need(t, "sshd")
-	s := newStage(t)
-	for name, line := range map[string]string{
-		"standard error": "AUTOSSH_GATETIME=0 -M 0 -v -N " + forward + " server",
-		"log file":       "AUTOSSH_LOGFILE={DIR}/fifo AUTOSSH_LOGLEVEL=7 AUTOSSH_GATETIME=0 -M 0 -N " + forward + " server",
-		"-E":             "AUTOSSH_GATETIME=0 -M 0 -v -E {DIR}/fifo -N " + forward + " server",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := s.run(t, scene{line: line}, "ours")
-			lab.Check(t, syscall.Mkfifo(r.dir+"/fifo", 0o600))
-			pipe, err := os.OpenFile(r.dir+"/fifo", os.O_RDWR, 0)
-			lab.Check(t, err)
-			t.Cleanup(func() { pipe.Close() })
-			fill(t, pipe)
-			r.cmd = exec.Command(r.words[0], r.words[1:]...)
-			r.cmd.Env, r.cmd.Dir = r.environ, r.dir
-			r.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-			if name == "standard error" {
-				theirs, err := os.OpenFile(r.dir+"/fifo", os.O_WRONLY, 0)
-				lab.Check(t, err)
-				defer theirs.Close()
-				r.cmd.Stderr = theirs
-			}
-			lab.Check(t, r.cmd.Start())
-			go func() { r.cmd.Wait(); close(r.done) }()
-			t.Cleanup(r.clean)
-			r.do(t, "up cut again")
-			r.cmd.Process.Signal(syscall.SIGTERM)
-			r.exits(t, 1)
-		})
-	}
-}
-
-// fill writes to a pipe until it takes no more.
-func fill(t *testing.T, pipe *os.File) {
-	t.Helper()
-	pipe.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
-	for {
-		if _, err := pipe.Write(make([]byte, 4096)); err != nil {
-			break
-		}
-	}
-	lab.Eventually(t, lab.Patience, "the pipe is full", func() bool { return full(t, pipe) })
 }

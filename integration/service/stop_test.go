@@ -136,3 +136,23 @@ func TestSignalThatComesTwiceIsOne(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 }
+
+// What drains on a connection that has been replaced is cut by the second signal, too.
+func TestSecondSignalResetsWhatDrainsElsewhere(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	r := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address())
+	c := l.Open(lab.Tunneld, []lab.Route{r}, "-o", "TunneldDrain=10m")
+	conn := r.Connect(t)
+	lab.Check(t, lab.Exchange(conn, "open", lab.Patience))
+	l.Account.Expect(0, "", "reconnect", lab.Alias)
+	lab.Check(t, lab.Exchange(conn, "still open", lab.Patience))
+	c.Signal(syscall.SIGTERM)
+	c.WaitLine(t, 0, lab.Patience, "that it stops", lab.Said("stopping"))
+	lab.Never(t, 1500*time.Millisecond, "it ends while a connection is open", func() bool { return !c.Running() })
+	c.Signal(syscall.SIGTERM)
+	if code := c.WaitExit(t, lab.Patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	lab.ExpectReset(t, "the client", lab.ReadToEnd(conn, lab.Patience))
+}

@@ -18,8 +18,8 @@ func Signals() <-chan os.Signal {
 const atOnceTime = 3 * time.Second
 
 // Finish waits until rest returns, which waits for what has been started. It does not wait for long once atOnce is true, or
-// another signal says so.
-func Finish(rest func(), signals <-chan os.Signal, again func(os.Signal) bool, atOnce bool) {
+// another signal says so: then all is false where something still runs.
+func Finish(rest func(), signals <-chan os.Signal, again func(os.Signal) bool, atOnce bool) (all bool) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -34,38 +34,11 @@ func Finish(rest func(), signals <-chan os.Signal, again func(os.Signal) bool, a
 		}
 		select {
 		case <-done:
-			return
+			return true
 		case <-late:
-			return
+			return false
 		case s := <-signals:
 			atOnce = atOnce || again(s)
 		}
-	}
-}
-
-// EndByAbort has the work end, with the terminal as it was found, before SIGABRT ends the process, which a person or a watchdog
-// sends to one that hangs: Go shows then what each goroutine does. release ends this; it is nothing where there is no terminal.
-func (w *Work) EndByAbort(s *Starts) (release func()) {
-	if w == nil || !w.terminal {
-		return func() {}
-	}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGABRT)
-	released, over := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(over)
-		select {
-		case <-released:
-		case <-signals:
-			s.StopWork()
-			s.awaitWorked(atOnceTime)
-			signal.Reset(syscall.SIGABRT, syscall.SIGQUIT) // with which Go goes from thread to thread
-			syscall.Kill(syscall.Getpid(), syscall.SIGABRT)
-		}
-	}()
-	return func() {
-		signal.Stop(signals)
-		close(released)
-		<-over
 	}
 }

@@ -32,9 +32,12 @@ func TestFinishWaits(t *testing.T) {
 					time.AfterFunc(time.Minute, func() { signals <- c.signal })
 				}
 				began := time.Now()
-				Finish(func() { time.Sleep(c.rest) }, signals, isTerm, c.atOnce)
+				all := Finish(func() { time.Sleep(c.rest) }, signals, isTerm, c.atOnce)
 				if took := time.Since(began); took != c.want {
 					t.Errorf("it took %v, want %v", took, c.want)
+				}
+				if all != (c.want == c.rest) {
+					t.Errorf("all has ended: %t", all)
 				}
 				time.Sleep(c.rest) // until that has ended, too
 			})

@@ -134,15 +134,16 @@ func (s *Starts) StopWork() {
 	}
 }
 
-// awaitWorked waits until the work on the last connection has ended, but not for longer than limit.
-func (s *Starts) awaitWorked(limit time.Duration) {
+// EndWork is StopWork that waits, but not for long, until the terminal is as it was found.
+func (s *Starts) EndWork() {
+	s.StopWork()
 	s.mu.Lock()
 	worked := s.worked
 	s.mu.Unlock()
 	if worked == nil {
 		return
 	}
-	late := time.NewTimer(limit)
+	late := time.NewTimer(atOnceTime)
 	defer late.Stop()
 	select {
 	case <-worked:

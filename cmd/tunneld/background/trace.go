@@ -52,8 +52,18 @@ func LeaveTrace(path string, names []string) (*Trace, error) {
 	return t, nil
 }
 
-// CrashTo has a crash of this process written to a file as well, which may be closed then.
-func CrashTo(file *os.File) error { return debug.SetCrashOutput(file, debug.CrashOptions{}) }
+// CrashTo has a crash of this process written to a file as well, which may be closed then. One that is not plain, such as a pipe
+// that nobody reads, could hold up the crash, and is an error.
+func CrashTo(file *os.File) error {
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is no plain file", file.Name())
+	}
+	return debug.SetCrashOutput(file, debug.CrashOptions{})
+}
 
 // Rename says which tunnels the process runs from now on. t may be nil.
 func (t *Trace) Rename(names []string) {
