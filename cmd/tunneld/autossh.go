@@ -62,7 +62,9 @@ func runAutossh(ctx context.Context, words []string, stdout, stderr io.Writer) i
 		return code
 	}
 	background.Rename(filepath.Base(os.Args[0]))
-	screen := prompt.NewScreen(loglimit.NewOutlet(stderr))
+	outlet := loglimit.NewOutlet(stderr)
+	defer outlet.Flush()
+	screen := prompt.NewScreen(outlet)
 	log, err := front.OpenLog(c, screen)
 	if err != nil {
 		return refuseAutossh(stderr, c.Name, nil, err)

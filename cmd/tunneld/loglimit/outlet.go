@@ -1,6 +1,7 @@
 package loglimit
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -13,9 +14,10 @@ import (
 type Outlet struct {
 	w io.Writer
 
-	mu      sync.Mutex    // guards all following fields; not held while w is written to
-	held    []byte        // what w is to take next
-	lost    int           // writes for which there was no room
+	mu      sync.Mutex // guards all following fields; not held while w is written to
+	held    []byte     // what w is to take next
+	lost    int        // lines for which there was no room
+	note    func(lost int) []byte
 	written chan struct{} // closed when w has taken all; nil: it has
 	late    bool          // somebody has waited in vain since then
 }
@@ -27,7 +29,18 @@ const outletTime = time.Second
 const mostHeld = 64 << 10
 
 // NewOutlet returns an Outlet before w, whose errors are not seen.
-func NewOutlet(w io.Writer) *Outlet { return &Outlet{w: w} }
+func NewOutlet(w io.Writer) *Outlet { return &Outlet{w: w, note: plainNote} }
+
+func plainNote(lost int) []byte {
+	return fmt.Appendf(nil, "%d lines left out: nobody took them\n", lost)
+}
+
+// Note has the line that says how many were left out be made by note, for a log whose lines are not plain text.
+func (o *Outlet) Note(note func(lost int) []byte) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.note = note
+}
 
 // Fd returns w's descriptor, for who asks whether it is a terminal; where it has none, a number that is no descriptor.
 func (o *Outlet) Fd() uintptr {
@@ -43,6 +56,21 @@ func (o *Outlet) Write(text []byte) (int, error) {
 	if !waits {
 		return len(text), nil
 	}
+	o.await(written)
+	return len(text), nil
+}
+
+// Flush returns when w has taken all that was written, or after a moment: it is for the end of the process.
+func (o *Outlet) Flush() {
+	o.mu.Lock()
+	written := o.written
+	o.mu.Unlock()
+	if written != nil {
+		o.await(written)
+	}
+}
+
+func (o *Outlet) await(written chan struct{}) {
 	timer := time.NewTimer(outletTime)
 	defer timer.Stop()
 	select {
@@ -50,7 +78,6 @@ func (o *Outlet) Write(text []byte) (int, error) {
 	case <-timer.C:
 		o.giveUp(written)
 	}
-	return len(text), nil
 }
 
 // hold adds text to what w is to take. It returns what is closed when w has taken it, and whether that is to be waited for.
@@ -58,7 +85,7 @@ func (o *Outlet) hold(text []byte) (written chan struct{}, waits bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.held) > 0 && len(o.held)+len(text) > mostHeld {
-		o.lost++
+		o.lost += max(1, bytes.Count(text, []byte("\n")))
 		return o.written, !o.late
 	}
 	o.held = append(o.held, text...)
@@ -90,7 +117,7 @@ func (o *Outlet) next() []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.lost > 0 {
-		o.held = fmt.Appendf(o.held, "%d lines left out: nobody took them\n", o.lost)
+		o.held = append(o.held, o.note(o.lost)...)
 	}
 	text := o.held
 	o.held, o.lost = nil, 0

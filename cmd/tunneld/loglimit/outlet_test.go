@@ -59,6 +59,32 @@ func TestOutletOfSeveralWriters(t *testing.T) {
 	})
 }
 
+// At the end there is another chance for what was late, and a log that is no plain text has the line in its own way.
+func TestOutletIsFlushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		o := NewOutlet(w)
+		o.Note(func(lost int) []byte { return fmt.Appendf(nil, "lost=%d\n", lost) })
+		o.Flush() // there is nothing
+		began := time.Now()
+		for range 4 { // the first is on its way, two wait, and one is too many
+			io.WriteString(o, strings.Repeat("x\n", mostHeld/4))
+		}
+		o.Flush()
+		if took := time.Since(began); took != 2*outletTime {
+			t.Errorf("nobody takes it: it took %v", took)
+		}
+		var got strings.Builder
+		go io.Copy(&got, r)
+		o.Flush()
+		synctest.Wait()
+		if !strings.HasSuffix(got.String(), fmt.Sprintf("x\nlost=%d\n", mostHeld/4)) {
+			t.Errorf("at last came %q", got.String()[max(0, got.Len()-60):])
+		}
+		r.Close()
+	})
+}
+
 func TestDescriptorOfAnOutlet(t *testing.T) {
 	if got := NewOutlet(os.Stderr).Fd(); got != os.Stderr.Fd() {
 		t.Errorf("descriptor %d", got)

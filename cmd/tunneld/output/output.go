@@ -3,6 +3,7 @@
 package output
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -49,8 +50,9 @@ type Log struct {
 	Trace  atomic.Pointer[background.Trace] // of a process in the background; nil: none
 
 	level  *slog.LevelVar
-	w      io.Writer // the place itself
-	closer io.Closer // nil: there is nothing to close
+	w      io.Writer        // the place itself
+	outlet *loglimit.Outlet // before it: nobody may read there
+	closer io.Closer        // nil: there is nothing to close
 }
 
 // silence is above every level.
@@ -58,8 +60,9 @@ const silence = slog.LevelError + 1000
 
 // Open returns the log. Until the configuration has been read, -v and -q alone say how much it shows; then Adopt does. End closes it.
 func Open(stderr io.Writer, o Options) (*Log, error) {
-	screen := prompt.NewScreen(stderr)
-	l := &Log{level: new(slog.LevelVar), Fixed: o.Level != "", w: screen, Screen: screen}
+	outlet := loglimit.NewOutlet(stderr)
+	screen := prompt.NewScreen(outlet)
+	l := &Log{level: new(slog.LevelVar), Fixed: o.Level != "", w: screen, outlet: outlet, Screen: screen}
 	level, err := o.slogLevel()
 	if err != nil {
 		return nil, err
@@ -80,7 +83,8 @@ func Open(stderr io.Writer, o Options) (*Log, error) {
 		if err != nil {
 			return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("-E: %w", err), Hint: "name a file in a directory that you may write to"}
 		}
-		l.w, l.closer, l.File, stderr = file, file, file, file
+		l.outlet = loglimit.NewOutlet(file)
+		l.w, l.closer, l.File, stderr = l.outlet, file, file, file
 	} else if o.Syslog {
 		system := front.NewSyslogWriter("tunneld", screen)
 		l.w, l.closer = systemd.PriorityWriter{W: system, Priority: systemd.PriorityError}, system
@@ -90,14 +94,25 @@ func Open(stderr io.Writer, o Options) (*Log, error) {
 	file, isFile := stderr.(*os.File)
 	switch {
 	case systemd.OnJournal(stderr, os.Getenv):
-		l.Logger = slog.New(loglimit.New(systemd.NewJournalHandler(l.w, options, handler)))
+		l.begin(func(w io.Writer) slog.Handler { return systemd.NewJournalHandler(w, options, handler) })
 		l.w = systemd.PriorityWriter{W: l.w, Priority: systemd.PriorityError}
 	case isFile && o.Format == "" && term.IsTerminal(int(file.Fd())):
-		l.Logger = slog.New(loglimit.New(view.NewTerminalHandler(l.w, l.level, os.Getenv("NO_COLOR") == "")))
+		color := os.Getenv("NO_COLOR") == ""
+		l.begin(func(w io.Writer) slog.Handler { return view.NewTerminalHandler(w, l.level, color) })
 	default:
-		l.Logger = slog.New(loglimit.New(handler(l.w, &options)))
+		l.begin(func(w io.Writer) slog.Handler { return handler(w, &options) })
 	}
 	return l, nil
+}
+
+// begin logs through what handler makes, and so it is said how many lines were left out because nobody took them.
+func (l *Log) begin(handler func(io.Writer) slog.Handler) {
+	l.Logger = slog.New(loglimit.New(handler(l.w)))
+	l.outlet.Note(func(lines int) []byte {
+		var note bytes.Buffer
+		slog.New(handler(&note)).Log(context.Background(), max(slog.LevelWarn, l.level.Level()), "log lines left out: nobody took them", "lines", lines)
+		return note.Bytes()
+	})
 }
 
 // Adopt shows as much as these values of LogLevel say, -q and -v among them, unless --log-level was given. Of several tunnels the one
@@ -135,6 +150,7 @@ func (l *Log) End(err error) error {
 	if l.closer != nil {
 		defer l.closer.Close()
 	}
+	defer l.outlet.Flush()
 	if err == nil {
 		return nil
 	}
