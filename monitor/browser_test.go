@@ -115,6 +115,7 @@ func TestPageFits(t *testing.T) {
 		b.aligned(".row", columns, "left")
 		if width > 400 {
 			b.aligned(".row", []string{".rtt", ".share"}, "right")
+			b.await("numbers in one piece", `[...document.querySelectorAll("td.number:nth-child(4)")].every(c => { const r = document.createRange(); r.selectNodeContents(c); return r.getClientRects().length === 1 })`)
 			b.aligned("article:nth-child(2) tr:not(.note)", []string{":nth-child(3)", ":nth-child(4)", ":nth-child(7)", ":nth-child(8)"}, "right")
 		}
 	}

@@ -57,7 +57,7 @@ function size(bytes) {
 const milliseconds = s => s === 0 ? "0 ms" : s >= 0.01 ? `${Math.round(s * 1000)} ms` : `${(s * 1000).toFixed(s >= 0.001 ? 1 : 2)} ms`;
 const rate = bytes => `${size(bytes)}/s`;
 const since = (time, now) => span((now - Date.parse(time)) / 1000);
-const flow = (bytes, now) => size(bytes) + (now >= 1 ? ` (${rate(now)})` : "");
+const flow = (bytes, now) => size(bytes) + (now >= 1 ? ` (${rate(now).replace(" ", "\u00a0")})` : "");
 const count = (n, thing) => `${n} ${thing}${n === 1 ? "" : "s"}`;
 const clock = ms => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const exactly = ms => new Date(ms).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
