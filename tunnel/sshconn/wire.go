@@ -10,10 +10,8 @@ import (
 )
 
 const (
-	wireReadSize  = 256 << 10 // largest read buffer; one read then empties most of a receive buffer
-	wireReadFirst = 16 << 10  // read buffer of a connection that was never busy
-	quickAckSize  = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
-	wireBatch     = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
+	quickAckSize = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
+	wireBatch    = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
 
 	flushTime    = 100 * time.Millisecond // how long Close waits for bytes that are still queued
 	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
@@ -43,9 +41,7 @@ type wire struct {
 	conn    net.Conn // socket, pipes of a ProxyCommand, or channel through a jump host; its Close must unblock its Write
 	started time.Time
 
-	buf    []byte // only Read touches these three
-	unread []byte // the part of buf that was not handed out
-	filled bool   // the last read filled buf
+	inbox  inbox
 	ackNow func() // has the kernel acknowledge what was read
 
 	received, sent atomic.Uint64
@@ -77,65 +73,13 @@ func NewWire(conn net.Conn) *wire {
 		conn:    conn,
 		started: time.Now(),
 		ackNow:  quickAcker(conn),
-		buf:     make([]byte, wireReadFirst),
+		inbox:   newInbox(conn),
 		gone:    make(chan struct{}),
 		written: make(chan struct{}),
 	}
 	w.work.L, w.room.L = &w.mu, &w.mu
 	go w.writeBatches()
 	return w
-}
-
-// Read implements net.Conn. Its error is the first one that the wire met in either direction.
-func (w *wire) Read(p []byte) (int, error) {
-	if len(w.unread) == 0 && len(p) > 0 {
-		n, err := w.fill()
-		if err != nil {
-			w.fail(err)
-			<-w.gone
-			return 0, w.err()
-		}
-		w.unread = w.buf[:n]
-	}
-	n := copy(p, w.unread)
-	w.unread = w.unread[n:]
-	return n, nil
-}
-
-// fill reads once into buf. A peer that had enough to fill it gets a larger one for the next time.
-func (w *wire) fill() (int, error) {
-	w.waits()
-	defer w.waiting.Store(false)
-	if w.filled && len(w.buf) < wireReadSize {
-		w.buf = make([]byte, min(4*len(w.buf), wireReadSize))
-	}
-	for {
-		n, err := w.conn.Read(w.buf)
-		if n > 0 {
-			w.heard.Store(int64(time.Since(w.started)))
-			total := w.received.Add(uint64(n))
-			if total-uint64(n) < greetingSize {
-				w.remember(w.buf[:n])
-			}
-			if most := w.most.Load(); most > 0 && total > most {
-				return 0, errTooTalkative
-			}
-			w.filled = n == len(w.buf)
-			if n < quickAckSize {
-				w.ackNow()
-			}
-			return n, nil // an error that came with bytes comes again
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-}
-
-func (w *wire) remember(p []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.greeting = append(w.greeting, p[:min(len(p), greetingSize-len(w.greeting))]...)
 }
 
 // Write implements net.Conn: it queues p and returns. It blocks while 512 KiB are on their way.
