@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,9 +20,8 @@ const maxHTTPHead = 16 << 10
 
 // serveHTTP serves CONNECT (RFC 9110 §9.3.6), and each other method for an http:// target in absolute form (RFC 9112 §3.2.2), as
 // wget and others send it that have http_proxy. What it is asked for in any other form is refused: this is no web server.
-func serveHTTP(ctx context.Context, c *client, first byte) error {
-	head := &io.LimitedReader{R: c, N: maxHTTPHead}
-	in := bufio.NewReader(io.MultiReader(bytes.NewReader([]byte{first}), head))
+func serveHTTP(ctx context.Context, c *client) error {
+	in := bufio.NewReader(&io.LimitedReader{R: c, N: maxHTTPHead})
 	request, err := http.ReadRequest(in)
 	if err != nil {
 		answerHTTP(c, http.StatusBadRequest, "not an HTTP request")

@@ -42,9 +42,13 @@ type Route interface {
 // Dial opens a way to target. The client is told of an error by the code that its protocol has for it.
 type Dial func(ctx context.Context, target config.Endpoint) (Route, error)
 
+// firstRead is how much is read of a client at once to begin with: most requests are not longer.
+const firstRead = 512
+
 // client is a client that has yet to say where it wants to go.
 type client struct {
 	io.ReadWriteCloser             // the connection or channel itself
+	said               []byte      // what was read of it and not yet handed out
 	addr               net.Addr    // of the client
 	limit              *time.Timer // closes the client when the handshake takes too long
 	dial               Dial
@@ -57,20 +61,46 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, addr net.Addr, dial Dia
 	c := &client{ReadWriteCloser: conn, addr: addr, dial: dial}
 	c.limit = time.AfterFunc(handshakeTime, func() { c.Close() })
 	defer c.limit.Stop()
-	var first [1]byte
-	if _, err := io.ReadFull(c, first[:]); err != nil {
+	first, err := c.begin()
+	switch {
+	case err != nil:
 		return fmt.Errorf("no proxy request: %w", err)
-	}
-	switch b := first[0]; {
-	case b == 5:
-		return serveSOCKS5(ctx, c, b)
-	case b == 4:
+	case first == 5:
+		return serveSOCKS5(ctx, c)
+	case first == 4:
 		return serveSOCKS4(ctx, c)
-	case b >= 'A' && b <= 'Z':
-		return serveHTTP(ctx, c, b)
+	case first >= 'A' && first <= 'Z':
+		return serveHTTP(ctx, c)
 	default:
-		return fmt.Errorf("not a proxy request: first byte %#02x is neither SOCKS5, SOCKS4 nor HTTP", b)
+		return fmt.Errorf("not a proxy request: first byte %#02x is neither SOCKS5, SOCKS4 nor HTTP", first)
 	}
+}
+
+// begin reads what the client says first, and returns the first byte of it, which Read hands out all the same.
+func (c *client) begin() (byte, error) {
+	said := make([]byte, firstRead)
+	for {
+		n, err := c.ReadWriteCloser.Read(said)
+		if n > 0 { // an error that came with bytes comes again
+			c.said = said[:n]
+			return said[0], nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+// Read hands out what was read at the beginning, and then what the client says next.
+func (c *client) Read(b []byte) (int, error) {
+	if len(c.said) == 0 {
+		return c.ReadWriteCloser.Read(b)
+	}
+	n := copy(b, c.said)
+	if c.said = c.said[n:]; len(c.said) == 0 {
+		c.said = nil // this lives as long as the connection
+	}
+	return n, nil
 }
 
 // open dials host:port as the client asked. The handshake is over then; how long the target takes is not the client's fault.

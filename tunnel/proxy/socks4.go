@@ -19,7 +19,7 @@ const (
 // maxSOCKS4Text is the longest user name or host name that is read.
 const maxSOCKS4Text = 255
 
-// serveSOCKS4 serves SOCKS4 and SOCKS4a behind the version byte.
+// serveSOCKS4 serves SOCKS4 and SOCKS4a.
 func serveSOCKS4(ctx context.Context, c *client) error {
 	command, host, port, err := readSOCKS4(c)
 	if err != nil {
@@ -38,28 +38,28 @@ func serveSOCKS4(ctx context.Context, c *client) error {
 		r.Abandon(ctx)
 		return err
 	}
-	return carry(ctx, r, nil, nil)
+	return carry(ctx, r, c.said, nil)
 }
 
 func readSOCKS4(r io.Reader) (command byte, host string, port int, err error) {
-	var head [7]byte
+	var head [8]byte
 	if _, err = io.ReadFull(r, head[:]); err != nil {
 		return 0, "", 0, fmt.Errorf("SOCKS4 request cut short: %w", err)
 	}
 	if _, err = readZeroEnded(r); err != nil { // the user name, which nobody checks
 		return 0, "", 0, err
 	}
-	ip := net.IP(head[3:7])
+	ip := net.IP(head[4:])
 	host = ip.String()
 	if ip[0] == 0 && ip[1] == 0 && ip[2] == 0 && ip[3] != 0 { // SOCKS4a: a name follows
 		if host, err = readZeroEnded(r); err != nil {
 			return 0, "", 0, err
 		}
 	}
-	return head[0], host, int(binary.BigEndian.Uint16(head[1:3])), nil
+	return head[1], host, int(binary.BigEndian.Uint16(head[2:4])), nil
 }
 
-// readZeroEnded reads byte by byte, because what follows belongs to the target.
+// readZeroEnded reads byte by byte, because what follows belongs to the target. Most of them were read at the beginning.
 func readZeroEnded(r io.Reader) (string, error) {
 	var text []byte
 	var b [1]byte

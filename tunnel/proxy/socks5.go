@@ -32,8 +32,8 @@ const (
 // that came right behind the request: it would carry the rest in goroutines and buffers of its own, without half-closes
 // and resets, so both ends of its copying report their end at once, and our splice begins. There is a server for each client, so
 // that Dial knows whom it serves.
-func serveSOCKS5(ctx context.Context, c *client, first byte) error {
-	conn := &socks5Conn{client: c, first: []byte{first}}
+func serveSOCKS5(ctx context.Context, c *client) error {
+	conn := &socks5Conn{client: c}
 	server, err := socks5.New(&socks5.Config{
 		Resolver: farResolver{},
 		Logger:   log.New(io.Discard, "", 0),
@@ -70,9 +70,8 @@ func (farResolver) Resolve(ctx context.Context, _ string) (context.Context, net.
 // socks5Conn is the client as go-socks5 sees it. Only the handshake goes through Read and Write.
 type socks5Conn struct {
 	client *client
-	first  []byte // read already, to tell the protocols apart
-	code   byte   // reply code to send in place of the library's; 0: leave it
-	failed error  // why there is no route
+	code   byte  // reply code to send in place of the library's; 0: leave it
+	failed error // why there is no route
 	route  Route
 }
 
@@ -93,14 +92,7 @@ func (c *socks5Conn) dial(ctx context.Context, address string) (net.Conn, error)
 	return socks5Target{conn: c}, nil
 }
 
-func (c *socks5Conn) Read(b []byte) (int, error) {
-	if len(c.first) > 0 {
-		n := copy(b, c.first)
-		c.first = c.first[n:]
-		return n, nil
-	}
-	return c.client.Read(b)
-}
+func (c *socks5Conn) Read(b []byte) (int, error) { return c.client.Read(b) }
 
 // Write sends what the library says, with an honest code in a reply that reports a failure: the library guesses it from
 // the error's text.
