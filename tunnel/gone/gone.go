@@ -7,8 +7,12 @@ import (
 	"time"
 )
 
-// Watch calls left once if the peer of conn leaves before stop is called. Nothing is read. stop must be called, and
-// conn must not be read before it has returned.
+// patience is how long Watch does not look: most waits are over by then, and looking costs a goroutine and three times its
+// waking.
+const patience = 50 * time.Millisecond
+
+// Watch calls left once if the peer of conn leaves before stop is called, or has left already. Nothing is read. stop must be
+// called, and conn must not be read before it has returned.
 func Watch(conn net.Conn, left func()) (stop func()) {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -19,13 +23,16 @@ func Watch(conn net.Conn, left func()) (stop func()) {
 		return func() {}
 	}
 	ended := make(chan struct{})
-	go func() {
+	begin := time.AfterFunc(patience, func() {
 		defer close(ended)
 		if raw.Read(func(fd uintptr) bool { return peerGone(int(fd)) }) == nil {
 			left()
 		}
-	}()
+	})
 	return func() {
+		if begin.Stop() {
+			return
+		}
 		conn.SetReadDeadline(time.Unix(1, 0)) // long ago
 		<-ended
 		conn.SetReadDeadline(time.Time{})
