@@ -134,7 +134,7 @@ func TCP(ctx context.Context, p Address) (net.Listener, error) {
 	if p.IsIPv6() {
 		network = "tcp6" // with IPV6_V6ONLY, as OpenSSH: the IPv4 listener stands beside it
 	}
-	return new(net.ListenConfig).Listen(ctx, network, p.String())
+	return listenConfig().Listen(ctx, network, p.String())
 }
 
 // CannotListen is the cause of an *Error of PhaseListen.
