@@ -64,7 +64,11 @@ func (c *channel) use(n int) {
 func (c *channel) Close() error {
 	c.closing.Do(func() {
 		c.stopped.Store(true)
-		c.session.run(c.closeNow)
+		select {
+		case <-c.ended: // the library has closed it, too
+		default:
+			c.session.run(c.closeNow)
+		}
 		c.place.leave()
 	})
 	return nil
@@ -73,12 +77,6 @@ func (c *channel) Close() error {
 // closeNow closes the channel and discards what the peer still sends, which the library would keep until the peer has closed
 // it, too.
 func (c *channel) closeNow() {
-	select {
-	case <-c.ended:
-		c.Channel.Close()
-		return
-	default:
-	}
 	if n := c.session.closing.Add(1); n > maxClosing {
 		c.session.hostile("does not close its channels: we have closed %d", n)
 	}

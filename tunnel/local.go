@@ -171,6 +171,8 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 		}
 		if err == nil {
 			f.tunnel.pool.queueDrained()
+		}
+		if err == nil && f.log.Enabled(ctx, slog.LevelDebug) { // what it says takes longer to find out than all the rest
 			f.log.Debug("connection opened", "peer", peerOf(conn), "target", foreign.Line(endpointText(target)))
 		}
 		return ch, err
