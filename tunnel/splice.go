@@ -7,6 +7,8 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+
+	"github.com/tunneld/tunneld/tunnel/pace"
 )
 
 // stream is a connection that can end in one direction: *net.TCPConn and *net.UnixConn.
@@ -196,9 +198,14 @@ func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 	large := buffers.Get().(*[largeBuffer]byte)
 	defer buffers.Put(large)
-	for moved := 0; ; {
+	ended := func() {}
+	defer func() { ended() }()
+	for moved, paced := 0, false; ; {
 		n, err := ch.Read(large[:])
 		moved += n
+		if !paced && moved >= bulk {
+			paced, ended = true, pace.All.Begin()
+		}
 		if n > 0 {
 			count.Add(uint64(n))
 			if _, werr := conn.Write(large[:n]); werr != nil {

@@ -1,0 +1,87 @@
+// Package pace has the collector and the cores of the process follow what it carries. The library allocates each packet of a
+// download anew (x/crypto/ssh v0.58.0, transport.go:121), 32 KiB that live for microseconds; with a heap as small as that of a
+// tunnel the collector would run many times a second. While much is carried it waits for more garbage, and afterwards the memory
+// goes back to the system.
+package pace
+
+import (
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+const (
+	headroom = 32 << 20        // bytes of garbage between two collections while much is carried
+	most     = 1600            // percent, of a heap that is very small
+	lull     = 3 * time.Second // without a transfer, after which all is as it was
+	tick     = time.Second     // between two looks at how large the heap is by now
+)
+
+// Pacer sets the pace of the process's collector. There is one in a process: All.
+type Pacer struct {
+	fixed bool // somebody has set the collector's pace, and knows why
+
+	mu        sync.Mutex // guards all following fields
+	transfers int
+	since     time.Time   // when the last of them ended
+	normal    int         // percent, at other times
+	look      *time.Timer // calls follow while the pace is not the normal one; nil: it is
+}
+
+// All is the pacer of the process.
+var All = &Pacer{fixed: os.Getenv("GOGC") != ""}
+
+// Begin notes that a transfer of many bytes runs, until end is called, once.
+func (p *Pacer) Begin() (end func()) {
+	if p.fixed {
+		return func() {}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.transfers++
+	if p.look == nil {
+		p.normal = debug.SetGCPercent(percent(100))
+		p.look = time.AfterFunc(tick, p.follow)
+	}
+	return p.end
+}
+
+func (p *Pacer) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.transfers--
+	p.since = time.Now()
+}
+
+// follow adapts the pace to the size of the heap, until nothing has been carried for a while.
+func (p *Pacer) follow() {
+	if p.rested() {
+		debug.FreeOSMemory()
+	}
+}
+
+// rested sets the pace, and reports whether it is the normal one again.
+func (p *Pacer) rested() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.transfers == 0 && time.Since(p.since) > lull {
+		debug.SetGCPercent(p.normal)
+		p.look = nil
+		return true
+	}
+	debug.SetGCPercent(percent(p.normal))
+	p.look.Reset(tick)
+	return false
+}
+
+// percent is what leaves headroom to a heap of the present size, and never less than normal.
+func percent(normal int) int {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	if live[0].Value.Kind() != metrics.KindUint64 {
+		return normal
+	}
+	return max(normal, min(most, int(headroom*100/max(live[0].Value.Uint64(), 1))))
+}

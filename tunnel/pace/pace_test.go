@@ -1,0 +1,67 @@
+package pace
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// present returns the collector's pace.
+func present() int {
+	now := debug.SetGCPercent(100)
+	debug.SetGCPercent(now)
+	return now
+}
+
+// While a transfer runs the collector waits, beside a large heap no longer than at other times, and then all is as before.
+func TestPace(t *testing.T) {
+	before := present()
+	runtime.GC()
+	synctest.Test(t, func(t *testing.T) {
+		p := new(Pacer)
+		end, other := p.Begin(), p.Begin()
+		if now := present(); now <= before || now > most {
+			t.Errorf("%d percent while something is carried, %d before", now, before)
+		}
+		end()
+		time.Sleep(2 * lull)
+		synctest.Wait()
+		if now := present(); now <= before {
+			t.Errorf("%d percent while one of two is carried, %d before", now, before)
+		}
+		other()
+		again := p.Begin()
+		again()
+		time.Sleep(lull + 2*tick)
+		synctest.Wait()
+		if now := present(); now != before {
+			t.Errorf("%d percent afterwards, %d before", now, before)
+		}
+		p.Begin()()
+		time.Sleep(lull + 2*tick)
+		synctest.Wait()
+		if now := present(); now != before {
+			t.Errorf("%d percent after one more, %d before", now, before)
+		}
+	})
+}
+
+func TestPaceBesideALargeHeap(t *testing.T) {
+	large := make([]byte, 2*headroom)
+	runtime.GC()
+	if now := percent(100); now != 100 {
+		t.Errorf("%d percent with a large heap, want 100", now)
+	}
+	runtime.KeepAlive(large)
+}
+
+// Whoever has set the pace knows why.
+func TestPaceThatSomebodyHasSet(t *testing.T) {
+	before := present()
+	defer (&Pacer{fixed: true}).Begin()()
+	if now := present(); now != before {
+		t.Errorf("%d percent, want %d", now, before)
+	}
+}
