@@ -75,6 +75,7 @@ func (a *autosshRun) live(ctx context.Context, caught <-chan os.Signal) (code in
 	if err != nil {
 		return 0, err
 	}
+	useCores(plans)
 	if len(plans) == 0 { // a signal came while the configuration was read
 		a.log.SayLast(autossh.SignalledToExit())
 		return exit.GaveUp, nil

@@ -1,6 +1,10 @@
 package main
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/tunneld/tunneld/tunnel/pace"
+)
 
 // heapHeadroom is what may be allocated between two garbage collections, besides what Go allows by itself. The SSH library
 // allocates every packet that it receives, 32 KiB each; with a live heap of a megabyte Go collects 50 times a second in a
@@ -12,4 +16,13 @@ const heapHeadroom = 8 << 20
 func keepHeadroom() (release func()) {
 	untouched := make([]byte, heapHeadroom)
 	return func() { runtime.KeepAlive(untouched) }
+}
+
+// useCores has the process use as many cores as the connections of these tunnels are worth.
+func useCores(plans []tunnelPlan) {
+	connections := 0
+	for _, plan := range plans {
+		connections += plan.options.Connections
+	}
+	pace.Use(connections)
 }

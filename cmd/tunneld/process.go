@@ -88,6 +88,7 @@ func (p *process) run(alive context.Context) error {
 		return err
 	}
 	p.follow(plans)
+	useCores(plans)
 	if err := p.claim(alive, plans); err != nil {
 		return err
 	}

@@ -124,6 +124,7 @@ func (p *process) adopted() {
 		plans = append(plans, r.plan)
 	}
 	p.follow(plans)
+	useCores(plans)
 	p.renameTrace()
 }
 
