@@ -1,5 +1,5 @@
 // Package pace has the collector and the cores of the process follow what it carries. The library allocates each packet of a
-// download anew (x/crypto/ssh v0.58.0, transport.go:121), 32 KiB that live for microseconds; with a heap as small as that of a
+// download anew (x/crypto/ssh v0.58.0, transport.go:176), 32 KiB that live for microseconds; with a heap as small as that of a
 // tunnel the collector would run many times a second. While much is carried it waits for more garbage, and afterwards the memory
 // goes back to the system.
 package pace
