@@ -3,6 +3,7 @@ package service
 import (
 	"github.com/tunneld/tunneld/integration/lab"
 	"io"
+	"net"
 	"syscall"
 	"testing"
 	"time"
@@ -137,22 +138,33 @@ func TestSignalThatComesTwiceIsOne(t *testing.T) {
 	}
 }
 
-// What drains on a connection that has been replaced is cut by the second signal, too.
+// What drains on a connection that has been replaced is cut by the second signal, too: clients here and targets of -R see a reset.
 func TestSecondSignalResetsWhatDrainsElsewhere(t *testing.T) {
 	t.Parallel()
 	l := lab.New(t)
-	r := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address())
-	c := l.Open(lab.Tunneld, []lab.Route{r}, "-o", "TunneldDrain=10m")
-	conn := r.Connect(t)
-	lab.Check(t, lab.Exchange(conn, "open", lab.Patience))
+	ended := make(chan error, 10)
+	target := lab.StartTarget(t, func(c *net.TCPConn) {
+		if n, err := io.Copy(c, c); n > 0 {
+			ended <- err
+		}
+	})
+	local, remote := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address()), lab.RemoteRoute(t, target.Address())
+	c := l.Open(lab.Tunneld, []lab.Route{local, remote}, "-o", "TunneldDrain=10m")
+	near, far := local.Connect(t), remote.Connect(t)
+	exchange := func(text string) {
+		lab.Check(t, lab.Exchange(near, text, lab.Patience))
+		lab.Check(t, lab.Exchange(far, text, lab.Patience))
+	}
+	exchange("open")
 	l.Account.Expect(0, "", "reconnect", lab.Alias)
-	lab.Check(t, lab.Exchange(conn, "still open", lab.Patience))
+	exchange("still open")
 	c.Signal(syscall.SIGTERM)
 	c.WaitLine(t, 0, lab.Patience, "that it stops", lab.Said("stopping"))
-	lab.Never(t, 1500*time.Millisecond, "it ends while a connection is open", func() bool { return !c.Running() })
+	lab.Never(t, 1500*time.Millisecond, "it ends while connections are open", func() bool { return !c.Running() })
 	c.Signal(syscall.SIGTERM)
 	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
-	lab.ExpectReset(t, "the client", lab.ReadToEnd(conn, lab.Patience))
+	lab.ExpectReset(t, "the client", lab.ReadToEnd(near, lab.Patience))
+	lab.ExpectReset(t, "the target", lab.Receive(t, ended))
 }
