@@ -54,7 +54,7 @@ func (r *resolver) isSet(keyword string) bool { return r.doc.Source(keyword).Fil
 
 func (r *resolver) fillIPQoS(o *Options) {
 	interactive, _, _ := strings.Cut(r.doc.value("IPQoS"), " ")
-	o.IPQoSInteractive = qosByte(interactive)
+	o.IPQoS = qosByte(interactive)
 }
 
 func (r *resolver) fillRekeyLimit(o *Options) {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os/exec"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -71,14 +72,14 @@ func (r *resolver) shell(command string) (int, error) {
 	return 0, err
 }
 
-// hasAddressIn reports whether an interface of this machine that is up has an address in network; loopback does not count.
+// hasAddressIn reports whether an interface of this machine that is up has an address in network.
 func (r *resolver) hasAddressIn(network netip.Prefix) bool {
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return false
 	}
 	for _, i := range interfaces {
-		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
+		if i.Flags&net.FlagUp == 0 {
 			continue
 		}
 		addresses, err := i.Addrs()
@@ -93,4 +94,33 @@ func (r *resolver) hasAddressIn(network netip.Prefix) bool {
 		}
 	}
 	return false
+}
+
+// localNetwork reports whether one of our addresses is in a list of networks.
+func (c *condition) localNetwork(list string) (bool, string, *Error) {
+	held := false
+	for _, word := range strings.Split(list, ",") {
+		network, err := parseNetwork(word)
+		if err != nil {
+			return false, "", c.fail("%q is not a network such as 192.168.0.0/16", word)
+		}
+		held = held || c.r.hasAddressIn(network)
+	}
+	return held, "no address of this machine is in it", nil
+}
+
+// parseNetwork reads a network whose host part is zero, or an address.
+func parseNetwork(word string) (netip.Prefix, error) {
+	if strings.Contains(word, "/") {
+		network, err := netip.ParsePrefix(word)
+		if err == nil && network != network.Masked() {
+			err = errors.New("bits of the host are set")
+		}
+		return network, err
+	}
+	address, err := netip.ParseAddr(word)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return address.Prefix(address.BitLen())
 }

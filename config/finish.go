@@ -10,7 +10,7 @@ import (
 // before it connects. After it the document holds what Print shows.
 func (r *resolver) applyDefaults() error {
 	for _, step := range []func(){
-		r.defaultAlive, r.defaultUpdates, r.stdioDefaults, r.defaults, r.algorithmDefaults, r.clearNone, r.checkJumpAndCommand, r.hostKeyUpdates,
+		r.defaultAlive, r.defaultUpdates, r.stdioDefaults, r.defaults, r.algorithmDefaults, r.clearNone, r.expandUser, r.checkJumpAndCommand, r.hostKeyUpdates,
 		r.checkSession, r.expandPaths, r.expandForwards,
 	} {
 		step()
@@ -87,12 +87,12 @@ func (r *resolver) algorithmDefaults() {
 		}
 		list, from := r.doc.value(name), r.doc.Source(name)
 		r.exactHostKeys = last && list != "" && list[0] != '+' && list[0] != '-'
-		names, ok := kind.assemble(list)
+		names, ok := kind.Assemble(list)
 		if ok {
 			r.doc.replace(name, strings.Join(names, ","), from)
 			continue
 		}
-		problem := &Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", name, list, kind.what, strings.Join(kind.all, ", "))}
+		problem := &Error{Source: from, Text: fmt.Sprintf("%s: %q leaves no %s; known are %s", name, list, kind.What, strings.Join(kind.All, ", "))}
 		if last {
 			r.problem(problem)
 			return
@@ -177,8 +177,11 @@ func (r *resolver) expandPaths() {
 		}
 		return expand(value, tokens, r.env.Getenv)
 	}
-	r.rewrite("RemoteCommand", func(value string) (string, error) { return expand(value, tokens, nil) })
-	for _, name := range []string{"ControlPath", "IdentityAgent", forwardedSocket, "UserKnownHostsFile"} {
+	for _, name := range []string{"RemoteCommand", "VersionAddendum"} {
+		r.rewrite(name, func(value string) (string, error) { return expand(value, tokens, nil) })
+	}
+	r.rewrite("SetEnv", func(value string) (string, error) { return setEnvValue(value, tokens, r.env.Getenv) })
+	for _, name := range []string{"ControlPath", "IdentityAgent", forwardedSocket, "UserKnownHostsFile", "RevokedHostKeys"} {
 		r.rewrite(name, withHome)
 	}
 	if path := r.doc.value(forwardedSocket); path != "" && r.doc.is("ExitOnForwardFailure", "yes") {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"github.com/tunneld/tunneld/config/algorithm"
 	"os"
 	"slices"
 	"strings"
@@ -81,19 +82,21 @@ func (r *resolver) optionFlag(text string) string {
 }
 
 func (r *resolver) cipherFlag(list string) string {
-	return r.algorithmFlag("Ciphers", &ciphers, list, true)
+	return r.algorithmFlag("Ciphers", &algorithm.Ciphers, list, true)
 }
 
-func (r *resolver) macFlag(list string) string { return r.algorithmFlag("MACs", &macs, list, false) }
+func (r *resolver) macFlag(list string) string {
+	return r.algorithmFlag("MACs", &algorithm.MACs, list, false)
+}
 
 // algorithmFlag checks and sets a list; with signs it may begin with "+" or "^".
-func (r *resolver) algorithmFlag(name string, kind *algorithms, list string, signs bool) string {
+func (r *resolver) algorithmFlag(name string, kind *algorithm.Kind, list string, signs bool) string {
 	names := list
 	if signs && list != "" {
-		names = withoutSign(list)
+		names = algorithm.WithoutSign(list)
 	}
-	if wrong, ok := kind.check(names); !ok {
-		return fmt.Sprintf("%q is not a %s; known are %s", wrong, kind.what, strings.Join(kind.all, ", "))
+	if wrong, ok := kind.Check(names); !ok {
+		return fmt.Sprintf("%q is not a %s; known are %s", wrong, kind.What, strings.Join(kind.All, ", "))
 	}
 	r.doc.replace(name, list, commandLine)
 	return ""

@@ -18,7 +18,8 @@ var (
 	publicKeys        = []state{{"yes", "true"}, {"no", "false"}, {"unbound", "unbound"}, {"host-bound", "host-bound"}, {"true", "true"}, {"false", "false"}}
 	compressions      = []state{{"yes", "yes"}, {"no", "no"}}
 	addingKeys        = append(yesNoAsk[:len(yesNoAsk):len(yesNoAsk)], state{"confirm", "confirm"})
-	weakCrypto        = []state{{"yes", "yes"}, {"no", "no"}, {"no-pq-kex", "no-pq-kex"}, {"true", "yes"}, {"false", "no"}}
+	weakCrypto        = []state{{"yes", "yes"}, {"no", "no"}, {"true", "yes"}, {"false", "no"}, {"no-pq-kex", "no"}} // the one warning that there is
+	tcpKeepAlives     = []state{{"yes", "true"}, {"no", "false"}, {"true", "true"}, {"false", "false"}, {"transport", "true"}, {"all", "all"}}
 )
 
 // lookUp finds a word, whose case does not matter, and returns its printed form.

@@ -22,7 +22,7 @@ func Keywords() []Keyword {
 			one.Lost = k.none
 		}
 		if k.kind != nil {
-			one.Values, one.List = k.kind.all, true
+			one.Values, one.List = k.kind.All, true
 		}
 		one.List = one.List || k.name == "PreferredAuthentications"
 		all = append(all, one)

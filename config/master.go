@@ -33,13 +33,16 @@ func (r *resolver) fillControlPath(o *Options) {
 		return
 	}
 	path := r.doc.value("ControlPath")
-	hash := connectionHash(r.env.HostName, r.host, r.port(), r.remoteUser())
-	withJump := connectionHash(r.env.HostName, r.host, r.port(), r.remoteUser()+lastJump(r.doc.value("ProxyJump")))
-	o.Master.Path, o.Master.JumpPath = path, strings.ReplaceAll(path, hash, withJump)
+	withJump := connectionHash(r.env.HostName, r.host, r.port(), r.remoteUser(), lastJump(r.doc.value("ProxyJump")))
+	hash := connectionHash(r.env.HostName, r.host, r.port(), r.remoteUser(), "")
+	o.Master.Path, o.Master.JumpPath = strings.ReplaceAll(path, withJump, hash), path
 }
 
-// lastJump is the host of the last of several jumps, which is what OpenSSH has for %j.
+// lastJump is the host of the last of several jumps, which is what OpenSSH has for %j; empty where there are none.
 func lastJump(jumps string) string {
+	if jumps == "none" {
+		return ""
+	}
 	last := jumps[strings.LastIndexByte(jumps, ',')+1:]
 	last = strings.TrimPrefix(last, "ssh://")
 	last = last[strings.LastIndexByte(last, '@')+1:]

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"github.com/tunneld/tunneld/config/sshpattern"
-	"net/netip"
 	"strings"
 )
 
@@ -53,7 +52,6 @@ func (l *line) entered(header string, active bool, reason string) {
 // condition is a Match line while it is evaluated.
 type condition struct {
 	*line
-	words  cursor
 	holds  bool
 	count  int    // criteria so far
 	reason string // the first criterion that failed
@@ -62,13 +60,10 @@ type condition struct {
 
 // match reads a Match line: the lines after it hold if all its criteria do.
 func (l *line) match(active *bool) *Error {
-	c := &condition{line: l, words: cursor{rest: l.raw}, holds: true}
+	c := &condition{line: l, holds: true}
 	header := "Match " + strings.TrimSpace(l.raw)
 	if err := c.evaluate(); err != nil {
 		return err
-	}
-	if c.words.done || c.words.rest == "" {
-		l.args = nil
 	}
 	*active = c.holds && !l.file.never
 	if *active && c.named {
@@ -81,12 +76,8 @@ func (l *line) match(active *bool) *Error {
 // evaluate reads the criteria to the end of the line even after one has failed, so that a mistake is always found.
 func (c *condition) evaluate() *Error {
 	for {
-		word, ok := c.words.next()
-		if !ok || word == "" {
-			break
-		}
-		if word[0] == '#' {
-			c.words.done = true
+		word, ok := c.nextOK()
+		if !ok {
 			break
 		}
 		name, negated := strings.CutPrefix(word, "!")
@@ -104,17 +95,32 @@ func (c *condition) evaluate() *Error {
 	return nil
 }
 
+// argument takes the argument of a criterion: the next word, or what stands behind an equals sign, alone or not. OpenSSH has read it
+// in one way and in the other.
+func (c *condition) argument(name string) (criterion, argument string, ok bool) {
+	if criterion, argument, ok = strings.Cut(name, "="); ok && (argument != "" || len(c.args) == 0 || mayBeEmpty(criterion)) {
+		return criterion, argument, true
+	}
+	argument, given := c.nextOK()
+	if after, found := strings.CutPrefix(argument, "="); found && !ok {
+		if after == "" && len(c.args) > 0 {
+			after, given = c.nextOK()
+		}
+		argument = after
+	}
+	return criterion, argument, given
+}
+
+// mayBeEmpty reports whether an empty argument stands for what is not set.
+func mayBeEmpty(criterion string) bool { return criterion == "tagged" || criterion == "command" }
+
 const criteria = "all, canonical, final, exec, host, originalhost, user, localuser, localnetwork, tagged, command, " +
 	"sessiontype, version"
 
 // all always holds. It stands alone, or after one other criterion such as canonical or final.
 func (c *condition) all(word string, negated bool) *Error {
-	next, ok := c.words.next()
-	if c.count > 1 || ok && next != "" && next[0] != '#' {
+	if next := c.next(); c.count > 1 || next != "" {
 		return c.fail("%q cannot be combined with other criteria", word)
-	}
-	if strings.HasPrefix(next, "#") {
-		c.words.done = true
 	}
 	if negated {
 		c.failed(word, "")
@@ -136,7 +142,7 @@ func (c *condition) failed(criterion, actual string) {
 // criterion evaluates one criterion; name is in lower case and word as written.
 func (c *condition) criterion(name, word string, negated bool) *Error {
 	if name == "canonical" || name == "final" {
-		if name == "final" {
+		if name == "final" && !negated { // the negation is no wish for a second pass, since OpenSSH 10.1
 			c.r.wantFinal = true
 		}
 		if c.file.final == negated {
@@ -144,9 +150,8 @@ func (c *condition) criterion(name, word string, negated bool) *Error {
 		}
 		return nil
 	}
-	argument, ok := c.words.next()
-	mayBeEmpty := name == "tagged" || name == "command"
-	if !ok || argument == "" && !mayBeEmpty || strings.HasPrefix(argument, "#") {
+	name, argument, ok := c.argument(name)
+	if !ok || argument == "" && !mayBeEmpty(name) || strings.HasPrefix(argument, "#") {
 		return c.fail("%q needs an argument", word)
 	}
 	held, actual, err := c.compare(name, argument)
@@ -182,12 +187,12 @@ func (c *condition) compare(name, argument string) (held bool, actual string, er
 		return c.exec(argument)
 	case "tagged":
 		tag := r.doc.value("Tag")
-		return tag == argument || sshpattern.MatchList(tag, argument, false) == sshpattern.Positive, fmt.Sprintf("the tag is %q", tag), nil
+		return fits(tag, argument), fmt.Sprintf("the tag is %q", tag), nil
 	case "command":
-		command := r.doc.value("RemoteCommand")
-		return command == argument || sshpattern.MatchList(command, argument, false) == sshpattern.Positive, fmt.Sprintf("the command is %q", command), nil
-	case "sessiontype": // a tunnel never opens a session
-		return sshpattern.MatchList("none", lower(argument), false) == sshpattern.Positive, "the session type is none", nil
+		return fits(r.req.Command, argument), fmt.Sprintf("the command is %q", r.req.Command), nil
+	case "sessiontype":
+		kind := r.sessionType()
+		return sshpattern.MatchList(kind, argument, false) == sshpattern.Positive, "the session type is " + kind, nil
 	case "version":
 		return sshpattern.MatchList(matchedVersion, argument, false) == sshpattern.Positive, "the version is " + matchedVersion, nil
 	case "localnetwork":
@@ -196,36 +201,26 @@ func (c *condition) compare(name, argument string) (held bool, actual string, er
 	return false, "", c.fail("%q is not a criterion; known are %s", name, criteria)
 }
 
-// matchedVersion is what "Match version" compares with: the release of OpenSSH that brought the criterion.
-const matchedVersion = "OpenSSH_10.0"
-
-// localNetwork reports whether one of our addresses is in a list of networks.
-func (c *condition) localNetwork(list string) (bool, string, *Error) {
-	held := false
-	for _, word := range strings.Split(list, ",") {
-		word, negated := strings.CutPrefix(word, "!")
-		network, err := parseNetwork(word)
-		if err != nil {
-			return false, "", c.fail("%q is not a network such as 192.168.0.0/16", word)
-		}
-		if !c.r.hasAddressIn(network) {
-			continue
-		}
-		if negated {
-			return false, "an address is in " + word, nil
-		}
-		held = true
+// fits reports whether a list of patterns matches text; an empty list matches what is not set.
+func fits(text, list string) bool {
+	if text == "" || list == "" {
+		return text == list
 	}
-	return held, "no address of this machine is in it", nil
+	return sshpattern.MatchList(text, list, false) == sshpattern.Positive
 }
 
-func parseNetwork(word string) (netip.Prefix, error) {
-	if strings.Contains(word, "/") {
-		return netip.ParsePrefix(word)
+// sessionType returns what "Match sessiontype" compares with. A tunnel opens no session: it is `ssh -N`.
+func (r *resolver) sessionType() string {
+	switch {
+	case !r.req.Session || r.doc.is("SessionType", "none"):
+		return "none"
+	case r.doc.is("SessionType", "subsystem"):
+		return "subsystem"
+	case r.req.Command != "":
+		return "exec"
 	}
-	address, err := netip.ParseAddr(word)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return address.Prefix(address.BitLen())
+	return "shell"
 }
+
+// matchedVersion is what "Match version" compares with: the release of OpenSSH whose rules these are.
+const matchedVersion = "OpenSSH_10.6p1"

@@ -42,7 +42,12 @@ func TestMatch(t *testing.T) {
 		{"not exec", "Match !exec false", "a", true},
 		{"tagged", "Tag blue\nMatch tagged blue,red", "a", true},
 		{"tagged, none", `Match tagged ""`, "a", true},
+		{"tagged, any, and none is set", "Match tagged *", "a", false},
+		{"tagged, by equals sign", "Match tagged=", "a", true},
 		{"command", `Match command ""`, "a", true},
+		{"not final makes no second pass", "HostName real\nMatch !final\nUser x\nMatch originalhost a\nHost real", "a", false},
+		{"host by equals sign among blanks", "Match host = a", "a", true},
+		{"localnetwork of the loopback", "Match localnetwork 127.0.0.0/8", "a", true},
 		{"sessiontype", "Match sessiontype none", "a", true},
 		{"version", "Match version OpenSSH_10.*", "a", true},
 		{"localnetwork", "Match localnetwork 203.0.113.77/32,198.51.100.77", "a", false},
@@ -59,6 +64,7 @@ func TestMatch(t *testing.T) {
 func TestMatchRefuses(t *testing.T) {
 	for _, text := range []string{
 		"Match", "Match # x", "Match host", "Match bogus x", "Match host a all b", "Match user x host a all", "Match localnetwork x",
+		"Match localnetwork 10.0.0.1/8", "Match localnetwork !10.0.0.0/8", "Match sessiontype \"\"", "Match \"\" host a",
 		"Match exec \"%z\"", "Match host #x",
 	} {
 		p := newPerson(t)

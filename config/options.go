@@ -67,7 +67,9 @@ type Options struct {
 	Via                *Options      // jump host to go through (ProxyJump, the nearest hop); nil: directly
 	ProxyCommand       string        // shell command with tokens expanded; empty: none
 	TCPKeepAlive       bool
-	IPQoSInteractive   int           // DSCP byte (TOS) of the connection, which is this one for `ssh -N`, too; -1: leave the kernel's
+	IPQoS              int    // DSCP byte (TOS) of the connection, the interactive one of the two, as with `ssh -N`; -1: leave the kernel's
+	VersionAddendum    string // what is said of us behind our name, with tokens expanded; empty: nothing
+	WarnWeakCrypto     WeakCrypto
 	RekeyLimit         uint64        // bytes in one direction after which keys are to be renewed; 0: the cipher's default
 	RekeyInterval      time.Duration // time after which keys are to be renewed; 0: never
 
@@ -86,8 +88,9 @@ type Options struct {
 	StrictHostKeyChecking  StrictHostKeyChecking
 	UserKnownHostsFile     []string // paths, expanded; empty: none
 	GlobalKnownHostsFile   []string
-	KnownHostsCommand      string // with %H, %I, %K, %t, %f left in place, all other tokens expanded; empty: none
-	RevokedHostKeys        string // path of a list or KRL; empty: none
+	KnownHostsCommand      string   // with %H, %I, %K, %t, %f left in place, all other tokens expanded; empty: none
+	RevokedHostKeys        []string // paths of lists or KRLs; empty: none
+	VerifyHostKeyDNS       HostKeyDNS
 	CheckHostIP            bool
 	NoHostAuthForLocalhost bool // the host key of this machine itself is not checked
 	HashKnownHosts         bool
@@ -113,10 +116,11 @@ type Options struct {
 	Forwards              []Forward // -L, -R and -D in the order of ssh: command line first, duplicates removed
 	GatewayPorts          bool      // local listeners without a bind address take every address
 	ExitOnForwardFailure  bool
-	PermitRemoteOpen      []string // host:port, either may be *, that a remote dynamic forward may reach; brackets as net.JoinHostPort, no service names; nil: any; empty: none
-	StreamLocalBindMask   uint32   // umask of Unix sockets that we create
-	StreamLocalBindUnlink bool     // remove an existing socket file before binding
-	ClearAllForwardings   bool     // Forwards is empty because of it
+	ChannelTimeout        []ChannelTimeout // after which idle connections are closed
+	PermitRemoteOpen      []string         // host:port, either may be *, that a remote dynamic forward may reach; brackets as net.JoinHostPort, no service names; nil: any; empty: none
+	StreamLocalBindMask   uint32           // umask of Unix sockets that we create
+	StreamLocalBindUnlink bool             // remove an existing socket file before binding
+	ClearAllForwardings   bool             // Forwards is empty because of it
 
 	Session SessionOptions // of a session on the connection, where one is opened
 
@@ -166,6 +170,32 @@ const (
 	StrictAsk       StrictHostKeyChecking = "ask"
 	StrictAcceptNew StrictHostKeyChecking = "accept-new"
 )
+
+// HostKeyDNS is VerifyHostKeyDNS: whether host keys are looked up in the DNS.
+type HostKeyDNS string
+
+// The values of VerifyHostKeyDNS, as ssh -G prints them.
+const (
+	DNSYes HostKeyDNS = "true" // what DNSSEC vouches for is trusted, all else is as with ask
+	DNSNo  HostKeyDNS = "false"
+	DNSAsk HostKeyDNS = "ask" // what is found is told to whom is asked
+)
+
+// WeakCrypto is WarnWeakCrypto: whether the log tells of a key exchange that is not post-quantum.
+type WeakCrypto string
+
+// The values of WarnWeakCrypto, as ssh -G prints them.
+const (
+	WeakUnset WeakCrypto = "" // nobody set it: it is told, and is no warning
+	WeakWarn  WeakCrypto = "yes"
+	WeakQuiet WeakCrypto = "no"
+)
+
+// ChannelTimeout is one rule of the keyword of that name.
+type ChannelTimeout struct {
+	Type string        // a pattern for types of channels (ssh_config(5)), or "global", which is about all together
+	Time time.Duration // without a byte, after which such a channel is closed; 0: never
+}
 
 // UpdateHostKeys is whether host keys that the server announces after authentication are learned.
 type UpdateHostKeys string

@@ -13,9 +13,8 @@ type printer struct {
 	out *bufio.Writer
 }
 
-// Print writes the effective options in the format of `ssh -G` of OpenSSH 9.2: the keyword in lower case, a blank, and the
-// value. Options of newer versions follow where they are set, then tunneld's own. One value differs from ssh's:
-// ServerAliveInterval where nobody sets it.
+// Print writes the effective options in the format of `ssh -G` of OpenSSH 10.6: the keyword in lower case, a blank, and the
+// value; tunneld's own are the last. One value differs from ssh's: ServerAliveInterval where nobody sets it.
 func (o *Options) Print(w io.Writer) error {
 	p := &printer{o: o, out: bufio.NewWriter(w)}
 	p.line("host", o.Alias)
@@ -103,15 +102,6 @@ func printForwardAgent(p *printer, keyword string) {
 	p.line(keyword, value)
 }
 
-// printCNAMEs has the capital letter that `ssh -G` has.
-func printCNAMEs(p *printer, keyword string) {
-	rules := p.o.values(keyword)
-	if len(rules) == 0 {
-		rules = []string{"none"}
-	}
-	fmt.Fprintf(p.out, "canonicalizePermittedcnames %s\n", strings.Join(rules, " ")) // Flush returns the error
-}
-
 func printRekeyLimit(p *printer, keyword string) {
 	p.line(keyword, p.o.value(keyword)+" "+p.o.value(rekeyInterval))
 }
@@ -127,10 +117,4 @@ func printProxy(p *printer, keyword string) {
 		j.host = "none"
 	}
 	p.line("ProxyJump", j.text())
-}
-
-func printSet(p *printer, keyword string) {
-	if p.o.has(keyword) {
-		together(p, keyword)
-	}
 }

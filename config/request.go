@@ -21,6 +21,10 @@ type Request struct {
 	// Session says that a session is opened besides the forwards, or -W asked for: what concerns it is honoured then.
 	Session bool
 
+	// Command is what the server is asked to run, or with -s the name of a subsystem, as typed behind the destination: "Match command"
+	// and "Match sessiontype" look at it. Empty: none.
+	Command string
+
 	// FlagsBefore is how many of Flags stood before Destination. Of user@host and -l, of ssh://host:port and -p, the one
 	// that came first wins.
 	FlagsBefore int

@@ -181,7 +181,7 @@ func validUser(name string) bool {
 	}
 	for i := range len(name) {
 		c := name[i]
-		if isControl(c) || strings.IndexByte("'`\";&<>|(){}", c) >= 0 || c == ' ' && strings.HasPrefix(name[i+1:], "-") {
+		if isControl(c) || strings.IndexByte("'`\";&<>|(){}$\\", c) >= 0 || c == ' ' && strings.HasPrefix(name[i+1:], "-") {
 			return false
 		}
 	}
@@ -239,12 +239,12 @@ func (r *resolver) matchTokens() map[byte]string {
 func (r *resolver) tokens(host, keyAlias string) map[byte]string {
 	short, _, _ := strings.Cut(r.env.HostName, ".")
 	return map[byte]string{
-		'C': connectionHash(r.env.HostName, host, r.port(), r.remoteUser()),
+		'C': connectionHash(r.env.HostName, host, r.port(), r.remoteUser(), lastJump(r.doc.value("ProxyJump"))),
 		'L': short,
 		'd': r.env.Home,
 		'h': host,
 		'i': decimalText(r.env.UID),
-		'j': r.doc.value("ProxyJump"),
+		'j': lastJump(r.doc.value("ProxyJump")),
 		'k': keyAlias,
 		'l': r.env.HostName,
 		'n': r.alias,

@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"github.com/tunneld/tunneld/config/algorithm"
 	"os"
 	"slices"
 	"strings"
@@ -49,11 +50,11 @@ func TestDefaults(t *testing.T) {
 	equal(t, "agent", o.IdentityAgent, "")
 	equal(t, "timeout", o.ConnectTimeout, DefaultConnectTimeout)
 	equal(t, "methods", strings.Join(o.PreferredAuthentications, ","), "gssapi-with-mic,hostbased,publickey,keyboard-interactive,password")
-	equal(t, "host keys", strings.Join(o.HostKeyAlgorithms, ","), strings.Join(keyAlgorithms.defaults, ","))
-	equal(t, "keys", strings.Join(o.PubkeyAcceptedAlgorithms, ","), strings.Join(keyAlgorithms.defaults, ","))
-	equal(t, "authorities", strings.Join(o.CASignatureAlgorithms, ","), strings.Join(signatureAlgorithms.defaults, ","))
+	equal(t, "host keys", strings.Join(o.HostKeyAlgorithms, ","), strings.Join(algorithm.Keys.Defaults, ","))
+	equal(t, "keys", strings.Join(o.PubkeyAcceptedAlgorithms, ","), strings.Join(algorithm.Keys.Defaults, ","))
+	equal(t, "authorities", strings.Join(o.CASignatureAlgorithms, ","), strings.Join(algorithm.Signatures.Defaults, ","))
 	equal(t, "explicit key", o.IdentityFile[0].Explicit, false)
-	equal(t, "qos", o.IPQoSInteractive, 16)
+	equal(t, "qos", o.IPQoS, 0xb8)
 	equal(t, "mask", o.StreamLocalBindMask, 0o177)
 	equal(t, "hold", o.Hold, 30*time.Second)
 	equal(t, "echo", o.Echo, Echo{})
@@ -72,7 +73,7 @@ func TestAliveIntervalSomebodySet(t *testing.T) {
 		"ServerAliveInterval none":                   0,
 		"ServerAliveInterval none\nBatchMode yes":    300 * time.Second,
 		"ServerAliveInterval none\nKeepAlive no":     0,
-		"ServerAliveInterval none\nSetupTimeOut 20":  20 * time.Second,
+		"ServerAliveInterval none\nSetupTimeOut 20":  0, // an old name of ConnectTimeout
 		"BatchMode yes":                              15 * time.Second,
 		"Host b\nServerAliveInterval none":           15 * time.Second,
 		"ServerAliveInterval 1m30s\nHost a\nPort 22": 90 * time.Second,
@@ -237,8 +238,8 @@ func TestAlgorithmLists(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"MACs hmac-sha1,hmac-md5", "hmac-sha1,hmac-md5"},
 		{"MACs -*etm*,umac*", "hmac-sha2-256,hmac-sha2-512,hmac-sha1"},
-		{"MACs +hmac-md5", strings.Join(macs.defaults, ",") + ",hmac-md5"},
-		{"MACs ^hmac-sha1", "hmac-sha1," + strings.Join(macs.defaults[:9], ",")},
+		{"MACs +hmac-md5", strings.Join(algorithm.MACs.Defaults, ",") + ",hmac-md5"},
+		{"MACs ^hmac-sha1", "hmac-sha1," + strings.Join(algorithm.MACs.Defaults[:9], ",")},
 	} {
 		p := newPerson(t)
 		p.user(c.text + "\n")
@@ -311,10 +312,10 @@ func TestConnectTimeoutIsNeverZero(t *testing.T) {
 
 func TestListsThatSomebodySet(t *testing.T) {
 	p := newPerson(t)
-	p.user("Ciphers aes128-ctr\nMACs +hmac-md5\nPubkeyAcceptedAlgorithms ssh-rsa,ssh-ed25519\nCASignatureAlgorithms -ecdsa*,sk-*,rsa*\nPreferredAuthentications password,publickey\n")
+	p.user("Ciphers aes128-ctr\nMACs +hmac-md5\nPubkeyAcceptedAlgorithms ssh-rsa,ssh-ed25519\nCASignatureAlgorithms -ecdsa*,*sk-*,rsa*\nPreferredAuthentications password,publickey\n")
 	o := p.mustResolve("a")
 	equal(t, "ciphers", strings.Join(o.Ciphers, ","), "aes128-ctr")
-	equal(t, "MACs", strings.Join(o.MACs, ","), strings.Join(macs.defaults, ",")+",hmac-md5")
+	equal(t, "MACs", strings.Join(o.MACs, ","), strings.Join(algorithm.MACs.Defaults, ",")+",hmac-md5")
 	equal(t, "keys", strings.Join(o.PubkeyAcceptedAlgorithms, ","), "ssh-rsa,ssh-ed25519")
 	equal(t, "authorities", strings.Join(o.CASignatureAlgorithms, ","), "ssh-ed25519")
 	equal(t, "methods", strings.Join(o.PreferredAuthentications, ","), "password,publickey")

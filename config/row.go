@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/tunneld/tunneld/config/algorithm"
 	"strconv"
 	"time"
 )
@@ -16,7 +17,7 @@ type keyword struct {
 	letters map[byte]string // options of ssh(1) that set it, with the value; anyValue: their argument
 
 	initial []string          // the value where nobody sets it, as `ssh -G` prints it; none: unset, or decided in finish
-	kind    *algorithms       // what a list of algorithms is completed with; nil: it is no such list
+	kind    *algorithm.Kind   // what a list of algorithms is completed with; nil: it is no such list
 	isNone  func(string) bool // values that leave it unset; nil: there are none
 	print   func(p *printer, keyword string)
 	fill    func(r *resolver, o *Options) // turns the value into plain data; nil: it is only printed
@@ -156,6 +157,8 @@ func (k keyword) to(field func(*Options) any) keyword {
 			*to = StrictHostKeyChecking(value)
 		case *UpdateHostKeys:
 			*to = UpdateHostKeys(value)
+		case *HostKeyDNS:
+			*to = HostKeyDNS(value)
 		}
 	})
 }

@@ -15,7 +15,7 @@ func (o *Options) SameConnection(other *Options) bool {
 func (o *Options) connection() Options {
 	c := *o
 	c.document = document{}
-	c.Warnings, c.Unread, c.Forwards, c.PermitRemoteOpen = nil, nil, nil, nil
+	c.Warnings, c.Unread, c.Forwards, c.PermitRemoteOpen, c.ChannelTimeout, c.WarnWeakCrypto = nil, nil, nil, nil, nil, WeakUnset
 	c.GatewayPorts, c.ClearAllForwardings, c.ExitOnForwardFailure = false, false, false
 	c.StreamLocalBindMask, c.StreamLocalBindUnlink = 0, false
 	c.Hold, c.BackoffMax, c.Drain, c.MaxLifetime, c.Lazy = 0, 0, 0, 0, 0

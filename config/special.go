@@ -256,7 +256,6 @@ func parseLogVerbose(l *line) *Error {
 	return nil
 }
 
-// parseBindMask takes the last value of all, also from a block that is not active, as OpenSSH does.
 func parseBindMask(l *line) *Error {
 	word := l.next()
 	if word == "" {
@@ -267,7 +266,7 @@ func parseBindMask(l *line) *Error {
 	if !ok || mask < 0 || mask > 0o777 {
 		return l.bad(word)
 	}
-	l.r.doc.replace("StreamLocalBindMask", "0"+strconv.FormatInt(int64(mask), 8), l.source)
+	l.set("StreamLocalBindMask", "0"+strconv.FormatInt(int64(mask), 8))
 	return nil
 }
 

@@ -61,7 +61,7 @@ func visible(c byte) string {
 // noQoS is the value of "IPQoS none": the kernel's own marking stays.
 const noQoS = math.MaxInt32
 
-// qosNames are the names of DSCP and TOS values, in the order in which OpenSSH looks for one to print.
+// qosNames are the names of DSCP values, in the order in which OpenSSH looks for one to print.
 var qosNames = []struct {
 	name  string
 	value int
@@ -69,8 +69,11 @@ var qosNames = []struct {
 	{"none", noQoS}, {"af11", 0x28}, {"af12", 0x30}, {"af13", 0x38}, {"af21", 0x48}, {"af22", 0x50}, {"af23", 0x58},
 	{"af31", 0x68}, {"af32", 0x70}, {"af33", 0x78}, {"af41", 0x88}, {"af42", 0x90}, {"af43", 0x98}, {"cs0", 0x00},
 	{"cs1", 0x20}, {"cs2", 0x40}, {"cs3", 0x60}, {"cs4", 0x80}, {"cs5", 0xa0}, {"cs6", 0xc0}, {"cs7", 0xe0},
-	{"ef", 0xb8}, {"le", 0x04}, {"lowdelay", 0x10}, {"throughput", 0x08}, {"reliability", 0x04},
+	{"ef", 0xb8}, {"le", 0x04},
 }
+
+// oldQoS are names of the type of service, which leave the kernel's marking since OpenSSH 10.1.
+var oldQoS = []string{"lowdelay", "throughput", "reliability"}
 
 func parseIPQoS(l *line) *Error {
 	first := l.next()
@@ -94,7 +97,13 @@ func qosValue(word string) (int, bool) {
 			return q.value, true
 		}
 	}
-	value, rest, _, ok := leadingInteger(word, 0)
+	if containsExact(oldQoS, lower(word)) {
+		return noQoS, true
+	}
+	if value, ok := wholeNumber(word, 255); ok {
+		return int(value), true
+	}
+	value, rest, _, ok := leadingInteger(word, 0) // hexadecimal, up to OpenSSH 10.0
 	return int(value), ok && rest == "" && value >= 0 && value <= 255
 }
 

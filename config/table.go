@@ -1,10 +1,14 @@
 package config
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/tunneld/tunneld/config/algorithm"
+)
 
 // table is every option but Host, Match and Include, each in one row with all that is known of it. The rows stand in the
-// order in which `ssh -G` of OpenSSH 9.2 prints them; what it does not print stands beside its kin. Defaults are OpenSSH
-// 9.2's, in the form in which it prints them, but for ServerAliveInterval: ssh sends no keepalives where nobody asks for them,
+// order in which `ssh -G` of OpenSSH 10.6 prints them; what it does not print stands beside its kin. Defaults are OpenSSH
+// 10.6's, in the form in which it prints them, but for ServerAliveInterval: ssh sends no keepalives where nobody asks for them,
 // and a tunnel that is left alone should find out that its server is gone.
 var table = sync.OnceValue(func() []keyword {
 	return []keyword{
@@ -32,7 +36,7 @@ var table = sync.OnceValue(func() []keyword {
 		flag("GSSAPIRenewalForcesRekey").or("no").moot("GSSAPI is not spoken"),
 		text("GSSAPIClientIdentity").moot("GSSAPI is not spoken"),
 		text("GSSAPIServerIdentity").moot("GSSAPI is not spoken"),
-		special("GSSAPIKexAlgorithms", "a list of GSSAPI key exchanges", parseGSSAPIKex).or(defaultGSSAPIKex).moot("GSSAPI is not spoken"),
+		special("GSSAPIKexAlgorithms", "a list of GSSAPI key exchanges", parseGSSAPIKex).or(algorithm.DefaultGSSAPI).moot("GSSAPI is not spoken"),
 		flag("HashKnownHosts").or("no").to(func(o *Options) any { return &o.HashKnownHosts }),
 		flag("HostbasedAuthentication").or("no").loses("host-based authentication is not tried"),
 		flag("IdentitiesOnly").or("no").to(func(o *Options) any { return &o.IdentitiesOnly }),
@@ -49,85 +53,83 @@ var table = sync.OnceValue(func() []keyword {
 		flag("ForkAfterAuthentication").or("no").moot("-f alone is what goes into the background"),
 		flag("StreamLocalBindUnlink").or("no").to(func(o *Options) any { return &o.StreamLocalBindUnlink }),
 		choice("StrictHostKeyChecking", hostKeyChecking).or("ask").to(func(o *Options) any { return &o.StrictHostKeyChecking }),
-		flag("TCPKeepAlive").formerly("keepalive").or("yes").to(func(o *Options) any { return &o.TCPKeepAlive }),
+		choice("TCPKeepAlive", tcpKeepAlives).formerly("keepalive").or("true").to(func(o *Options) any { return &o.TCPKeepAlive }),
 		choice("Tunnel", tunnels).or("false").loses("no tun device is made"),
-		choice("VerifyHostKeyDNS", yesNoAsk).or("false").loses("host keys are not looked up in the DNS; known_hosts decides"),
+		choice("VerifyHostKeyDNS", yesNoAsk).or("false").to(func(o *Options) any { return &o.VerifyHostKeyDNS }),
 		flag("VisualHostKey").or("no").moot("host keys are not drawn"),
 		choice("UpdateHostKeys", yesNoAsk).or("false").to(func(o *Options) any { return &o.UpdateHostKeys }),
 		flag("EnableEscapeCommandline").or("no").moot("of sessions, and a tunnel has none"),
+		choice("WarnWeakCrypto", weakCrypto).or("yes").fills((*resolver).fillWarnWeakCrypto),
 		number("CanonicalizeMaxDots").or("1"),
 		number("ConnectionAttempts").or("1").to(func(o *Options) any { return &o.ConnectionAttempts }),
 		duration("ForwardX11Timeout").or("1200").moot("X11 is not forwarded"),
 		number("NumberOfPasswordPrompts").or("3").to(func(o *Options) any { return &o.NumberOfPasswordPrompts }),
 		number("ServerAliveCountMax").or("3").to(func(o *Options) any { return &o.ServerAliveCountMax }),
-		duration("ServerAliveInterval").formerly("protocolkeepalives", "setuptimeout").or("15").to(func(o *Options) any { return &o.ServerAliveInterval }),
+		duration("ServerAliveInterval").formerly("protocolkeepalives").or("15").to(func(o *Options) any { return &o.ServerAliveInterval }),
 		number("RequiredRSASize").or("1024").to(func(o *Options) any { return &o.RequiredRSASize }),
+		special("ObscureKeystrokeTiming", "yes, no or interval:MILLISECONDS", parseObscure).or("yes").moot("a tunnel has no keystrokes").offers("yes", "no"),
 		text("BindAddress").letter('b', anyValue).to(func(o *Options) any { return &o.BindAddress }),
 		text("BindInterface").letter('B', anyValue).to(func(o *Options) any { return &o.BindInterface }),
-		algorithmList("Ciphers", &ciphers).toOwnNames(func(o *Options) *[]string { return &o.Ciphers }),
+		algorithmList("Ciphers", &algorithm.Ciphers).toOwnNames(func(o *Options) *[]string { return &o.Ciphers }),
 		text("ControlPath").letter('S', anyValue).orNone().fills((*resolver).fillControlPath),
-		algorithmList("HostKeyAlgorithms", &keyAlgorithms).toNames(func(o *Options) *[]string { return &o.HostKeyAlgorithms }),
+		algorithmList("HostKeyAlgorithms", &algorithm.Keys).toNames(func(o *Options) *[]string { return &o.HostKeyAlgorithms }),
 		text("HostKeyAlias").to(func(o *Options) any { return &o.HostKeyAlias }),
-		algorithmList("HostbasedAcceptedAlgorithms", &keyAlgorithms).formerly("hostbasedkeytypes").moot("host-based authentication is not tried"),
+		algorithmList("HostbasedAcceptedAlgorithms", &algorithm.Keys).formerly("hostbasedkeytypes").moot("host-based authentication is not tried"),
 		special("IdentityAgent", "the path of a socket, $VARIABLE, SSH_AUTH_SOCK or none", parseIdentityAgent).fills((*resolver).fillAgent),
 		text("IgnoreUnknown"),
+		text("RefuseConnection").refused("the configuration refuses this connection", "remove the line, or use another alias"),
 		text("KbdInteractiveDevices").moot("the server chooses the devices"),
-		algorithmList("KexAlgorithms", &keyExchanges).toOwnNames(func(o *Options) *[]string { return &o.KexAlgorithms }),
-		algorithmList("CASignatureAlgorithms", &signatureAlgorithms).toNames(func(o *Options) *[]string { return &o.CASignatureAlgorithms }),
+		algorithmList("KexAlgorithms", &algorithm.KeyExchanges).toOwnNames(func(o *Options) *[]string { return &o.KexAlgorithms }),
+		algorithmList("CASignatureAlgorithms", &algorithm.Signatures).toNames(func(o *Options) *[]string { return &o.CASignatureAlgorithms }),
 		command("LocalCommand").orNone().checked(checkLocalCommand).moot("no local command is run"),
 		command("RemoteCommand").orNone().losesSession("the command is not run: a tunnel opens no session").to(func(o *Options) any { return &o.Session.Command }),
 		special("LogLevel", "one of QUIET, FATAL, ERROR, INFO, VERBOSE, DEBUG, DEBUG1, DEBUG2, DEBUG3", parseLogLevel).or("INFO").letter('q', "QUIET").
 			printed(printLogLevel).to(func(o *Options) any { return &o.Session.LogLevel }).offers("QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3"),
-		algorithmList("MACs", &macs).toOwnNames(func(o *Options) *[]string { return &o.MACs }),
+		algorithmList("MACs", &algorithm.MACs).toOwnNames(func(o *Options) *[]string { return &o.MACs }),
 		text("PKCS11Provider").formerly("smartcarddevice").letter('I', anyValue).orNone().
 			loses("keys on a PKCS#11 token are not used; load them into the agent with ssh-add -s"),
 		text("SecurityKeyProvider").or("internal").orNone().moot("keys in a token are used through the agent"),
 		text("PreferredAuthentications").fills((*resolver).fillMethods).offers("publickey", "keyboard-interactive", "password"),
-		algorithmList("PubkeyAcceptedAlgorithms", &keyAlgorithms).formerly("pubkeyacceptedkeytypes").
+		algorithmList("PubkeyAcceptedAlgorithms", &algorithm.Keys).formerly("pubkeyacceptedkeytypes").
 			toNames(func(o *Options) *[]string { return &o.PubkeyAcceptedAlgorithms }),
-		text("RevokedHostKeys").orNone().toPath(func(o *Options) *string { return &o.RevokedHostKeys }),
 		text("XAuthLocation").or("/usr/bin/xauth").moot("X11 is not forwarded"),
 		command("KnownHostsCommand").orNone().fills((*resolver).fillKnownHostsCommand),
+		text("Tag"),
+		special("VersionAddendum", "words to say behind our name, or none", parseVersionAddendum).takesRest().fills((*resolver).fillVersionAddendum),
 		special("DynamicForward", "[bind_address:]port", parseForwardLine).printed(printForwards),
 		special("LocalForward", "[bind_address:]port host:hostport", parseForwardLine).printed(printForwards),
 		special("RemoteForward", "[bind_address:]port host:hostport, or [bind_address:]port", parseForwardLine).printed(printForwards),
 		repeated("IdentityFile", parseIdentityFile).formerly("identityfile2").printed(each).
-			or("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_xmss", "~/.ssh/id_dsa").fills((*resolver).fillIdentityFiles),
-		list("CanonicalDomains", "a list of domain names, or none", maxDomains, checkDomain).printed(together),
+			or("~/.ssh/id_rsa", "~/.ssh/id_ecdsa", "~/.ssh/id_ecdsa_sk", "~/.ssh/id_ed25519", "~/.ssh/id_ed25519_sk", "~/.ssh/id_mldsa44_ed25519").fills((*resolver).fillIdentityFiles),
+		list("CanonicalDomains", "a list of domain names, or none", maxInt, checkDomain).printed(together),
 		repeated("CertificateFile", parseCertificateFile).printed(each).fills((*resolver).fillCertificateFiles),
 		list("GlobalKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).
 			or("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2").fills((*resolver).fillGlobalKnownHosts),
 		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).or(userHostKeys, "~/.ssh/known_hosts2").
 			to(func(o *Options) any { return &o.UserKnownHostsFile }),
+		list("RevokedHostKeys", "a list of file names, or none", maxHostFiles, anyWord).printed(together).orNone().to(func(o *Options) any { return &o.RevokedHostKeys }),
 		special("SendEnv", "a list of names", parseSendEnv).printed(each).to(func(o *Options) any { return &o.Session.SendEnv }).moot("of sessions, which `tunneld autossh` opens"),
 		special("SetEnv", "a list of NAME=value", parseSetEnv).printed(each).to(func(o *Options) any { return &o.Session.SetEnv }).moot("of sessions, which `tunneld autossh` opens"),
 		special("LogVerbose", "a list of file:function:line patterns, or none", parseLogVerbose).printed(together).moot("the log does not come from the files of ssh"),
+		special("ChannelTimeout", "a list of TYPE=TIME, or none", parseChannelTimeout).printed(together).orNone().fills((*resolver).fillChannelTimeouts),
 		special("PermitRemoteOpen", "a list of host:port, any, or none", parsePermitRemoteOpen).printed(otherwise("any")).fills((*resolver).fillPermitRemoteOpen).offers("any", "none"),
 		special("AddKeysToAgent", "yes, no, ask, confirm, a time, or confirm and a time", parseAddKeysToAgent).or("false").
 			loses("keys are not added to the agent").offers("yes", "no", "ask", "confirm"),
 		special("ForwardAgent", "yes, no or the path of a socket", parseForwardAgent).or("no").letter('A', "yes").letter('a', "no").printed(printForwardAgent).
 			losesSession("the agent is not forwarded: a tunnel opens no session").fills(fillAgentForwarding).offers("yes", "no"),
-		duration("ConnectTimeout").printed(otherwise("none")).fills((*resolver).fillConnectTimeout),
+		duration("ConnectTimeout").formerly("setuptimeout").printed(otherwise("none")).fills((*resolver).fillConnectTimeout),
 		special("TunnelDevice", "local[:remote], each a number or any", parseTunnelDevice).or("any:any").moot("no tun device is made"),
-		list("CanonicalizePermittedCNAMEs", "a list of FROM:TO, or none", maxDomains, checkCNAME).printed(printCNAMEs).unless("none:"),
+		list("CanonicalizePermittedCNAMEs", "a list of FROM:TO, or none", maxDomains, checkCNAME).printed(together).unless("none:"),
 		special("ControlPersist", "yes, no or a time", parseControlPersist).or("no").moot("the connection stays in any case").offers("yes", "no"),
 		special("EscapeChar", "one character, ^ and a letter, or none", parseEscapeChar).or("~").fills(fillEscape).moot("of sessions, which `tunneld autossh` opens"),
-		special("IPQoS", "a DSCP name (af11..af43, cs0..cs7, ef, le), lowdelay, throughput, reliability, 0 to 255, or none", parseIPQoS).
-			or("lowdelay throughput").fills((*resolver).fillIPQoS).offers("lowdelay", "throughput", "reliability", "none"),
+		special("IPQoS", "a DSCP name (af11..af43, cs0..cs7, ef, le), 0 to 255, or none", parseIPQoS).
+			or("ef cs0").fills((*resolver).fillIPQoS).offers("ef", "cs0", "cs1", "le", "none"),
 		special("RekeyLimit", "a size such as 1G or default, and optionally a time or none", parseRekeyLimit).or("0").printed(printRekeyLimit).
 			fills((*resolver).fillRekeyLimit),
 		special("StreamLocalBindMask", "an octal mask from 0 to 0777", parseBindMask).or("0177").to(func(o *Options) any { return &o.StreamLocalBindMask }),
 		special("SyslogFacility", "one of DAEMON, USER, AUTH, AUTHPRIV, LOCAL0 to LOCAL7", parseSyslogFacility).or("USER").moot("-y writes as a user program"),
 		command("ProxyCommand").orNone().printed(printProxy).fills((*resolver).fillProxyCommand),
 		special("ProxyJump", "[user@]host[:port] or a list of them, or none", parseProxyJump).takesRest().printed(nothing).unless("none"),
-
-		// Options that OpenSSH got after 9.2: a configuration that a newer ssh takes must not fail here.
-		text("Tag"),
-		special("ObscureKeystrokeTiming", "yes, no or interval:MILLISECONDS", parseObscure).moot("a tunnel has no keystrokes").offers("yes", "no"),
-		text("RefuseConnection").refused("the configuration refuses this connection", "remove the line, or use another alias"),
-		command("VersionAddendum").moot("what is sent to servers is the name of the SSH library"),
-		choice("WarnWeakCrypto", weakCrypto).moot("what is agreed upon is in the log of debug"),
-		special("ChannelTimeout", "a list of TYPE=TIME, or none", parseChannelTimeout).printed(printSet).loses("channels are not closed for being idle"),
 
 		ownTime("TunneldHold", "a time such as 30s, or 0", 0, "").or("30s").to(func(o *Options) any { return &o.Hold }).
 			means("how long a new local connection waits for the tunnel; 0 refuses at once"),

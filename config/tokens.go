@@ -84,9 +84,9 @@ func pick(tokens map[byte]string, letters string) map[byte]string {
 	return some
 }
 
-// connectionHash returns %C, which identifies a connection.
-func connectionHash(localHost, host, port, user string) string {
-	sum := sha1.Sum([]byte(localHost + host + port + user))
+// connectionHash returns %C, which identifies a connection. jump is %j, which has been a part of it since OpenSSH 9.6.
+func connectionHash(localHost, host, port, user, jump string) string {
+	sum := sha1.Sum([]byte(localHost + host + port + user + jump))
 	return hex.EncodeToString(sum[:])
 }
 

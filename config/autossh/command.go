@@ -1,6 +1,8 @@
 package autossh
 
 import (
+	"strings"
+
 	"github.com/tunneld/tunneld/config"
 )
 
@@ -29,7 +31,8 @@ type Command struct {
 
 // Request asks config.Resolve for the destination.
 func (c *Command) Request(environment config.Environment) config.Request {
-	return config.Request{Destination: c.Destination, Flags: c.Flags, FlagsBefore: c.FlagsBefore, Environment: environment, Session: true}
+	return config.Request{Destination: c.Destination, Flags: c.Flags, FlagsBefore: c.FlagsBefore, Environment: environment, Session: true,
+		Command: strings.Join(c.RemoteCommand, " ")}
 }
 
 // SSHLog is where ssh would have written its own messages.

@@ -92,7 +92,7 @@ func dnsAnswer(query []byte) []byte {
 
 // Both ask the same name server: ssh through a resolv.conf of its own.
 func TestConfigAgreesWithSSHOnCanonicalNames(t *testing.T) {
-	needOracle(t)
+	newest.need(t)
 	needNamespaces(t)
 	server := nameServer(t)
 	const yes = "CanonicalizeHostname yes\nCanonicalDomains example.net example.com\n"
@@ -140,7 +140,7 @@ func TestConfigAgreesWithSSHOnCanonicalNames(t *testing.T) {
 		{"only for some", "Match host *.example\nCanonicalizeHostname yes\nCanonicalDomains example.com\nHost host\nCanonicalizeHostname yes\nCanonicalDomains example.com", "host"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			o := newOracle(t, t.TempDir())
+			o := newOracle(t, newest, t.TempDir())
 			o.environment.Resolver = &net.Resolver{
 				PreferGo: true,
 				Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -149,16 +149,16 @@ func TestConfigAgreesWithSSHOnCanonicalNames(t *testing.T) {
 			}
 			file := o.put(t, "config", c.text)
 			resolv := o.put(t, "resolv.conf", "nameserver 127.0.0.77\n")
-			script := `mount --bind "$1" /etc/resolv.conf && exec ssh -G -F "$2" "$3"`
-			theirs, refusal := run(exec.Command("unshare", "--mount", "sh", "-c", script, "sh", resolv, file, c.destination))
+			script := `mount --bind "$1" /etc/resolv.conf && exec "$4" -G -F "$2" "$3"`
+			theirs, refusal := run(exec.Command("unshare", "--mount", "sh", "-c", script, "sh", resolv, file, c.destination, o.program))
 			ours, problem := resolved(config.Request{
-				Destination: c.destination, Flags: []config.Flag{{Letter: 'F', Value: file}}, FlagsBefore: 1, Environment: o.environment, Inspect: true,
+				Destination: c.destination, Flags: []config.Flag{{Letter: 'F', Value: file}}, FlagsBefore: 1, Environment: o.environment, Inspect: true, Session: true,
 			})
 			switch {
 			case (refusal == "") != (problem == ""):
 				t.Errorf("ssh: %q, tunneld: %q", refusal, problem)
 			case refusal == "":
-				if d := differences(theirs, ours); d != "" {
+				if d := o.differences(theirs, ours); d != "" {
 					t.Error(d)
 				}
 			}

@@ -144,7 +144,7 @@ func FuzzRevoked(f *testing.F) {
 			t.Fatal(err)
 		}
 		o := hostOptions(t, 22, writeLines(t))
-		o.RevokedHostKeys = path
+		o.RevokedHostKeys = []string{path}
 		err := newTestHostKeys(t, o, nil).Check(t.Context(), nil, key)
 		sshtest.Plain(t, err)
 		if err == nil {

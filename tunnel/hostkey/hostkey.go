@@ -16,18 +16,20 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/sshpattern"
+	"github.com/tunneld/tunneld/tunnel/hostkey/sshfp"
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
 // Keys decides for one connection attempt whether the server is the one that was meant, by the files of known hosts and the
-// options around them, as OpenSSH does (sshconnect.c). It departs from OpenSSH in two places, each time to be safer:
+// options around them, as OpenSSH does (sshconnect.c). It departs from OpenSSH in three places, each time to be safer:
 //
 //   - StrictHostKeyChecking no with a changed key: ssh connects and opens no forward. A tunnel without forwards is none,
 //     so the key is refused.
 //   - A key that is @revoked is always refused, even where ssh finds it only under the name without the port and goes on.
-//
-// VerifyHostKeyDNS is not done: nobody here validates DNSSEC.
+//   - VerifyHostKeyDNS trusts no key that is @revoked for the host.
 type Keys struct {
+	Names *sshfp.Resolver // for VerifyHostKeyDNS; never nil
+
 	options  *config.Options
 	ask      Asker
 	log      *slog.Logger
@@ -36,7 +38,9 @@ type Keys struct {
 	files    []knownHostsFile
 	offered  []string // algorithms
 
+	dns      dnsView
 	accepted atomic.Pointer[acceptedKey]
+	byDNS    atomic.Bool // the DNS vouches for the key, and nobody else was asked
 	taken    atomic.Bool // the key was taken without a look, and nothing will tell it from another the next time
 	updated  atomic.Bool // a server's list of keys was dealt with; once for a connection
 }
@@ -53,7 +57,7 @@ type acceptedKey struct {
 // The error is a *fault.Error: a permanent one of PhaseHandshake where no host key algorithm is left to offer, and a transient one
 // of PhaseHostKey where KnownHostsCommand fails.
 func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask Asker, log *slog.Logger) (*Keys, error) {
-	h := &Keys{options: o, ask: ask, log: log, verified: verified, before: verified.of(o)}
+	h := &Keys{Names: new(sshfp.Resolver), options: o, ask: ask, log: log, verified: verified, before: verified.of(o)}
 	for _, path := range o.UserKnownHostsFile {
 		h.read(path, true)
 	}
@@ -102,6 +106,12 @@ func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) er
 	if err := h.acceptable(key); err != nil {
 		return err
 	}
+	if h.inDNS(ctx, key) {
+		h.remember(verifiedKey{key: sshkey.Plain(key), dns: true})
+		h.byDNS.Store(true)
+		h.accepted.Store(&acceptedKey{blob: key.Marshal()})
+		return nil
+	}
 	if h.exempt(remote) {
 		h.log.Warn("host key not checked", "why", "NoHostAuthenticationForLocalhost", "key", describeKey(key))
 		h.taken.Store(true)
@@ -142,20 +152,27 @@ func (h *Keys) acceptable(key ssh.PublicKey) error {
 	if !permits(h.offered, key) {
 		return h.refuse(fmt.Errorf("the server shows a host key of type %s, which was not offered", key.Type()), "")
 	}
-	if h.options.RevokedHostKeys == "" {
-		return nil
+	for _, path := range h.options.RevokedHostKeys {
+		if err := h.notRevoked(path, key); err != nil {
+			return err
+		}
 	}
-	revoked, err := revokedByFile(h.options.RevokedHostKeys, key)
+	return nil
+}
+
+// notRevoked refuses a key that a file of RevokedHostKeys names, and any where the file cannot be read.
+func (h *Keys) notRevoked(path string, key ssh.PublicKey) error {
+	revoked, err := revokedByFile(path, key)
 	var unread *fs.PathError
 	if errors.As(err, &unread) && (momentary(err) || len(h.before.keys) > 0) {
-		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys %s cannot be read: %w", h.options.RevokedHostKeys, unread.Err))
+		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys %s cannot be read: %w", path, unread.Err))
 	}
 	if err != nil {
 		return h.refuse(fmt.Errorf("RevokedHostKeys cannot be used, so that no host key can be trusted: %w", err),
 			"mend the file or take RevokedHostKeys out of the configuration")
 	}
 	if revoked {
-		return h.refuse(fmt.Errorf("host key %s is revoked by %s", describeKey(key), h.options.RevokedHostKeys),
+		return h.refuse(fmt.Errorf("host key %s is revoked by %s", describeKey(key), path),
 			"the key was given up, perhaps stolen: let the server's keeper make a new one")
 	}
 	return nil

@@ -297,12 +297,12 @@ func TestRevokedHostKeysText(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			o := hostOptions(t, 22, writeLines(t, held...))
-			o.RevokedHostKeys = writeLines(t, test.list...)
+			o.RevokedHostKeys = []string{writeLines(t), writeLines(t, test.list...)}
 			hostCase{want: test.want}.compare(t, newTestHostKeys(t, o, nil).Check(t.Context(), nil, test.shown))
 		})
 	}
 	o := hostOptions(t, 22, writeLines(t, held...))
-	o.RevokedHostKeys = filepath.Join(t.TempDir(), "missing")
+	o.RevokedHostKeys = []string{filepath.Join(t.TempDir(), "missing")}
 	err := newTestHostKeys(t, o, nil).Check(t.Context(), nil, a)
 	if !errors.Is(err, os.ErrNotExist) || !fault.IsPermanent(err) {
 		t.Errorf("missing file: %v", err)

@@ -138,7 +138,7 @@ func (s *liveServer) options(t *testing.T, file string, settings []setting) *con
 		case "RequiredRSASize":
 			o.RequiredRSASize, _ = strconv.Atoi(set.value)
 		case "RevokedHostKeys":
-			o.RevokedHostKeys = set.value
+			o.RevokedHostKeys = []string{set.value}
 		case "CASignatureAlgorithms":
 			o.CASignatureAlgorithms = strings.Split(set.value, ",")
 		case "GlobalKnownHostsFile":

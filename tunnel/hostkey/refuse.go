@@ -61,6 +61,9 @@ func (h *Keys) refuseRevoked(c *shownKey, known *knownHost) error {
 }
 
 func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
+	if err := h.undecided(c); err != nil {
+		return err
+	}
 	err := &RefusedError{c.host, sshkey.TypeOf(c.key), known.source(), fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
 		c.host, describeKey(c.key), known.source(), describeKey(known.key))}
 	return h.refuse(err, "someone may be intercepting the connection; if the key was changed on purpose: "+h.removal(c.host, known))
@@ -106,6 +109,9 @@ func (h *Keys) refuseCertificate(c *shownKey, why error) error {
 }
 
 func (h *Keys) refuseUnknown(c *shownKey) error {
+	if err := h.undecided(c); err != nil {
+		return err
+	}
 	err := &RefusedError{c.host, sshkey.TypeOf(c.key), "", fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))}
 	for i := range h.files {
 		if f := &h.files[i]; errors.Is(f.err, fs.ErrPermission) {
@@ -187,6 +193,7 @@ func (h *Keys) newKeyPrompt(c *shownKey) string {
 	} else {
 		b.WriteString("This key is not known by any other names.\n")
 	}
+	b.WriteString(h.dnsText())
 	b.WriteString("Are you sure you want to continue connecting")
 	return b.String()
 }

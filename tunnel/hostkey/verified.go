@@ -37,10 +37,11 @@ type verifiedHost struct {
 	files []string // of known hosts, that could be read then
 }
 
-// verifiedKey is a key that was good for itself, or because an authority has certified it.
+// verifiedKey is a key that was good for itself, because an authority has certified it, or because the DNS vouched for it.
 type verifiedKey struct {
 	key       ssh.PublicKey // without its certificate
 	authority ssh.PublicKey // nil: for itself
+	dns       bool
 }
 
 // maxVerified is how many keys of one destination are kept; a server has one for each algorithm.
@@ -53,9 +54,9 @@ func destinationOf(o *config.Options) string {
 	for via := o.Via; via != nil; via = via.Via {
 		way = append(way, via.Peer(), via.HostKeyAlias)
 	}
-	return fmt.Sprintf("%q %d %q %q %q / %q %q %q %q / %q %q %q %v %v", o.HostName, o.Port, o.HostKeyAlias, way, o.ProxyCommand,
+	return fmt.Sprintf("%q %d %q %q %q / %q %q %q %q / %q %q %q %v %v %q", o.HostName, o.Port, o.HostKeyAlias, way, o.ProxyCommand,
 		o.StrictHostKeyChecking, o.UserKnownHostsFile, o.GlobalKnownHostsFile, o.KnownHostsCommand,
-		o.HostKeyAlgorithms, o.CASignatureAlgorithms, o.RevokedHostKeys, o.RequiredRSASize, o.CheckHostIP)
+		o.HostKeyAlgorithms, o.CASignatureAlgorithms, o.RevokedHostKeys, o.RequiredRSASize, o.CheckHostIP, o.VerifyHostKeyDNS)
 }
 
 // of returns what is kept for a destination; it is a copy.
@@ -100,7 +101,7 @@ func (v *VerifiedKeys) add(o *config.Options, key verifiedKey, files []string) {
 
 func (h verifiedHost) has(key verifiedKey) bool {
 	return slices.ContainsFunc(h.keys, func(k verifiedKey) bool {
-		return sshkey.Same(k.key, key.key) && (k.authority == nil) == (key.authority == nil) &&
+		return sshkey.Same(k.key, key.key) && k.dns == key.dns && (k.authority == nil) == (key.authority == nil) &&
 			(k.authority == nil || sshkey.Same(k.authority, key.authority))
 	})
 }
@@ -122,22 +123,28 @@ func (h verifiedHost) first(algorithms []string) []string {
 }
 
 // remember keeps a key that was found good.
-func (h *Keys) remember(key, authority ssh.PublicKey) {
+func (h *Keys) remember(key verifiedKey) {
 	var read []string
 	for i := range h.files {
 		if h.files[i].err == nil {
 			read = append(read, h.files[i].path)
 		}
 	}
-	h.verified.add(h.options, verifiedKey{sshkey.Plain(key), authority}, read)
+	h.verified.add(h.options, key, read)
 }
 
-// goodBefore reports whether this process has found the key good before, and logs it, because the files no longer say so.
+// goodBefore reports whether this process has found the key good before, and logs it, because the files no longer say so. What the
+// DNS has vouched for is good while it does not answer.
 func (h *Keys) goodBefore(key, authority ssh.PublicKey) bool {
-	if !h.before.has(verifiedKey{sshkey.Plain(key), authority}) {
-		return false
-	}
+	one := verifiedKey{key: sshkey.Plain(key), authority: authority}
 	why := "no file of known hosts holds it any more"
+	if !h.before.has(one) {
+		one.dns, why = true, "the DNS, which vouched for it, does not answer"
+		if authority != nil || h.dns.failed == nil || !h.before.has(one) {
+			return false
+		}
+		h.dns.before = true
+	}
 	if err := h.unread(); err != nil {
 		why = err.Error()
 	}

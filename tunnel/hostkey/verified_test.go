@@ -165,16 +165,16 @@ func TestAuthorityAwayAtAReconnect(t *testing.T) {
 // Without its list of revoked keys nothing is trusted; whether that is for good depends on whether it was there before.
 func TestRevokedHostKeysAwayAtAReconnect(t *testing.T) {
 	o := hostOptions(t, 22, writeLines(t, hostLine(t, "host.example", "ed25519 a")))
-	o.RevokedHostKeys = unreadable
+	o.RevokedHostKeys = []string{unreadable}
 	if err := attempt(t, o, nil, testKey(t, "ed25519 a")); err == nil || fault.IsPermanent(err) {
 		t.Errorf("I/O error at the start: %v", err)
 	}
-	o.RevokedHostKeys = writeLines(t, "")
+	o.RevokedHostKeys = []string{writeLines(t, "")}
 	var verified VerifiedKeys
 	if err := attempt(t, o, &verified, testKey(t, "ed25519 a")); err != nil {
 		t.Fatal(err)
 	}
-	os.Remove(o.RevokedHostKeys)
+	os.Remove(o.RevokedHostKeys[0])
 	if err := attempt(t, o, &verified, testKey(t, "ed25519 a")); err == nil || fault.IsPermanent(err) {
 		t.Errorf("missing at a reconnect: %v", err)
 	}

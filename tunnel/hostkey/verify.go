@@ -10,6 +10,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
 // shownKey is a server's key beside what the files and KnownHostsCommand hold for its name and, under CheckHostIP, for
@@ -35,7 +36,7 @@ func (h *Keys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey, p
 	if cert, ok := key.(*ssh.Certificate); ok {
 		err := h.verifyCertificate(ctx, c, cert)
 		if err == nil {
-			h.remember(cert.Key, cert.SignatureKey)
+			h.remember(verifiedKey{key: cert.Key, authority: cert.SignatureKey})
 		}
 		if err == nil || final(err) {
 			return false, err
@@ -47,7 +48,7 @@ func (h *Keys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey, p
 		c.key = cert.Key
 	}
 	if learnable, err = h.verifyPlain(ctx, c); err == nil && !h.taken.Load() {
-		h.remember(c.key, nil)
+		h.remember(verifiedKey{key: sshkey.Plain(c.key), dns: h.dns.before})
 	}
 	return learnable, err
 }

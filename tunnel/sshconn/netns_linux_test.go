@@ -62,7 +62,7 @@ func TestBlackHoleIsNoticedByTheKernel(t *testing.T) {
 			return
 		}
 		defer l.Close()
-		o := &config.Options{IPQoSInteractive: -1, ServerAliveInterval: time.Second, ServerAliveCountMax: 1}
+		o := &config.Options{IPQoS: -1, ServerAliveInterval: time.Second, ServerAliveCountMax: 1}
 		conn, err := connectTCP(t.Context(), o, netip.MustParseAddrPort(l.Addr().String()), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Error(err)

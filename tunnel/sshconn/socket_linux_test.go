@@ -20,11 +20,11 @@ func TestSocketOptions(t *testing.T) {
 		tosName      int
 		want         [5]int // TOS, TCP_USER_TIMEOUT in ms, SO_KEEPALIVE, TCP_NODELAY, TCP_NOTSENT_LOWAT
 	}{
-		{"IPv4", "127.0.0.1:0", config.Options{IPQoSInteractive: 0x48, TCPKeepAlive: true, ServerAliveInterval: 15 * time.Second, ServerAliveCountMax: 3},
+		{"IPv4", "127.0.0.1:0", config.Options{IPQoS: 0x48, TCPKeepAlive: true, ServerAliveInterval: 15 * time.Second, ServerAliveCountMax: 3},
 			unix.IPPROTO_IP, unix.IP_TOS, [5]int{0x48, 45000, 1, 1, unsent}},
-		{"IPv6", "[::1]:0", config.Options{IPQoSInteractive: 0x48, ServerAliveInterval: time.Second, ServerAliveCountMax: 0},
+		{"IPv6", "[::1]:0", config.Options{IPQoS: 0x48, ServerAliveInterval: time.Second, ServerAliveCountMax: 0},
 			unix.IPPROTO_IPV6, unix.IPV6_TCLASS, [5]int{0x48, 1000, 0, 1, unsent}},
-		{"nothing asked", "127.0.0.1:0", config.Options{IPQoSInteractive: -1, ServerAliveCountMax: 3},
+		{"nothing asked", "127.0.0.1:0", config.Options{IPQoS: -1, ServerAliveCountMax: 3},
 			unix.IPPROTO_IP, unix.IP_TOS, [5]int{0, 0, 0, 1, unsent}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

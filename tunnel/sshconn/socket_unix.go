@@ -16,15 +16,15 @@ import (
 // TCP_NODELAY is Go's default.
 //
 // IPQoS: the first, interactive value holds for the whole connection, as with `ssh -N`, which carries forwards alone and
-// so nothing that OpenSSH would call bulk (ssh.c, ssh_session2; seen with ss --tos against OpenSSH 9.2).
+// so nothing that OpenSSH would call bulk (ssh.c, ssh_session2; seen with ss --tos against OpenSSH 9.2 and 10.6).
 func tune(conn *net.TCPConn, o *config.Options, log *slog.Logger) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return
 	}
 	raw.Control(func(fd uintptr) {
-		if o.IPQoSInteractive >= 0 {
-			if err := setTOS(int(fd), isIPv4(conn), o.IPQoSInteractive); err != nil {
+		if o.IPQoS >= 0 {
+			if err := setTOS(int(fd), isIPv4(conn), o.IPQoS); err != nil {
 				log.Debug("IPQoS is not honoured", "err", err)
 			}
 		}

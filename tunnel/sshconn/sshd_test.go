@@ -82,7 +82,7 @@ func peerOptions(t testing.TB, port int, host ssh.PublicKey, identity string) *c
 	defaults := sshtest.Defaults(t)
 	return &config.Options{
 		Alias: "peer", Matched: true, HostName: "127.0.0.1", Port: port, User: userName(t),
-		AddressFamily: config.AnyFamily, ConnectTimeout: 20 * time.Second, ConnectionAttempts: 1, IPQoSInteractive: -1,
+		AddressFamily: config.AnyFamily, ConnectTimeout: 20 * time.Second, ConnectionAttempts: 1, IPQoS: -1,
 		StrictHostKeyChecking: config.StrictYes, UserKnownHostsFile: []string{known},
 		IdentityFile:         []config.IdentityFile{{Path: identity, Explicit: true}},
 		PubkeyAuthentication: true, NumberOfPasswordPrompts: 3, BatchMode: true,

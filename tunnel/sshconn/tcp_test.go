@@ -160,7 +160,7 @@ func TestRaceEndsWithItsContext(t *testing.T) {
 func TestConnectionAttemptsAreASecondApart(t *testing.T) {
 	port := sshtest.FreePort(t)
 	synctest.Test(t, func(t *testing.T) {
-		o := &config.Options{HostName: "127.0.0.1", Port: port, ConnectionAttempts: 3, IPQoSInteractive: -1}
+		o := &config.Options{HostName: "127.0.0.1", Port: port, ConnectionAttempts: 3, IPQoS: -1}
 		begun := time.Now()
 		to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port))
 		_, err := tcpAttempts(t.Context(), o, []netip.AddrPort{to}, slog.New(slog.DiscardHandler))
@@ -196,7 +196,7 @@ func TestSourceAddress(t *testing.T) {
 					t.Skip("no interface lo here")
 				}
 			}
-			o := &config.Options{BindAddress: c.bind, BindInterface: c.device, IPQoSInteractive: -1}
+			o := &config.Options{BindAddress: c.bind, BindInterface: c.device, IPQoS: -1}
 			conn, err := connectTCP(t.Context(), o, to, slog.New(slog.DiscardHandler))
 			if err != nil {
 				if c.wantErr == "" || !strings.Contains(err.Error(), c.wantErr) {
