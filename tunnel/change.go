@@ -151,6 +151,7 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 		t.sockets = c.sockets
 	}
 	t.options.Store(p.options)
+	t.idle.Follow(p.options.ChannelTimeout)
 	t.added = t.addedBesideLocked(p.options) // what the configuration has now is the configuration's
 	var locals []*localForward
 	for _, w := range p.locals {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/idle"
 )
 
 // errSessionDown is the error of an open whose session ended before the answer. Another session may serve it.
@@ -33,6 +34,22 @@ type channel struct {
 	stopped atomic.Bool   // Close was called
 	ended   chan struct{} // closed when the peer has closed the channel or the session has ended
 	used    atomic.Bool   // a byte has been carried, in either direction
+	expired chan struct{} // closed when ChannelTimeout closes the channel; nil: it is no splice's
+	idle    idle.Channel
+}
+
+// expireWhenIdle has ChannelTimeout close the channel, which is of this type, when nothing has gone over it for too long.
+func (c *channel) expireWhenIdle(kind string) {
+	if kind == agentChannel {
+		kind = "agent-connection" // as ssh_config(5) has it
+	}
+	c.session.idle.Join(&c.idle, kind, func() {
+		c.session.log.Debug("idle channel closed", "type", kind)
+		if c.expired != nil {
+			close(c.expired)
+		}
+		c.Close()
+	})
 }
 
 // Read counts what the session carries.
@@ -54,9 +71,13 @@ func (c *channel) Write(p []byte) (int, error) {
 }
 
 func (c *channel) use(n int) {
-	if n > 0 && !c.used.Load() {
+	if n <= 0 {
+		return
+	}
+	if !c.used.Load() {
 		c.used.Store(true)
 	}
+	c.idle.Use()
 }
 
 // Close closes the channel. It does not wait for the library, which waits for a peer that does not read. It may be called
@@ -64,6 +85,7 @@ func (c *channel) use(n int) {
 func (c *channel) Close() error {
 	c.closing.Do(func() {
 		c.stopped.Store(true)
+		c.idle.Leave()
 		select {
 		case <-c.ended: // the library has closed it, too
 		default:
@@ -115,7 +137,7 @@ func (p *place) open(ctx context.Context, target, kind string, payload []byte) (
 		p.leave()
 		return nil, err
 	}
-	return p.adopt(ch, reqs), nil
+	return p.adopt(ch, kind, reqs), nil
 }
 
 // openChannel calls the library in a goroutine of its own, since it may hang when the connection ends at the same time. A
@@ -136,7 +158,7 @@ func (s *Session) openChannel(ctx context.Context, target, kind string, payload 
 	case <-s.done:
 		return nil, nil, errSessionDown
 	case <-ctx.Done():
-		s.run(func() { s.closeLate(result) })
+		s.run(func() { s.closeLate(kind, result) })
 		return nil, nil, context.Cause(ctx)
 	}
 }
@@ -154,11 +176,11 @@ func notOpened(err error) error {
 }
 
 // closeLate closes a channel that opened after its client had gone.
-func (s *Session) closeLate(result <-chan openResult) {
+func (s *Session) closeLate(kind string, result <-chan openResult) {
 	select {
 	case r := <-result:
 		if r.err == nil {
-			s.place().adopt(r.channel, r.reqs).Close()
+			s.place().adopt(r.channel, kind, r.reqs).Close()
 		}
 	case <-s.done:
 	}

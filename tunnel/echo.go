@@ -122,6 +122,7 @@ func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]by
 		return err
 	}
 	defer ch.Close()
+	ch.idle.Leave() // which is no channel of anybody's
 	answer := make(chan error, 1)
 	s.run(func() { answer <- exchange(ch, nonce) })
 	select {
@@ -167,6 +168,7 @@ func (s *Session) echoBack(_ context.Context, c arrival) {
 		return
 	}
 	defer ch.Close()
+	ch.idle.Leave()
 	limit := time.AfterFunc(echoBackTime, func() { ch.Close() })
 	defer limit.Stop()
 	var nonce [nonceSize]byte

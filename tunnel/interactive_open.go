@@ -122,6 +122,7 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 		requests: make(chan *ssh.Request),
 		left:     make(chan struct{}),
 	}
+	c.expireWhenIdle(kind)
 	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
 	p.share()
 	c.session.run(func() { c.passRequests(reqs, over) })
@@ -203,6 +204,7 @@ func (r *stderrReader) Read(p []byte) (int, error) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
 	n, err := r.from.Read(p)
+	r.channel.use(n)
 	r.channel.session.carried.Add(uint64(n))
 	return n, err
 }

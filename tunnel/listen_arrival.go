@@ -28,7 +28,7 @@ func (a arrival) accept() (*channel, error) {
 		return nil, err
 	}
 	a.place.share()
-	return a.place.adopt(raw, requests), nil
+	return a.place.adopt(raw, a.ChannelType(), requests), nil
 }
 
 // reject refuses it, without waiting until the server has read that.

@@ -68,8 +68,9 @@ func (p *place) leave() {
 
 // adopt takes charge of an open channel: its requests are answered until it ends. The caller's use of the place becomes
 // that of the channel's owner, and ends with Close.
-func (p *place) adopt(ch ssh.Channel, requests <-chan *ssh.Request) *channel {
-	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{})}
+func (p *place) adopt(ch ssh.Channel, kind string, requests <-chan *ssh.Request) *channel {
+	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{}), expired: make(chan struct{})}
+	c.expireWhenIdle(kind)
 	p.share()
 	c.session.run(func() { discard(ch.Stderr()) }) // which the library would keep, up to the window
 	c.session.run(func() {

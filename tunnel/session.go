@@ -17,6 +17,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/hostkey"
+	"github.com/tunneld/tunneld/tunnel/idle"
 	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
@@ -45,6 +46,7 @@ type Session struct {
 	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs
+	idle     *idle.Watch // the tunnel's, of ChannelTimeout; nil: none
 
 	rejections chan rejection
 	closing    atomic.Int32 // channels that we closed and the server did not, yet

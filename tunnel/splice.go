@@ -64,6 +64,7 @@ func (s *splice) run(ctx context.Context) {
 	case how = <-received:
 	case <-s.channel.session.done:
 		how = endingOf(received) // both may have come at once
+	case <-s.channel.expired:
 	case <-ctx.Done():
 	}
 	s.finish(ctx, how, sent)
@@ -95,6 +96,8 @@ func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
 			// Nobody reads what conn still sends: the peer closed the channel, or the session ended.
 			s.end(s.channel.session.lives(ctx))
 		case <-s.channel.session.done:
+			reset(s.conn)
+		case <-s.channel.expired:
 			reset(s.conn)
 		case <-ctx.Done():
 			reset(s.conn)

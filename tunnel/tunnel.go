@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/idle"
 	"github.com/tunneld/tunneld/tunnel/portfile"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
@@ -30,6 +31,7 @@ type Tunnel struct {
 	wanted  chan struct{} // of one element; see Wanted
 	ports   portfile.File
 	limits  *Limits
+	idle    idle.Watch  // closes what ChannelTimeout names
 	warned  atomic.Bool // that local connections are refused in this outage
 	patient bool        // see BePatient
 
@@ -52,6 +54,7 @@ type Tunnel struct {
 func New(o *config.Options, d *sshconn.Dialer, log *slog.Logger) *Tunnel {
 	t := &Tunnel{dialer: d, log: log, wanted: make(chan struct{}, 1), limits: NewLimits()}
 	t.options.Store(o)
+	t.idle.Follow(o.ChannelTimeout)
 	return t
 }
 
@@ -85,7 +88,7 @@ func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	s := newSession(ctx, l, o.Echo, t.log)
-	s.agent.path = agentOf(o)
+	s.agent.path, s.idle = agentOf(o), &t.idle
 	return s, nil
 }
 
