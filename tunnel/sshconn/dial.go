@@ -20,6 +20,14 @@ import (
 // clientVersion is how we introduce ourselves (RFC 4253 §4.2).
 const clientVersion = "SSH-2.0-tunneld"
 
+// ownVersion returns how we introduce ourselves to this server.
+func ownVersion(o *config.Options) string {
+	if o.VersionAddendum == "" {
+		return clientVersion
+	}
+	return clientVersion + " " + o.VersionAddendum
+}
+
 // Step is one thing that was done on the way to a connection, for `tunneld check`.
 type Step struct {
 	Name   string        // "dns", "tcp", "proxy command", "jump", "key exchange", "host key" or "authentication"
@@ -39,6 +47,7 @@ type Dialer struct {
 	Shell       string     // runs ProxyCommand, as $SHELL does for ssh(1); empty: /bin/sh
 
 	verified hostkey.VerifiedKeys // host keys that were good before
+	once     once                 // which servers were said to have weak key exchanges
 
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: net.DefaultResolver.LookupNetIP
 }
@@ -144,11 +153,11 @@ func (a *attempt) login(ctx context.Context, settings ssh.Config) error {
 	auth.OnPrompt, auth.Dead = a.limit.pauseForPrompt, l.Wire.Dead
 	auth.Known, auth.Destination = hostKeys.Known, l.destination
 
-	h := &handshake{attempt: a, auth: auth, begun: time.Now()}
+	h := &handshake{attempt: a, auth: auth, offered: settings.KeyExchanges, begun: time.Now()}
 	client := &ssh.ClientConfig{
 		Config:            settings,
 		User:              a.options.User,
-		ClientVersion:     clientVersion,
+		ClientVersion:     ownVersion(a.options),
 		HostKeyAlgorithms: hostKeys.Algorithms(),
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			return h.hostKey(ctx, hostKeys, key)
@@ -166,6 +175,7 @@ func (a *attempt) login(ctx context.Context, settings ssh.Config) error {
 		return err
 	}
 	l.Wire.most.Store(0)
+	l.Wire.forgetWords()
 	l.Conn, l.Chans, l.Reqs, l.HostKeys = conn, chans, reqs, hostKeys
 	l.Info.CertExpiry = auth.CertExpiry()
 	l.describe(a.log, a.options.HostName, auth.Method())

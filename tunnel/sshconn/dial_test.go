@@ -19,11 +19,18 @@ import (
 
 func TestDialOpenSSH(t *testing.T) {
 	wantNoLeak(t)
-	server := startSSHD(t)
+	server := startSSHD(t, "LogLevel DEBUG")
 	d := peerDialer(t)
 	var steps []string
-	d.Trace = func(s Step) { steps = append(steps, s.Name) }
+	kex := ""
+	d.Trace = func(s Step) {
+		steps = append(steps, s.Name)
+		if s.Name == "key exchange" {
+			kex = s.Detail
+		}
+	}
 	o := server.options(t)
+	o.VersionAddendum = "of mine"
 	l, err := d.Dial(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +52,10 @@ func TestDialOpenSSH(t *testing.T) {
 		t.Errorf("server %+v", got)
 	}
 	echoThrough(t, l)
+	if !strings.HasPrefix(kex, got.Kex+", ") || !strings.Contains(kex, "post-quantum") {
+		t.Errorf("the step says %q, agreed upon was %s", kex, got.Kex)
+	}
+	sshtest.Eventually(t, "sshd logs who we say that we are", func() bool { return strings.Contains(server.words(), "remote software version tunneld of mine") })
 	if in, out := l.Wire.Counts(); in < 1000 || out < 1000 {
 		t.Errorf("counted %d bytes in and %d out", in, out)
 	}

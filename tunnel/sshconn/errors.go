@@ -162,9 +162,7 @@ func noCommon(name string, e *ssh.AlgorithmNegotiationError) error {
 
 // realNames joins a list without the flags that travel in it (RFC 8308 §2.1, PROTOCOL of OpenSSH §1.10).
 func realNames(list []string) string {
-	return strings.Join(slices.DeleteFunc(slices.Clone(list), func(name string) bool {
-		return strings.HasPrefix(name, "ext-info-") || strings.HasPrefix(name, "kex-strict-")
-	}), ",")
+	return strings.Join(slices.DeleteFunc(slices.Clone(list), isKexFlag), ",")
 }
 
 func keywordFor(what string) string {

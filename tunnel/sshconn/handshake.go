@@ -23,6 +23,7 @@ import (
 type handshake struct {
 	*attempt
 	auth    *auth.Attempt
+	offered []string  // key exchanges
 	begun   time.Time // of the step that runs now
 	trusted bool      // the host key was good, so that authentication runs
 	refused error     // what the check of the host key said; nil: nothing against it, or not checked
@@ -45,7 +46,9 @@ func (h *handshake) hostKey(ctx context.Context, known *hostkey.Keys, key ssh.Pu
 		return known.Check(ctx, nil, key)
 	}
 	h.link.keys.renewed(h.link.Wire)
-	h.step("key exchange", "", nil)
+	kex := viewKex(serverKex(h.link.Wire.firstWords()), h.offered)
+	h.step("key exchange", kex.text(), nil)
+	h.warnWeak(kex)
 	fingerprint := ssh.FingerprintSHA256(sshkey.Plain(key))
 	h.log.Debug("keys exchanged", "host_key", key.Type(), "fingerprint", fingerprint)
 	h.link.Info.Fingerprint = fingerprint
@@ -54,7 +57,11 @@ func (h *handshake) hostKey(ctx context.Context, known *hostkey.Keys, key ssh.Pu
 		remote = h.link.Wire.RemoteAddr()
 	}
 	h.refused = known.Check(ctx, remote, key)
-	h.step("host key", key.Type()+" "+fingerprint, h.refused)
+	detail := key.Type() + " " + fingerprint
+	if known.ByDNS() {
+		detail += ", as the DNS says"
+	}
+	h.step("host key", detail, h.refused)
 	h.trusted = h.refused == nil
 	return h.refused
 }

@@ -15,7 +15,7 @@ const (
 
 	flushTime    = 100 * time.Millisecond // how long Close waits for bytes that are still queued
 	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
-	greetingSize = 512                    // bytes of the server's first words that are kept for error messages
+	greetingSize = 4 << 10                // bytes of the server's first words that are kept until it has let us in
 	loginSize    = 1 << 20                // bytes that a server may send until it has let us in; a real one needs some 10 KiB
 )
 
@@ -256,6 +256,13 @@ func (w *wire) firstWords() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]byte(nil), w.greeting...)
+}
+
+// forgetWords gives up what firstWords returns.
+func (w *wire) forgetWords() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.greeting = nil
 }
 
 // LocalAddr implements net.Conn. It is always a *net.TCPAddr, the zero one where there is no TCP connection.
