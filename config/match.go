@@ -85,7 +85,7 @@ func (c *condition) evaluate() *Error {
 			return c.all(word, negated)
 		}
 		c.count++
-		if err := c.criterion(lower(name), word, negated); err != nil {
+		if err := c.criterion(name, word, negated); err != nil {
 			return err
 		}
 	}
@@ -98,7 +98,8 @@ func (c *condition) evaluate() *Error {
 // argument takes the argument of a criterion: the next word, or what stands behind an equals sign, alone or not. OpenSSH has read it
 // in one way and in the other.
 func (c *condition) argument(name string) (criterion, argument string, ok bool) {
-	if criterion, argument, ok = strings.Cut(name, "="); ok && (argument != "" || len(c.args) == 0 || mayBeEmpty(criterion)) {
+	criterion, argument, ok = strings.Cut(name, "=")
+	if criterion = lower(criterion); ok && (argument != "" || len(c.args) == 0 || mayBeEmpty(criterion)) {
 		return criterion, argument, true
 	}
 	argument, given := c.nextOK()
@@ -139,10 +140,10 @@ func (c *condition) failed(criterion, actual string) {
 	c.holds = false
 }
 
-// criterion evaluates one criterion; name is in lower case and word as written.
+// criterion evaluates one criterion; word is as written, and name without its negation.
 func (c *condition) criterion(name, word string, negated bool) *Error {
-	if name == "canonical" || name == "final" {
-		if name == "final" && !negated { // the negation is no wish for a second pass, since OpenSSH 10.1
+	if alone := lower(name); alone == "canonical" || alone == "final" {
+		if alone == "final" && !negated { // the negation is no wish for a second pass, since OpenSSH 10.1
 			c.r.wantFinal = true
 		}
 		if c.file.final == negated {

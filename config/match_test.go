@@ -47,6 +47,7 @@ func TestMatch(t *testing.T) {
 		{"command", `Match command ""`, "a", true},
 		{"not final makes no second pass", "HostName real\nMatch !final\nUser x\nMatch originalhost a\nHost real", "a", false},
 		{"host by equals sign among blanks", "Match host = a", "a", true},
+		{"version by equals sign", "Match VERSION=OpenSSH_*", "a", true},
 		{"localnetwork of the loopback", "Match localnetwork 127.0.0.0/8", "a", true},
 		{"sessiontype", "Match sessiontype none", "a", true},
 		{"version", "Match version OpenSSH_10.*", "a", true},
