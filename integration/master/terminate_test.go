@@ -105,20 +105,30 @@ func TestNoMaster(t *testing.T) {
 	}
 }
 
-// A tunnel that gives up, here since the server is another one, leaves no socket behind, and holds nobody any more.
+// A tunnel that gives up, here since the server is another one, leaves no socket behind, and tells those who wait: they connect
+// by themselves, but for -W, which takes a master that says nothing for the end of what it carries.
 func TestSocketOfATunnelThatFails(t *testing.T) {
 	t.Parallel()
+	lab.Need(t, newest)
 	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t), "TunneldBackoffMax 1s")
 	s.Relay.SetRefuse(true)
 	s.Relay.Cut()
 	lab.WaitFailed(t, s.master, 1)
-	held := make(chan answer, 1)
-	go func() { held <- s.ssh(t, "", lab.Alias, "true") }()
-	lab.Eventually(t, lab.Patience, "a session is held", func() bool { return s.held(t) == 1 })
+	var held []chan answer
+	for _, s.stock = range []string{oldest, newest} {
+		for _, words := range [][]string{s.words(lab.Alias, "true"), s.words("-W", "localhost:22", lab.Alias), s.words("-O", "proxy", lab.Alias, "true")} {
+			told := make(chan answer, 1)
+			held = append(held, told)
+			go func() { told <- s.run(t, "", words...) }()
+		}
+	}
+	lab.Eventually(t, lab.Patience, "all are held", func() bool { return s.held(t) == len(held) })
 	s.Account.Trust(s.Relay.Address(), s.Account.Key)
 	s.Relay.SetRefuse(false)
-	if a := <-held; a.code != 255 {
-		t.Errorf("the session that was held: %v", a)
+	for i, told := range held {
+		if a := <-told; a.code != 255 || !strings.Contains(a.err, "the tunnel is being stopped") {
+			t.Errorf("the client that was held as number %d: %v", i, a)
+		}
 	}
 	if code := s.master.WaitExit(t, lab.Patience); code != 3 || fileExists(s.socket) {
 		t.Errorf("tunneld ended with %d; the socket is there: %t", code, fileExists(s.socket))

@@ -17,10 +17,16 @@ type times struct {
 	greet time.Duration // to say who it is, and to send the descriptors that it has announced
 	idle  time.Duration // to ask for something without a session: stock clients ask all they want at once
 	write time.Duration // to read an answer, for which there is room in its socket
+
+	ask    time.Duration // when the master ends: to ask for what it has come for
+	answer time.Duration // then: to be told that it cannot have it, or that it has ended
 }
 
-// usualTimes are what a person's machine needs that is busy with something else.
-var usualTimes = times{greet: 10 * time.Second, idle: time.Minute, write: 10 * time.Second}
+// usualTimes are what a person's machine needs that is busy with something else. The end of a tunnel waits for the last two.
+var usualTimes = times{
+	greet: 10 * time.Second, idle: time.Minute, write: 10 * time.Second,
+	ask: 250 * time.Millisecond, answer: 2 * time.Second,
+}
 
 // client is one control connection.
 type client struct {
@@ -32,25 +38,51 @@ type client struct {
 	running sync.WaitGroup
 }
 
-// serve answers the client until it leaves, or its session has ended. end is called when it has left: what runs for it ends
-// then.
-func (c *client) serve(ctx context.Context, end context.CancelFunc) {
+// serve answers the client until it leaves, or its session has ended. end ends ctx and with it what runs for the client.
+func (c *client) serve(ctx context.Context, end context.CancelCauseFunc) {
 	defer c.running.Wait()
 	defer c.conn.Close()
-	defer end()
+	defer c.finish(end)
 	if c.send(newMessage(typeHello, protocolVersion).text(infoExtension).text("0")) != nil {
 		return
 	}
-	c.conn.SetReadDeadline(time.Now().Add(c.master.times.greet))
+	c.await(ctx, c.master.times.greet)
 	for {
 		request, err := readMessage(c.conn)
 		if err != nil || !c.take(ctx, request) {
 			return
 		}
 		if !c.busy.Load() {
-			c.conn.SetReadDeadline(time.Now().Add(c.master.times.idle))
+			c.await(ctx, c.master.times.idle)
 		}
 	}
+}
+
+// await gives the client so long to say something, and less where ctx has ended.
+func (c *client) await(ctx context.Context, limit time.Duration) {
+	c.conn.SetReadDeadline(time.Now().Add(limit))
+	if ctx.Err() != nil { // asked afterwards: hurry may have come before
+		c.hurry()
+	}
+}
+
+// hurry has a client that has no session ask for it soon, or be let go. One that has come to ask must not find the connection
+// closed: see Master.Close.
+func (c *client) hurry() {
+	if !c.busy.Load() {
+		c.conn.SetReadDeadline(time.Now().Add(c.master.times.ask))
+	}
+}
+
+// finish ends what runs for the client, which may have a last word.
+func (c *client) finish(end context.CancelCauseFunc) {
+	end(errGone)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		c.running.Wait()
+	}()
+	within(c.master.times.answer, ended)
 }
 
 // take answers one request. It is false where the connection is to be closed: what was said is no request.

@@ -21,14 +21,14 @@ type Master struct {
 
 	mu      sync.Mutex // guards all following fields
 	socket  *Socket    // nil while it does not listen
-	clients map[*client]context.CancelFunc
+	clients map[*client]context.CancelCauseFunc
 	closed  bool
 	running sync.WaitGroup // clients, and those who accept them; grows under mu
 }
 
 // New makes a master that listens nowhere yet.
 func New(t Tunnel, log *slog.Logger) *Master {
-	return &Master{tunnel: t, log: log, times: usualTimes, clients: make(map[*client]context.CancelFunc)}
+	return &Master{tunnel: t, log: log, times: usualTimes, clients: make(map[*client]context.CancelCauseFunc)}
 }
 
 // Serve accepts clients on s from now on, in place of the socket of before. s is the master's from here on.
@@ -79,16 +79,22 @@ func (m *Master) Clients() int {
 	return len(m.clients)
 }
 
-// closeTime is what sessions get to end. A file that a client has passed may hang, such as one on a network file system.
-const closeTime = 3 * time.Second
+// errEnding ends what runs for clients, and is what those are told who still wait.
+var errEnding = errors.New("the tunnel is being stopped")
 
-// Close gives up the socket, ends all sessions and waits for that, for closeTime at most.
+// closeTime is what sessions get to end whose clients have been let go. A file that a client has passed may hang, such as one
+// on a network file system.
+const closeTime = time.Second
+
+// Close gives up the socket, ends all sessions and waits for that. Who waits for a session or a forward is told that there is
+// none: ssh takes a connection that is closed in silence for the end of what it asked for, and -W ends with 0 then. A
+// client that does not read, and a session that does not end, hold it up for times.answer and closeTime at most.
 func (m *Master) Close() {
 	m.mu.Lock()
 	m.closed = true
 	for c, end := range m.clients {
-		end()
-		c.conn.Close()
+		end(errEnding)
+		c.hurry()
 	}
 	m.mu.Unlock()
 	m.StopListening()
@@ -97,12 +103,28 @@ func (m *Master) Close() {
 		m.running.Wait()
 		close(ended)
 	}()
-	late := time.NewTimer(closeTime)
+	if within(m.times.answer, ended) {
+		return
+	}
+	m.mu.Lock()
+	for c := range m.clients {
+		c.conn.Close()
+	}
+	m.mu.Unlock()
+	if !within(closeTime, ended) {
+		m.log.Warn("sessions of the ControlPath have not ended", "hint", "a file that a client has passed does not answer")
+	}
+}
+
+// within waits until done is closed, for limit at most, and reports whether it was.
+func within(limit time.Duration, done <-chan struct{}) bool {
+	late := time.NewTimer(limit)
 	defer late.Stop()
 	select {
-	case <-ended:
+	case <-done:
+		return true
 	case <-late.C:
-		m.log.Warn("sessions of the ControlPath have not ended", "hint", "a file that a client has passed does not answer")
+		return false
 	}
 }
 
@@ -140,13 +162,12 @@ func (m *Master) admit(conn *net.UnixConn) {
 		conn.Close()
 		return
 	}
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancelCause(context.Background())
 	c := &client{master: m, conn: conn}
 	m.clients[c] = end
 	m.running.Go(func() {
 		defer release()
 		defer m.dismiss(c)
-		defer end()
 		c.serve(ctx, end)
 	})
 }

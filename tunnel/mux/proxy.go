@@ -40,11 +40,30 @@ func (c *client) proxy(ctx context.Context, id uint32) bool {
 	}
 	defer conn.Close()
 	c.running.Go(func() { refuseAll(requests) })
+	c.serveChannels(ctx, channels)
+	return false
+}
+
+// serveChannels serves the channels that a proxy client opens until it leaves, or ctx ends, which all of them are told then.
+func (c *client) serveChannels(ctx context.Context, channels <-chan ssh.NewChannel) {
+	ctx, end := context.WithCancelCause(ctx)
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer end(errGone)
 	places := make(chan struct{}, maxProxied)
-	for open := range channels {
+	for {
+		var open ssh.NewChannel
+		select {
+		case open = <-channels:
+		case <-ctx.Done():
+			return
+		}
+		if open == nil {
+			return
+		}
 		select {
 		case places <- struct{}{}:
-			c.running.Go(func() {
+			running.Go(func() {
 				defer func() { <-places }()
 				c.proxyChannel(ctx, open)
 			})
@@ -52,7 +71,6 @@ func (c *client) proxy(ctx context.Context, id uint32) bool {
 			open.Reject(ssh.ResourceShortage, "too many channels")
 		}
 	}
-	return false
 }
 
 // refuseAll answers what is asked of the whole connection: a proxy client has no forwards at the server. OpenSSH's client
@@ -84,10 +102,13 @@ func (c *client) proxyChannel(ctx context.Context, open ssh.NewChannel) {
 	if err != nil {
 		return
 	}
-	defer near.Close()
 	joinChannels(ctx, near, requests, far)
-	if !far.Lives(ctx) {
-		c.conn.Close() // what is cut must not look complete, and a channel has no other way to say so
+	switch { // what is cut must not look complete, and a channel has no other way to say so
+	case ctx.Err() != nil: // the connection is closed when the others have ended
+	case !far.Lives(ctx):
+		c.conn.Close()
+	default:
+		near.Close()
 	}
 }
 

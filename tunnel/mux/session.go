@@ -105,12 +105,8 @@ func (c *client) runSession(ctx context.Context, id uint32, r interactive.Reques
 		c.send(newMessage(answerTTYFailure, sessionID))
 	}
 	open := func(ctx context.Context) (interactive.Channel, error) {
-		ch, err := c.master.tunnel.Open(ctx, "session", nil)
+		ch, err := c.open(ctx, id, "session", nil)
 		if err != nil {
-			return nil, err
-		}
-		if err := c.send(newMessage(answerOpened, id, sessionID)); err != nil {
-			ch.Close()
 			return nil, err
 		}
 		if wantsX11 {
@@ -137,17 +133,10 @@ func (c *client) runSession(ctx context.Context, id uint32, r interactive.Reques
 // runStdio carries a client's standard input and output to where it asked.
 func (c *client) runStdio(ctx context.Context, id uint32, kind string, payload []byte, files []*os.File) {
 	opened := false
-	open := func(ctx context.Context) (interactive.Channel, error) {
-		ch, err := c.master.tunnel.Open(ctx, kind, payload)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.send(newMessage(answerOpened, id, sessionID)); err != nil {
-			ch.Close()
-			return nil, err
-		}
-		opened = true
-		return ch, nil
+	open := func(ctx context.Context) (ch interactive.Channel, err error) {
+		ch, err = c.open(ctx, id, kind, payload)
+		opened = err == nil
+		return ch, err
 	}
 	err := interactive.Pipe(ctx, open, interactive.Files{In: files[0], Out: files[1]})
 	switch {
@@ -156,6 +145,22 @@ func (c *client) runStdio(ctx context.Context, id uint32, kind string, payload [
 	case err != nil: // the client ends with 0 all the same, as behind ssh's own master: it takes no message any more
 		c.master.log.Debug("stdio forward of a client ended", "err", err)
 	}
+}
+
+// open opens a channel, and tells the client that its session is open.
+func (c *client) open(ctx context.Context, id uint32, kind string, payload []byte) (interactive.Channel, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	ch, err := c.master.tunnel.Open(ctx, kind, payload)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.send(newMessage(answerOpened, id, sessionID)); err != nil {
+		ch.Close()
+		return nil, err
+	}
+	return ch, nil
 }
 
 // refuse says why there is no session. A client that is refused makes a connection of its own.
