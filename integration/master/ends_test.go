@@ -27,7 +27,17 @@ type rider struct {
 // ride starts ssh with these words, and returns when it has written so many bytes.
 func (s *side) ride(t *testing.T, greeting int, words ...string) *rider {
 	t.Helper()
-	r := &rider{t: t, cmd: s.client(t.Context(), append([]string{"ssh", "-F", s.Account.Path("config")}, words...)...)}
+	r := s.rideOn(t, append([]string{"ssh", "-F", s.Account.Path("config")}, words...)...)
+	if _, err := io.ReadFull(r.out, make([]byte, greeting)); err != nil {
+		t.Fatalf("%s: %v: %v\n%s", s.name, words, err, &r.err)
+	}
+	return r
+}
+
+// rideOn starts a program.
+func (s *side) rideOn(t *testing.T, words ...string) *rider {
+	t.Helper()
+	r := &rider{t: t, cmd: s.client(t.Context(), words...)}
 	var err error
 	if r.in, err = r.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
@@ -40,9 +50,6 @@ func (s *side) ride(t *testing.T, greeting int, words ...string) *rider {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.end() })
-	if _, err := io.ReadFull(r.out, make([]byte, greeting)); err != nil {
-		t.Fatalf("%s: %v: %v\n%s", s.name, words, err, &r.err)
-	}
 	return r
 }
 

@@ -13,17 +13,24 @@ import (
 	"github.com/tunneld/tunneld/integration/lab"
 )
 
-// x/crypto's client rides on the socket as well (proxy mode): commands, connections and files.
-func TestClientOfTheLibrary(t *testing.T) {
-	t.Parallel()
-	echo := lab.StartTarget(t, lab.Echo).Address()
-	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t))
+// library is x/crypto's client on the ControlPath.
+func (s *side) library(t *testing.T) *ssh.Client {
+	t.Helper()
 	socket, err := net.Dial("unix", s.socket)
 	lab.Check(t, err)
 	conn, channels, requests, err := ssh.NewControlClientConn(socket)
 	lab.Check(t, err)
 	client := ssh.NewClient(conn, channels, requests)
-	defer client.Close()
+	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// x/crypto's client rides on the socket as well (proxy mode): commands, connections and files.
+func TestClientOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	echo := lab.StartTarget(t, lab.Echo).Address()
+	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t))
+	client := s.library(t)
 	for range 3 {
 		session, err := client.NewSession()
 		lab.Check(t, err)
@@ -77,12 +84,7 @@ func TestClientOfTheLibrary(t *testing.T) {
 func TestClientOfTheLibraryBeyondMaxSessions(t *testing.T) {
 	t.Parallel()
 	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t, "MaxSessions 1"))
-	socket, err := net.Dial("unix", s.socket)
-	lab.Check(t, err)
-	conn, channels, requests, err := ssh.NewControlClientConn(socket)
-	lab.Check(t, err)
-	client := ssh.NewClient(conn, channels, requests)
-	defer client.Close()
+	client := s.library(t)
 	type command struct {
 		session *ssh.Session
 		in      io.WriteCloser

@@ -4,6 +4,7 @@ import (
 	"github.com/tunneld/tunneld/integration/lab"
 	"io"
 	"net"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -117,6 +118,34 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+}
+
+// What drains since a reload, while another tunnel has its name, is reset as well.
+func TestSecondSignalCutsWhatAReloadHasLeft(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	l.Configure([2]string{"sx-old", forwardOf(one)})
+	c := l.Up(1, "sx-*", "-o", "TunneldDrain=10m")
+	open := one.Connect(t)
+	lab.Check(t, lab.Exchange(open, "before", lab.Patience))
+	for _, name := range []string{"sx-new", "sx-old"} {
+		l.Configure([2]string{name, forwardOf(one)})
+		c.Signal(syscall.SIGHUP)
+		lab.Eventually(t, lab.Patience, name+" runs", func() bool {
+			names := l.Account.Names()
+			return slices.Contains(names, name) && (name == "sx-new" || !slices.Contains(names, "sx-new"))
+		})
+	}
+	lab.Check(t, lab.Exchange(open, "after", lab.Patience))
+	first := time.Now()
+	c.Signal(syscall.SIGTERM)
+	lab.Eventually(t, lab.Patience, "an end at once, and not after TunneldDrain", func() bool {
+		if time.Since(first) > time.Second {
+			c.Signal(syscall.SIGTERM)
+		}
+		return !c.Running()
+	})
+	lab.ExpectReset(t, "the client", lab.ReadToEnd(open, lab.Patience))
 }
 
 // GNU timeout sends its signal to the process, and then to the group in which the process is, too.
