@@ -37,8 +37,8 @@ absolute path names in place of both. It is for the ProxyCommand of ssh_config:
       ProxyUseFdpass yes
 
 With ProxyUseFdpass, which may be left out, ssh is handed the socket itself and no process stays in between. On Linux it is
-found out that ssh waits for one: it has given a pair of sockets for both, and is called ssh. --fdpass or --fdpass=false say it
-where that cannot be told.
+found out that ssh waits for one: it has given a pair of sockets for both, and is OpenSSH's. --fdpass says so everywhere, and
+has to be left out, or --fdpass=false, without ProxyUseFdpass.
 
 In an outage it waits as the client of a forward does (TunneldHold). Exit code 0 at the end of the connection; 255 where there
 is none or it was cut, with the reason on standard error.`,
@@ -98,7 +98,11 @@ func runConnect(ctx context.Context, name string, target config.Endpoint, pass b
 		return fmt.Errorf("%s: %w", name, refusalOf(err))
 	}
 	if pass {
-		return connect.Pass(conn, os.Stdout)
+		err := connect.Pass(conn, os.Stdout)
+		if errors.Is(err, connect.ErrNoSocket) {
+			err = &exit.Error{Code: exitNotConnected, Err: fmt.Errorf("--fdpass: %w", err), Hint: "write ProxyUseFdpass yes beside the ProxyCommand, or take --fdpass away"}
+		}
+		return err
 	}
 	if err := connect.Pipe(conn, os.Stdin, os.Stdout); err != nil {
 		return fmt.Errorf("%s: %w", name, err)

@@ -31,8 +31,8 @@ func startHop(t *testing.T, lines ...string) *hop {
 	h := &hop{s, lab.StartSSHD(t)}
 	h.inner.Authorize(s.Account.Key)
 	s.Account.Trust(h.inner.Address(), h.inner.HostKey)
-	for alias, pass := range map[string]string{"inner": "no", "passed": "yes"} {
-		s.Account.Host(alias, h.inner.Port, "ProxyCommand "+s.Account.Binary()+" connect "+lab.Alias+" %h %p", "ProxyUseFdpass "+pass)
+	for alias, flags := range map[string][2]string{"inner": {"no", ""}, "carried": {"no", "--fdpass=false "}, "passed": {"yes", ""}, "handed": {"yes", "--fdpass "}} {
+		s.Account.Host(alias, h.inner.Port, "ProxyCommand "+s.Account.Binary()+" connect "+flags[1]+lab.Alias+" %h %p", "ProxyUseFdpass "+flags[0])
 	}
 	config := s.Account.Path("config")
 	lab.WriteFile(t, config, "IgnoreUnknown Tunneld*\n"+lab.ReadFile(t, config))
@@ -58,36 +58,52 @@ func (h *hop) channels(t *testing.T) int {
 	return n
 }
 
-// ssh reaches a server behind the tunnel, through a helper that carries the bytes and through one that hands the socket over.
+// ssh reaches a server behind the tunnel, through a helper that carries the bytes and through one that hands the socket over,
+// whatever the ssh is called: the newest runs under the name of a loader. Nothing has to say which it is, and something may.
 func TestProxyCommand(t *testing.T) {
 	t.Parallel()
+	lab.Need(t, newest)
 	h := startHop(t)
 	data := make([]byte, 3<<20)
 	rand.Read(data)
-	before := h.Relay.Count()
-	for alias, helpers := range map[string]int{"inner": 1, "passed": 0} {
-		cmd := h.client(t.Context(), "ssh", "-F", h.Account.Path("config"), alias, "cat; exit 7")
-		in, out, complaints := startPiped(t, cmd)
-		in.Write(data[:1])
-		if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+	before, turns := h.Relay.Count(), 0
+	for _, h.stock = range []string{oldest, newest} {
+		for alias, helpers := range map[string]int{"inner": 1, "carried": 1, "passed": 0, "handed": 0} {
+			name := h.stock + " " + alias
+			cmd := h.client(t.Context(), h.words(alias, "cat; exit 7")...)
+			in, out, complaints := startPiped(t, cmd)
+			in.Write(data[:1])
+			if _, err := io.ReadFull(out, make([]byte, 1)); err != nil {
+				cmd.Wait()
+				t.Fatalf("%s: %v\n%s", name, err, complaints)
+			}
+			if n := len(lab.ProcessTree(cmd.Process.Pid).Below()); n != helpers {
+				t.Errorf("%s: %d helpers run, want %d", name, n, helpers)
+			}
+			h.Account.Expect(0, "reconnected", "reconnect", lab.Alias) // which no running connection notices
+			turns++
+			go func() { in.Write(data[1:]); in.Close() }()
+			if got, err := io.ReadAll(out); !bytes.Equal(got, data[1:]) || err != nil {
+				t.Errorf("%s: %d of %d bytes, %v", name, len(got)+1, len(data), err)
+			}
 			cmd.Wait()
-			t.Fatalf("%s: %v\n%s", alias, err, complaints)
-		}
-		if n := len(lab.ProcessTree(cmd.Process.Pid).Below()); n != helpers {
-			t.Errorf("%s: %d helpers run, want %d", alias, n, helpers)
-		}
-		h.Account.Expect(0, "reconnected", "reconnect", lab.Alias) // which no running connection notices
-		go func() { in.Write(data[1:]); in.Close() }()
-		if got, err := io.ReadAll(out); !bytes.Equal(got, data[1:]) || err != nil {
-			t.Errorf("%s: %d of %d bytes, %v", alias, len(got)+1, len(data), err)
-		}
-		cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != 7 || complaints.Len() > 0 {
-			t.Errorf("%s: exit %d\n%s", alias, code, complaints)
+			if code := cmd.ProcessState.ExitCode(); code != 7 || complaints.Len() > 0 {
+				t.Errorf("%s: exit %d\n%s", name, code, complaints)
+			}
 		}
 	}
-	if now := h.Relay.Count(); now != before+2 {
-		t.Errorf("%d connections to the bastion beside the replacements", now-before-2)
+	if now := h.Relay.Count(); now != before+turns {
+		t.Errorf("%d connections to the bastion beside the replacements", now-before-turns)
+	}
+}
+
+// A flag that does not go with ProxyUseFdpass is an error that says so.
+func TestProxyCommandWithTheWrongFlag(t *testing.T) {
+	t.Parallel()
+	h := startHop(t)
+	h.Account.Host("wrong", h.inner.Port, "ProxyCommand "+h.Account.Binary()+" connect --fdpass "+lab.Alias+" %h %p")
+	if a := h.ssh(t, "", "wrong", "true"); a.code != 255 || !strings.Contains(a.err, "hint: write ProxyUseFdpass yes beside the ProxyCommand") {
+		t.Errorf("%v", a)
 	}
 }
 

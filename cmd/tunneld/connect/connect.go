@@ -2,10 +2,10 @@
 // joins that and the two files of the program that started it, or hands the socket itself over.
 //
 // A program that starts another one to connect for it wants one of the two. ssh says which with ProxyUseFdpass, but not to the
-// helper: nc(1) has a flag for it (-F), which has to agree with ssh_config. Here it is found out, because one line of
-// ssh_config is to do in both cases: where ssh waits for a socket, it gives its helper one pair of sockets for both files, and
-// else two pipes. Others give their helpers such a pair to carry bytes through it (libssh does), so whose pair it is counts as
-// well; the flag --fdpass settles it where nobody can tell.
+// helper: nc(1) has a flag for it (-F), which has to agree with ssh_config, and so has this one (--fdpass). Without the flag it
+// is found out, because one line of ssh_config is to do in both cases: where ssh waits for a socket, it gives its helper one
+// pair of sockets for both files, and else two pipes. Others give their helpers such a pair to carry bytes through it (libssh
+// and socat do), so that the program that made it counts as well: it has to be OpenSSH's ssh, under whatever name.
 package connect
 
 import (

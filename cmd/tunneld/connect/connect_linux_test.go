@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -244,7 +245,7 @@ func TestPassHandsTheSocketOver(t *testing.T) {
 	}
 }
 
-// Only the pair of an ssh is taken for a wish: libssh gives its helpers such pairs to carry bytes.
+// Only the pair of an ssh is taken for a wish, whatever its name: libssh gives its helpers such pairs to carry bytes.
 func TestWhoWantsTheSocket(t *testing.T) {
 	if os.Getenv("CONNECT_TEST_PAIR") != "" { // as the program that makes a pair
 		files := filePair(t)
@@ -262,18 +263,49 @@ func TestWhoWantsTheSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]int{"ssh": 10, "hpnssh": 10, "libssh-user": 11, "sshfs": 11} {
-		link := t.TempDir() + "/" + name
-		if err := os.Link(self, link); err != nil {
-			copyFile(t, self, link)
-		}
-		cmd := exec.Command(link, "-test.run=^TestWhoWantsTheSocket$")
-		cmd.Env = append(os.Environ(), "CONNECT_TEST_PAIR=1")
-		err := cmd.Run()
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).ExitStatus() != want {
-			t.Errorf("%s: %v, want exit code %d", name, err, want)
-		}
+	for _, program := range []struct {
+		name, words string // that are in it
+		want        int
+	}{
+		{"ssh", "", 10}, {"hpnssh", "", 10}, {"libssh-user", "", 11}, {"sshfs", "", 11},
+		{"ssh-10.5p1", strings.Join(complaint, ""), 10}, {"something", "\x00" + strings.Join(complaint, "") + "\x00", 10}, {"ssh.other", complaint[0], 11},
+	} {
+		t.Run(program.name, func(t *testing.T) {
+			t.Parallel()
+			path := t.TempDir() + "/" + program.name
+			if program.words != "" || os.Link(self, path) != nil {
+				copyFile(t, self, path)
+				appendTo(t, path, program.words)
+			}
+			cmd := exec.Command(path, "-test.run=^TestWhoWantsTheSocket$")
+			cmd.Env = append(os.Environ(), "CONNECT_TEST_PAIR=1")
+			err := cmd.Run()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).ExitStatus() != program.want {
+				t.Errorf("%v, want exit code %d", err, program.want)
+			}
+		})
+	}
+}
+
+func appendTo(t *testing.T, path, text string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := file.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Where nobody waits for a socket, that is said.
+func TestPassWithoutAPair(t *testing.T) {
+	near, _ := pair(t)
+	_, w := pipe(t)
+	if err := Pass(near, w); !errors.Is(err, ErrNoSocket) {
+		t.Error(err)
 	}
 }
 

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// ErrNoSocket is Pass's where out is no Unix socket: nobody waits for one there.
+var ErrNoSocket = errors.New("standard output is no Unix socket, so nobody waits to be handed one")
+
 // Pass hands conn to whoever holds the other end of out, as ssh awaits it with ProxyUseFdpass (mm_receive_fd in OpenSSH's
 // monitor_fdpass.c): one byte, and the descriptor beside it. conn is of no use here afterwards.
 func Pass(conn *net.UnixConn, out *os.File) error {
@@ -25,6 +28,9 @@ func Pass(conn *net.UnixConn, out *os.File) error {
 		err := to.Control(func(out uintptr) { failed = send(int(out), int(fd)) })
 		failed = errors.Join(failed, err)
 	})
+	if errors.Is(failed, unix.ENOTSOCK) {
+		return ErrNoSocket
+	}
 	return errors.Join(err, failed)
 }
 
