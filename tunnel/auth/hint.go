@@ -54,14 +54,23 @@ func (a *Attempt) hint() string {
 // passwordHint is for servers that take no keys.
 func (a *Attempt) passwordHint() string {
 	if a.takesAnswers() {
-		hint := "the server wants a password: run tunneld at a terminal, set SSH_ASKPASS, " +
-			"or put it into a file and name that with TunneldPasswordFile in the Host block of this host"
+		hint := "the server wants a password: put it into a file and name that with TunneldPasswordFile in the Host block of this host, " +
+			"set SSH_ASKPASS, " + a.whereItAsks()
 		if a.options.Account.Service {
 			hint = "the server wants a password: put it into " + a.credential("tunneld-password.", "TunneldPasswordFile")
 		}
 		return cmp.Or(a.secretHint(), hint)
 	}
 	return "tunneld can log in with publickey, keyboard-interactive and password; ask the server's administrator for one of them"
+}
+
+// whereItAsks is the end of a hint. Whoever reads it may sit at the terminal that tunneld is in the background of.
+func (a *Attempt) whereItAsks() string {
+	text := "or start it in the foreground of a terminal, where it asks (`tunneld up -f` asks, and goes into the background then)"
+	if a.options.BatchMode {
+		text += ", without BatchMode"
+	}
+	return text
 }
 
 // takesAnswers reports whether the server would ask for a password.
@@ -104,8 +113,7 @@ func (a *Attempt) keyHint(f keyFailure) string {
 	case errors.Is(f.err, errNoPassphrase) && a.options.Account.Service:
 		return "put the passphrase into " + a.credential("tunneld.", "TunneldPassphraseFile")
 	case errors.Is(f.err, errNoPassphrase):
-		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add " + key +
-			", or run tunneld at a terminal"
+		return "name a file with the passphrase with TunneldPassphraseFile, load the key with ssh-add " + key + ", " + a.whereItAsks()
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ package carrier
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"github.com/tunneld/tunneld/config"
@@ -12,6 +13,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/interactive"
 	"github.com/tunneld/tunneld/tunnel/mux"
+	"github.com/tunneld/tunneld/tunnel/proxy"
 )
 
 // Carrier is one. All fields are set before it is used.
@@ -49,9 +51,14 @@ func (c *Carrier) change(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// Open opens a channel, if need be after an outage.
+// Open opens a channel, if need be after an outage. Whoever is refused in one learns where it is said why: such as that a key
+// needs a passphrase, and nobody can be asked where tunneld is.
 func (c *Carrier) Open(ctx context.Context, kind string, payload []byte) (interactive.Channel, error) {
-	return c.Tunnel.OpenFor(ctx, kind, payload)
+	ch, err := c.Tunnel.OpenFor(ctx, kind, payload)
+	if errors.Is(err, proxy.ErrUnavailable) {
+		err = fmt.Errorf("%w; `tunneld status %s` says why", err, c.Name)
+	}
+	return ch, err
 }
 
 // Forward adds a forward to those of the configuration. One of these is granted at once, because a stock client asks for each

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,5 +86,15 @@ func TestForwardIsTakenAwayWhileItIsAwaited(t *testing.T) {
 	_, again := ask(t, c, f)
 	if len(again) != 0 || len(c.Tunnel.Forwards()) != 1 {
 		t.Error("it is not added again")
+	}
+}
+
+// Who is refused in an outage is told where it is said why.
+func TestOpenInAnOutage(t *testing.T) {
+	c := down(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Open(ctx, "session", nil); err == nil || !strings.HasSuffix(err.Error(), "; `tunneld status db` says why") {
+		t.Error(err)
 	}
 }

@@ -115,16 +115,24 @@ func (p *prompter) question(ctx context.Context, prompt string, echo bool) (stri
 	}
 	defer p.screen.ask()()
 	if !p.wanted {
-		tty, err := openTerminal(p.tty)
-		if err == nil {
-			defer tty.Close()
-			return readLine(ctx, tty, prompt, echo)
+		answer, err := p.atTerminal(ctx, prompt, echo)
+		if !errors.Is(err, auth.ErrNobody) {
+			return answer, err
 		}
 	}
 	if !p.allowed {
 		return "", auth.ErrNobody
 	}
 	return p.runAskpass(ctx, prompt)
+}
+
+func (p *prompter) atTerminal(ctx context.Context, prompt string, echo bool) (string, error) {
+	tty, err := openTerminal(p.tty)
+	if err != nil {
+		return "", err
+	}
+	defer tty.Close()
+	return readLine(ctx, tty, prompt, echo)
 }
 
 // runAskpass lets the program ask. Its failure is a person's refusal to answer.

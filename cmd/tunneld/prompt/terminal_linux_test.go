@@ -125,3 +125,43 @@ func TestTerminalShowsAnswersThatAreNoSecrets(t *testing.T) {
 	}
 	seen(t, screen, "yes")
 }
+
+// A shell sets the terminal for itself while the process is stopped (Ctrl-Z): nobody sees what is typed after it goes on (fg).
+func TestTerminalKeepsASecretAfterAStop(t *testing.T) {
+	keyboard, tty := openPTY(t)
+	screen := bufio.NewReader(keyboard)
+	answers := make(chan string)
+	go func() {
+		answer, err := readLine(t.Context(), tty, "Password: ", false)
+		if err != nil {
+			answer = err.Error()
+		}
+		answers <- answer
+	}()
+	seen(t, screen, "Password: ")
+	err := control(tty, func(fd int) error {
+		state, err := unix.IoctlGetTermios(fd, readTermios)
+		if err == nil {
+			state.Lflag |= unix.ECHO
+			err = unix.IoctlSetTermios(fd, flushTermios, state)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(os.Getpid(), unix.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	seen(t, screen, "Password: ")
+	keyboard.WriteString("secret\n")
+	if answer := <-answers; answer != "secret" {
+		t.Errorf("answer %q", answer)
+	}
+	if shown := seen(t, screen, "\n"); strings.TrimSpace(shown) != "" {
+		t.Errorf("terminal showed %q", shown)
+	}
+	if !hasEcho(t, tty) {
+		t.Error("the echo was left off")
+	}
+}
