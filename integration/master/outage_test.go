@@ -185,8 +185,8 @@ func TestWhoHasTheSocket(t *testing.T) {
 	os.Remove(s.socket)
 	other := s.Account.Run(lab.OpenSSH, []string{"ssh", "-F", s.Account.Path("config"), "-M", "-N", lab.Alias})
 	lab.Eventually(t, lab.Patience, "ssh is master again", func() bool { return alive(other.Pid()) })
-	last := s.Start(lab.Tunneld, "-M")
-	lab.Eventually(t, lab.Patience, "tunneld with -M takes it from a living master", func() bool { return alive(last.Pid()) })
+	last := s.Start(lab.Tunneld, "-o", "ControlMaster=yes")
+	lab.Eventually(t, lab.Patience, "tunneld with ControlMaster yes takes it from a living master", func() bool { return alive(last.Pid()) })
 	last.Signal(15)
 	if code := last.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit %d", code)
