@@ -157,7 +157,7 @@ func (r *resolver) checkDestination() error {
 	if !validHost(r.alias) {
 		return &Error{Source: Source{File: fromFlags}, Text: fmt.Sprintf("the host name %q has characters that are not allowed", r.alias)}
 	}
-	if r.doc.is("SessionType", "subsystem") && !r.req.Session {
+	if r.doc.is("SessionType", "subsystem") && (!r.req.Session || r.req.Inspect && r.req.Command == "") {
 		return &Error{Source: r.doc.Source("SessionType"), Text: "SessionType: a tunnel has no subsystem to ask for"}
 	}
 	return nil
