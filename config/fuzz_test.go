@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"errors"
+	"github.com/tunneld/tunneld/config/bytesize"
 	"github.com/tunneld/tunneld/config/glob"
 	"github.com/tunneld/tunneld/config/sshpattern"
 	"net"
@@ -214,7 +215,7 @@ func FuzzNumbers(f *testing.F) {
 		if value, ok := seconds(text); ok && (value < 0 || value > 1<<31-1) {
 			t.Errorf("%q is %d seconds", text, value)
 		}
-		if value, ok := byteSize(text); ok && value < 0 && !strings.Contains(text, "-") {
+		if value, ok := bytesize.Parse(text); ok && value < 0 && !strings.Contains(text, "-") {
 			t.Errorf("%q is %d bytes", text, value)
 		}
 		if value, ok := portNumber(text); ok && (value < 0 || value > 65535) {
@@ -228,7 +229,7 @@ func FuzzNumbers(f *testing.F) {
 		if got, ok := seconds(text); ok != in(1<<31-1) || ok && int64(got) != value {
 			t.Errorf("%s is %d seconds, %v", text, got, ok)
 		}
-		if got, ok := byteSize(text); ok != (err == nil) || ok && got != value {
+		if got, ok := bytesize.Parse(text); ok != (err == nil) || ok && got != value {
 			t.Errorf("%s is %d bytes, %v", text, got, ok)
 		}
 		if got, ok := wholeNumber(text, 65535); ok != in(65535) || ok && got != value {

@@ -163,3 +163,5 @@ func timeUnit(c byte) int64 {
 	}
 	return 0
 }
+
+func isAlphanumeric(c byte) bool { return digitValue(c) < 36 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/bytesize"
 )
 
 func anyWord(_ *line, word string) (string, *Error) { return word, nil }
@@ -77,7 +79,7 @@ func parseRekeyLimit(l *line) *Error {
 	}
 	size, ok := int64(0), word == "default"
 	if !ok {
-		if size, ok = byteSize(word); !ok {
+		if size, ok = bytesize.Parse(word); !ok {
 			return l.bad(word)
 		}
 		if size != 0 && size < 16 {

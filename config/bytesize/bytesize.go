@@ -1,14 +1,15 @@
-package config
+// Package bytesize reads sizes as OpenSSH does. It is a leaf.
+package bytesize
 
 import (
 	"math"
 	"strings"
 )
 
-// byteSize reads a size as OpenSSH's scan_scaled does: digits with an optional fraction and one of the letters B, K, M, G,
+// Parse reads a size as OpenSSH's scan_scaled does: digits with an optional fraction and one of the letters B, K, M, G,
 // T, P and E, each 1024 times the one before.
-func byteSize(text string) (int64, bool) {
-	text = strings.TrimLeft(text, cSpace)
+func Parse(text string) (int64, bool) {
+	text = strings.TrimLeft(text, " \t\n\v\f\r")
 	sign := int64(1)
 	signs := len(text) - len(strings.TrimLeft(text, "+-"))
 	if signs > 1 {
@@ -74,14 +75,16 @@ func appendDigit(number int64, digit byte) (int64, bool) {
 
 // sizeFactor reads a unit; a letter or digit behind it is wrong, any other text is not looked at.
 func sizeFactor(text string) (int64, bool) {
-	power := strings.IndexByte("BKMGTPE", lower(text[:1])[0]-'a'+'A')
+	power := strings.IndexByte("BKMGTPE", text[0]&^0x20)
 	if power < 0 || len(text) > 1 && isAlphanumeric(text[1]) {
 		return 0, false
 	}
 	return 1 << (10 * power), true
 }
 
-func isAlphanumeric(c byte) bool { return digitValue(c) < 36 }
+func isAlphanumeric(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
+}
 
 // scaleFraction loses digits of the fraction where they would overflow.
 func scaleFraction(fraction int64, digits int, factor int64) int64 {
