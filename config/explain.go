@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -110,9 +111,9 @@ func (o *Options) rows(keyword string) [][]string {
 	return rows
 }
 
-// secrets lists tunneld's own settings that a jump host has for itself: where its passphrase and its password are read.
+// secrets lists tunneld's own settings that a jump host has for itself: where its secrets are read, and its command.
 func secrets(hop *Options) [][]string {
-	return append(hop.rows("TunneldPassphraseFile"), hop.rows("TunneldPasswordFile")...)
+	return slices.Concat(hop.rows("TunneldPassphraseFile"), hop.rows("TunneldPasswordFile"), hop.rows("TunneldBeforeConnect"))
 }
 
 func (e *explanation) forwards() {

@@ -136,6 +136,9 @@ type Options struct {
 	MaxLifetime    time.Duration // the connection is replaced after this long; 0: never
 	PassphraseFile string        // where the passphrase of an encrypted key is read, which no server ever sees; empty: none
 	PasswordFile   string        // where the password of User at this host, and of no other hop, is read; empty: none
+	BeforeConnect  string        // shell command, with tokens expanded, that has to end well before each login here; empty: none
+	OnUp           string        // shell command for when the tunnel has come up; empty: none
+	OnDown         string        // shell command for when it is down again; empty: none
 	PortFile       string        // where the ports that the server chose for -R 0 are written; empty: nowhere
 	Lazy           time.Duration // disconnect after this idle time, connect on first use; 0: connect at once, stay
 

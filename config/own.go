@@ -68,6 +68,15 @@ func timeText(value time.Duration) string {
 	return text
 }
 
+// hook takes a command of tunneld's own, in which the tokens of LocalCommand stand for what they stand for there.
+func hook(name string, field func(*Options) *string) keyword {
+	return command(name).or("none").offers("none").fills(func(r *resolver, o *Options) {
+		if lower(r.doc.value(name)) != "none" {
+			r.used(name, r.tokens(r.host, r.keyAlias()), nil, field(o))
+		}
+	})
+}
+
 func parseEcho(l *line) *Error {
 	word := l.next()
 	if word == "" {

@@ -153,6 +153,12 @@ var table = sync.OnceValue(func() []keyword {
 			means("where the password of User at this host, and at no jump host, is read: see Secrets in files; also the systemd credentials `password.ALIAS` and, for the destination, `password`"),
 		ownTime("TunneldLazy", "a time such as 10m, or no", 1, "no").or("no").to(func(o *Options) any { return &o.Lazy }).
 			means("connect on the first local connection, and disconnect after this idle time").offers("no"),
+		hook("TunneldBeforeConnect", func(o *Options) *string { return &o.BeforeConnect }).
+			means("shell command that runs before each attempt to connect to this host, jump hosts with theirs, and has to end with 0; see Commands of yours"),
+		hook("TunneldOnUp", func(o *Options) *string { return &o.OnUp }).
+			means("shell command that runs when the tunnel has come up; a planned replacement is no reason"),
+		hook("TunneldOnDown", func(o *Options) *string { return &o.OnDown }).
+			means("shell command that runs when the tunnel is down again, also because it was stopped"),
 	}
 })
 

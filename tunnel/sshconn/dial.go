@@ -14,6 +14,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/auth"
+	"github.com/tunneld/tunneld/tunnel/hook"
 	"github.com/tunneld/tunneld/tunnel/hostkey"
 )
 
@@ -30,7 +31,7 @@ func ownVersion(o *config.Options) string {
 
 // Step is one thing that was done on the way to a connection, for `tunneld check`.
 type Step struct {
-	Name   string        // "dns", "tcp", "proxy command", "jump", "key exchange", "host key" or "authentication"
+	Name   string        // "before connect", "dns", "tcp", "proxy command", "jump", "key exchange", "host key" or "authentication"
 	Host   string        // user@host:port of the hop
 	Took   time.Duration //
 	Detail string        // one line; may be empty
@@ -44,10 +45,12 @@ type Dialer struct {
 	Ask         Asker             // for host keys; nil: nobody can be asked
 	Log         *slog.Logger
 	Trace       func(Step) // called as each step ends, from the goroutine that dials; nil: nobody wants to know
-	Shell       string     // runs ProxyCommand, as $SHELL does for ssh(1); empty: /bin/sh
+	Name        string     // of the tunnel, for TunneldBeforeConnect; empty: the alias
+	Shell       string     // runs ProxyCommand and TunneldBeforeConnect, as $SHELL does for ssh(1); empty: /bin/sh
 
-	verified hostkey.VerifiedKeys // host keys that were good before
-	once     once                 // which servers were said to have weak key exchanges
+	verified hostkey.VerifiedKeys  // host keys that were good before
+	once     once                  // which servers were said to have weak key exchanges
+	before   hook.Shared[struct{}] // runs of TunneldBeforeConnect
 
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: net.DefaultResolver.LookupNetIP
 }
@@ -86,6 +89,9 @@ func newAttempt(d *Dialer, limit *deadline, o *config.Options) *attempt {
 func (a *attempt) connect(ctx context.Context) (*Conn, error) {
 	settings, err := algorithms(a.options, a.log)
 	if err != nil {
+		return nil, err
+	}
+	if err := a.prepare(ctx); err != nil {
 		return nil, err
 	}
 	conn, err := a.reach(ctx)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -16,6 +15,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/config/procgroup"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/hook"
 )
 
 const (
@@ -29,7 +29,7 @@ type proxyProcess struct {
 	in     *os.File // we write, it reads
 	out    *os.File // it writes, we read
 	cmd    *exec.Cmd
-	stderr *lineLogger
+	stderr *hook.Lines
 	exited chan struct{} // closed when it has been waited for
 
 	stopping sync.Once
@@ -63,7 +63,7 @@ func startProxy(shell, command string, log *slog.Logger) (*proxyProcess, error) 
 	if err != nil {
 		return nil, errors.Join(err, theirIn.Close(), in.Close())
 	}
-	p := &proxyProcess{in: in, out: out, stderr: &lineLogger{log: log}, exited: make(chan struct{})}
+	p := &proxyProcess{in: in, out: out, stderr: &hook.Lines{Log: log, Level: slog.LevelWarn, Name: "proxycommand"}, exited: make(chan struct{})}
 	p.cmd = exec.Command(shell, "-c", "exec "+command)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.stderr
 	p.cmd.WaitDelay = proxyHeirs
@@ -105,7 +105,7 @@ func (p *proxyProcess) explain(err error) error {
 	defer late.Stop()
 	select {
 	case <-p.exited:
-		return &proxyError{p.cmd.ProcessState.String(), p.stderr.last(), err}
+		return &proxyError{p.cmd.ProcessState.String(), p.stderr.Last(), err}
 	case <-late.C:
 		return fmt.Errorf("ProxyCommand closed the connection: %w", err)
 	}
@@ -171,46 +171,3 @@ func (p *proxyProcess) SetReadDeadline(t time.Time) error { return p.out.SetRead
 
 // SetWriteDeadline implements net.Conn.
 func (p *proxyProcess) SetWriteDeadline(t time.Time) error { return p.in.SetWriteDeadline(t) }
-
-// lineLogger logs what a ProxyCommand says on its standard error, line by line, and remembers the last line.
-type lineLogger struct {
-	log *slog.Logger
-
-	mu    sync.Mutex   // guards all following
-	begun []byte       // a line without its end
-	line  foreign.Text // the last one that is not empty
-}
-
-const longestLine = 1024 // longer lines are cut in pieces
-
-func (l *lineLogger) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, c := range p {
-		if c == '\n' || len(l.begun) == longestLine {
-			l.sayLocked()
-		}
-		if c != '\n' {
-			l.begun = append(l.begun, c)
-		}
-	}
-	return len(p), nil
-}
-
-func (l *lineLogger) sayLocked() {
-	if line := foreign.Line(string(l.begun)); line != (foreign.Text{}) {
-		l.line = line
-		l.log.Warn("proxycommand", "stderr", line)
-	}
-	l.begun = l.begun[:0]
-}
-
-// last returns the last line so far, also one without its end.
-func (l *lineLogger) last() foreign.Text {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sayLocked()
-	return l.line
-}
-
-var _ io.Writer = (*lineLogger)(nil)

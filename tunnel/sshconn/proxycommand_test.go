@@ -161,23 +161,3 @@ func gone(pid int) bool {
 	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return bytes.Contains(stat, []byte(") Z "))
 }
-
-func TestProxyCommandLogsItsStandardError(t *testing.T) {
-	var said bytes.Buffer
-	l := &lineLogger{log: slog.New(slog.NewTextHandler(&said, nil))}
-	for _, part := range []string{"one", " line\r\n\n", "two\nthree"} {
-		l.Write([]byte(part))
-	}
-	if last := l.last(); last.String() != "three" {
-		t.Errorf("last line %q", last)
-	}
-	l.Write(bytes.Repeat([]byte("x"), 3*longestLine))
-	for _, want := range []string{`stderr="one line"`, "stderr=two", "stderr=three", "stderr=" + strings.Repeat("x", longestLine)} {
-		if strings.Count(said.String(), "msg=proxycommand "+want+"\n") < 1 {
-			t.Errorf("the log has no %s:\n%s", want, said.String())
-		}
-	}
-	if len(l.begun) > longestLine {
-		t.Error("a long line is kept in memory")
-	}
-}

@@ -13,6 +13,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/auth"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/hook"
 	"github.com/tunneld/tunneld/tunnel/hostkey"
 )
 
@@ -20,7 +21,9 @@ import (
 // nothing. reached is whom the attempt has reached, or nil.
 func Words(err error, o *config.Options, reached *Reached) (ssh, more []string) {
 	hop := hopOf(err, o)
-	ssh = phaseWords(err, hop, reached.by(hop))
+	if _, ours := errors.AsType[*hook.Error](err); !ours {
+		ssh = phaseWords(err, hop, reached.by(hop))
+	}
 	if hop != o && len(ssh) > 0 { // what an ssh of its own says, by which ours is connected
 		ssh = append(ssh, throughProxy...)
 	}
