@@ -129,6 +129,7 @@ func (r *resolver) lookUp(name string) (string, error) {
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
+	r.doc.trace.live = true
 	if r.env.LookingUp != nil {
 		r.env.LookingUp(strings.TrimSuffix(name, "."))
 	}

@@ -35,7 +35,7 @@ func (c *condition) exec(argument string) (bool, string, *Error) {
 	if !c.file.checked {
 		return false, "", c.fail("exec %q is not run: others can write to %s", argument, c.file.path)
 	}
-	status, err := c.r.shell(command)
+	status, err := c.r.status(command)
 	if err != nil {
 		failure := c.fail("exec %q: %v", command, err)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -46,8 +46,17 @@ func (c *condition) exec(argument string) (bool, string, *Error) {
 	return status == 0, fmt.Sprintf("exit status %d", status), nil
 }
 
+// status returns the exit status of a command, which others may have asked for as well.
+func (r *resolver) status(command string) (int, error) {
+	r.doc.trace.live = true
+	if r.env.Exec == nil {
+		return r.shell(r.ctx, command)
+	}
+	return r.env.Exec(r.ctx, command, func(ctx context.Context) (int, error) { return r.shell(ctx, command) })
+}
+
 // shell runs a command as ssh does: by $SHELL, without input, its output thrown away. It returns the exit status.
-func (r *resolver) shell(command string) (int, error) {
+func (r *resolver) shell(running context.Context, command string) (int, error) {
 	shell, ok := r.env.Getenv("SHELL")
 	if !ok {
 		shell = "/bin/sh"
@@ -55,7 +64,7 @@ func (r *resolver) shell(command string) (int, error) {
 	if err := unix.Access(shell, unix.X_OK); err != nil {
 		return 0, fmt.Errorf("the shell %q cannot be run: %w", shell, err)
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, execLimit)
+	ctx, cancel := context.WithTimeout(running, execLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shell, "-c", command)
 	procgroup.Lead(cmd)
@@ -64,7 +73,7 @@ func (r *resolver) shell(command string) (int, error) {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
-	case ctx.Err() != nil && r.ctx.Err() == nil:
+	case ctx.Err() != nil && running.Err() == nil:
 		return 0, fmt.Errorf("it took longer than %v", execLimit)
 	case errors.As(err, &exit) && exit.Exited():
 		return exit.ExitCode(), nil
@@ -74,6 +83,7 @@ func (r *resolver) shell(command string) (int, error) {
 
 // hasAddressIn reports whether an interface of this machine that is up has an address in network.
 func (r *resolver) hasAddressIn(network netip.Prefix) bool {
+	r.doc.trace.live = true
 	interfaces, err := net.Interfaces()
 	if err != nil {
 		return false

@@ -34,6 +34,7 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 		r.stopped = true // a file that includes itself twice would be read 2^16 times
 		return nil
 	}
+	r.doc.trace.sought[f.path] = true
 	handle, err := os.Open(f.path)
 	if err != nil {
 		return err

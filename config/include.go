@@ -59,7 +59,7 @@ func (r *resolver) included(word string, fromUser bool) []string {
 			word = filepath.Dir(r.env.SystemFile) + "/" + word
 		}
 	}
-	if files := glob.Files(r.globHome(word)); len(files) > 0 {
+	if files := r.matching(word); len(files) > 0 {
 		return files
 	}
 	if !strings.ContainsAny(word, "%$") {
@@ -69,7 +69,13 @@ func (r *resolver) included(word string, fromUser bool) []string {
 	if err != nil {
 		return nil
 	}
-	return glob.Files(r.globHome(expanded))
+	return r.matching(expanded)
+}
+
+func (r *resolver) matching(word string) []string {
+	pattern := r.globHome(word)
+	r.doc.trace.patterns[pattern] = true
+	return glob.Files(pattern)
 }
 
 // globHome replaces a leading "~" as glob(3) does: by $HOME before the password database.

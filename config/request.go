@@ -1,6 +1,9 @@
 package config
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // Flag is one option of ssh(1) from the command line.
 type Flag struct {
@@ -30,6 +33,9 @@ type Request struct {
 	FlagsBefore int
 }
 
+// Exec returns the exit status of a command of "Match exec": of run, which runs it, or of an earlier run of the same.
+type Exec func(ctx context.Context, command string, run func(context.Context) (int, error)) (int, error)
+
 // Environment is what Resolve depends on besides files: who we are and where our files are. CurrentEnvironment takes it from the
 // process; tests fill it in by hand.
 type Environment struct {
@@ -43,4 +49,5 @@ type Environment struct {
 	SystemFile string                      // /etc/ssh/ssh_config
 	Resolver   *net.Resolver               // for CanonicalizeHostname; nil: the machine's
 	LookingUp  func(name string)           // called before CanonicalizeHostname has a name looked up, which can take long; nil: nobody wants to know
+	Exec       Exec                        // nil: each command of "Match exec" is run
 }

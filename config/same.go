@@ -11,16 +11,31 @@ func (o *Options) SameConnection(other *Options) bool {
 	return reflect.DeepEqual(o.connection(), other.connection())
 }
 
+// Through returns o with the way to the server that other has: all that a connection depends on, and the commands for when it is up and
+// when it is down. Forwards and everything else are those of o, and so are the look-ups by keyword.
+func (o *Options) Through(other *Options) *Options {
+	c := *other
+	c.takeRest(o)
+	return &c
+}
+
+// takeRest copies from other what a connection does not depend on.
+func (o *Options) takeRest(other *Options) {
+	o.document, o.Matched = other.document, other.Matched
+	o.Warnings, o.Unread, o.Forwards, o.PermitRemoteOpen = other.Warnings, other.Unread, other.Forwards, other.PermitRemoteOpen
+	o.ChannelTimeout, o.WarnWeakCrypto = other.ChannelTimeout, other.WarnWeakCrypto
+	o.GatewayPorts, o.ClearAllForwardings, o.ExitOnForwardFailure = other.GatewayPorts, other.ClearAllForwardings, other.ExitOnForwardFailure
+	o.StreamLocalBindMask, o.StreamLocalBindUnlink = other.StreamLocalBindMask, other.StreamLocalBindUnlink
+	o.Hold, o.BackoffMax, o.Drain, o.MaxLifetime, o.Lazy = other.Hold, other.BackoffMax, other.Drain, other.MaxLifetime, other.Lazy
+	o.Echo, o.EchoInterval, o.Connections = other.Echo, other.EchoInterval, other.Connections
+	o.PortFile, o.Session, o.Master = other.PortFile, other.Session, other.Master
+}
+
 // connection returns a copy that keeps only what a connection depends on.
 func (o *Options) connection() Options {
 	c := *o
-	c.document = document{}
-	c.Warnings, c.Unread, c.Forwards, c.PermitRemoteOpen, c.ChannelTimeout, c.WarnWeakCrypto = nil, nil, nil, nil, nil, WeakUnset
-	c.GatewayPorts, c.ClearAllForwardings, c.ExitOnForwardFailure = false, false, false
-	c.StreamLocalBindMask, c.StreamLocalBindUnlink = 0, false
-	c.Hold, c.BackoffMax, c.Drain, c.MaxLifetime, c.Lazy = 0, 0, 0, 0, 0
-	c.Echo, c.EchoInterval, c.Connections = Echo{}, 0, 0
-	c.PortFile, c.Session, c.Master = "", SessionOptions{}, Master{}
+	c.takeRest(&Options{})
+	c.OnUp, c.OnDown = "", ""
 	if o.Via != nil {
 		via := o.Via.connection()
 		c.Via = &via

@@ -1,5 +1,10 @@
 package config
 
+import (
+	"maps"
+	"slices"
+)
+
 // trace remembers, for Explain, what was read without effect, and why.
 type trace struct {
 	blocks []block
@@ -9,9 +14,35 @@ type trace struct {
 	places map[Source]int  // of each block
 	noted  map[unused]bool // what is in unused
 	named  bool            // a Host or Match that names hosts, and not just "*", held
+
+	sought   map[string]bool // files that were looked for, there or not
+	patterns map[string]bool // of Include
+	live     bool            // see Inputs.Live
 }
 
-func newTrace() *trace { return &trace{places: map[Source]int{}, noted: map[unused]bool{}} }
+func newTrace() *trace {
+	return &trace{places: map[Source]int{}, noted: map[unused]bool{}, sought: map[string]bool{}, patterns: map[string]bool{}}
+}
+
+// Inputs are what a configuration was made of besides the command line and the environment: made of the same, it would be the same.
+type Inputs struct {
+	Files    []string // that were looked for, whether they were there or not
+	Patterns []string // of Include, as paths; what they stand for is among Files
+	Live     bool     // commands of "Match exec", the addresses of this machine or name servers had a say, and may say something else
+}
+
+// Inputs returns what o was made of, its jump hosts included.
+func (o *Options) Inputs() Inputs {
+	var in Inputs
+	files, patterns := map[string]bool{}, map[string]bool{}
+	for hop := o; hop != nil && hop.trace != nil; hop = hop.Via {
+		maps.Copy(files, hop.trace.sought)
+		maps.Copy(patterns, hop.trace.patterns)
+		in.Live = in.Live || hop.trace.live
+	}
+	in.Files, in.Patterns = slices.Sorted(maps.Keys(files)), slices.Sorted(maps.Keys(patterns))
+	return in
+}
 
 // block is one Host or Match line.
 type block struct {

@@ -36,6 +36,9 @@ type Config struct {
 	// Master returns what the status shows of the ControlPath. It must not block; nil where there is none.
 	Master func() *Master
 
+	// Kept returns why the configuration is not the one that the files hold now; empty: it is. It must not block; nil: nobody knows.
+	Kept func() string
+
 	// OnChange is called after each change of what Status says about states, from the slot that changed. It must not block;
 	// it may call Status. nil: nobody is told.
 	OnChange func()
@@ -133,6 +136,13 @@ func (m *Monitor) Adopt(o *config.Options) {
 	m.annexes.hurry()
 }
 
+// Follow has sessions that are made from now on lead the way of o; all else stays as it is (config.Options.Through). It is not called
+// together with Adopt.
+func (m *Monitor) Follow(o *config.Options) { m.opts.Store(m.options().Through(o)) }
+
+// Options returns what sessions that are made now live by.
+func (m *Monitor) Options() *config.Options { return m.options() }
+
 func (m *Monitor) options() *config.Options { return m.opts.Load() }
 
 // gone is the cause with which the last slot ends the others.
@@ -177,6 +187,13 @@ func (m *Monitor) finalCounts() {
 		m.partLocked(l, s, time.Now())
 		m.mu.Unlock()
 	}
+}
+
+// State returns what Status says of it.
+func (m *Monitor) State() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state
 }
 
 // Heartbeat returns the time since which every slot has gone through its loop at least once: what a watchdog feeds on. It is at

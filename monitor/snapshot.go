@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel"
 )
 
@@ -62,6 +63,9 @@ func (m *Monitor) snapshot() (Status, counters) {
 	s.forward(forwards, rates)
 	if m.cfg.Master != nil {
 		s.Master = m.cfg.Master()
+	}
+	if m.cfg.Kept != nil {
+		s.Kept = foreign.Line(m.cfg.Kept()).String()
 	}
 	s.Missing = s.Unready()
 	s.Open, s.Held = s.Open+riders.Open, s.Held+riders.Held

@@ -57,15 +57,16 @@ type Status struct {
 	EchoVoid   string    `json:"echo_unavailable,omitempty"` // why its data path cannot be probed; empty: it is, or nobody wants it
 	RecentRTTs []Seconds `json:"recent_rtts_seconds"`        // of its last keepalives, at most 60, oldest first
 
-	Reconnects   uint64    `json:"reconnects"`            // sessions made after one was lost
-	Replacements uint64    `json:"replacements"`          // sessions made beside one that was then retired
-	Attempts     int       `json:"attempts"`              // that failed since the last session
-	RetryAt      time.Time `json:"retry_at,omitzero"`     // of the next attempt, while waiting
-	LastError    *Failure  `json:"last_error,omitempty"`  // of the last attempt or session that failed, however long ago
-	LastOutage   *Outage   `json:"last_outage,omitempty"` // that is over
-	Events       []Event   `json:"events,omitempty"`      // the last three, oldest first
-	Drain        Seconds   `json:"drain_seconds"`         // how long open connections may go on when it is stopped
-	Missing      []string  `json:"missing,omitempty"`     // what Unready returns; none: it serves everything it was asked to
+	Reconnects   uint64    `json:"reconnects"`                   // sessions made after one was lost
+	Replacements uint64    `json:"replacements"`                 // sessions made beside one that was then retired
+	Attempts     int       `json:"attempts"`                     // that failed since the last session
+	RetryAt      time.Time `json:"retry_at,omitzero"`            // of the next attempt, while waiting
+	LastError    *Failure  `json:"last_error,omitempty"`         // of the last attempt or session that failed, however long ago
+	LastOutage   *Outage   `json:"last_outage,omitempty"`        // that is over
+	Events       []Event   `json:"events,omitempty"`             // the last three, oldest first
+	Drain        Seconds   `json:"drain_seconds"`                // how long open connections may go on when it is stopped
+	Kept         string    `json:"configuration_kept,omitempty"` // why it does not live by what the configuration says now; empty: it does
+	Missing      []string  `json:"missing,omitempty"`            // what Unready returns; none: it serves everything it was asked to
 
 	Sessions []SessionStatus `json:"sessions"`               // each of TunneldConnections, then those that are being retired
 	Forwards []ForwardStatus `json:"forwards"`               // in the order of the configuration

@@ -26,19 +26,13 @@ type annexes struct {
 	more func(context.Context) (*Session, error) // makes one; nil: none are made
 
 	mu      sync.Mutex // guards all following fields
-	live    []annexed
+	live    []*Session
 	waiting int     // sessions without a seat
 	logins  *logins // that they wait for; nil: none is under way
 	making  int     // logins under way, those included that nobody waits for any more
 	over    int     // logins that have ended
 	closed  bool
 	running sync.WaitGroup // logins; grows under mu
-}
-
-// annexed is one of them, with the options that it was made by.
-type annexed struct {
-	*Session
-	options *config.Options
 }
 
 // logins are under way together. annexes.mu guards them.
@@ -125,7 +119,7 @@ func (a *annexes) overNow() int {
 // freeSeat returns a seat on the least loaded connection that has one: of those that carry the forwards, else of the others,
 // so that these end. It is nil where there is none.
 func (t *Tunnel) freeSeat() *place {
-	for _, list := range [][]*Session{t.pool.sessions(), t.annexes.takers(t.options.Load())} {
+	for _, list := range [][]*Session{t.pool.sessions(), t.annexes.takers(t.wayNow())} {
 		slices.SortStableFunc(list, func(a, b *Session) int { return cmp.Compare(a.Open(), b.Open()) })
 		for _, s := range list {
 			if s.broken() || s.isLeaving() {
@@ -143,18 +137,18 @@ func (t *Tunnel) freeSeat() *place {
 
 // mostSeats returns how many sessions the server allows on a connection, as far as is known; 0: it is not.
 func (t *Tunnel) mostSeats() (most int) {
-	for _, s := range slices.Concat(t.pool.sessions(), t.annexes.takers(t.options.Load())) {
+	for _, s := range slices.Concat(t.pool.sessions(), t.annexes.takers(t.wayNow())) {
 		most = max(most, s.seats.Known())
 	}
 	return most
 }
 
-// takers returns those that new sessions may go to. A connection that leads to where the tunnel led before a reload keeps its
-// sessions and takes no other.
+// takers returns those that new sessions may go to. A connection that was made in another way than now keeps its sessions and
+// takes no other.
 func (a *annexes) takers(now *config.Options) (list []*Session) {
 	for _, s := range a.sessions() {
-		if s.options.SameConnection(now) {
-			list = append(list, s.Session)
+		if s.way.SameConnection(now) {
+			list = append(list, s)
 		}
 	}
 	return list
@@ -227,17 +221,16 @@ func (a *annexes) beginLocked(ctx context.Context, t *Tunnel, l *logins) {
 	a.making++
 	a.running.Go(func() {
 		defer end()
-		options := t.options.Load()
 		s, err := a.more(ctx)
 		if err == nil {
 			s.seats.Expect(t.mostSeats())
 		}
-		a.ended(l, annexed{s, options}, err)
+		a.ended(l, s, err)
 	})
 }
 
 // ended takes over the result of a login, and tells those who wait.
-func (a *annexes) ended(l *logins, made annexed, err error) {
+func (a *annexes) ended(l *logins, made *Session, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.making--
@@ -259,10 +252,10 @@ func (a *annexes) ended(l *logins, made annexed, err error) {
 }
 
 // sessions returns those that live.
-func (a *annexes) sessions() []annexed {
+func (a *annexes) sessions() []*Session {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.live = slices.DeleteFunc(a.live, func(s annexed) bool { return s.broken() })
+	a.live = slices.DeleteFunc(a.live, (*Session).broken)
 	return slices.Clone(a.live)
 }
 
@@ -273,8 +266,5 @@ func (a *annexes) close() (live []*Session) {
 	a.giveUpLocked()
 	a.mu.Unlock()
 	a.running.Wait()
-	for _, s := range a.sessions() {
-		live = append(live, s.Session)
-	}
-	return live
+	return a.sessions()
 }

@@ -63,6 +63,7 @@ func newCrowdOf(t *testing.T, spares int, most int32, login func(context.Context
 		spare <- crowdedPeer(t, most)
 	}
 	c.OnCrowded(func(ctx context.Context) (*Session, error) {
+		way := c.wayNow() // as Connect does
 		c.mu.Lock()
 		c.logins++
 		c.atOnce++
@@ -76,7 +77,9 @@ func newCrowdOf(t *testing.T, spares int, most int32, login func(context.Context
 		if err := login(ctx); err != nil {
 			return nil, err
 		}
-		return <-spare, nil
+		s := <-spare
+		s.way = way
+		return s, nil
 	})
 	c.Join(crowdedPeer(t, most))
 	return c
@@ -264,7 +267,7 @@ func TestFurtherConnectionIsLeft(t *testing.T) {
 	if len(more) != 2 || c.logins != 1 {
 		t.Fatalf("%d open, %d logins", len(more), c.logins)
 	}
-	annex := c.annexes.sessions()[0].Session
+	annex := c.annexes.sessions()[0]
 	more[0].Close()
 	sshtest.Eventually(t, "room", func() bool { return annex.Commands() == 1 })
 	retired := retiring(t, c.Tunnel, annex)

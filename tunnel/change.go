@@ -150,7 +150,9 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 	if t.sockets == nil {
 		t.sockets = c.sockets
 	}
-	t.options.Store(p.options)
+	if t.options.Swap(p.options) != p.options { // else a forward was added or taken away, and the way is as good as it was
+		t.way.Store(nil)
+	}
 	t.idle.Follow(p.options.ChannelTimeout)
 	t.added = t.addedBesideLocked(p.options) // what the configuration has now is the configuration's
 	var locals []*localForward

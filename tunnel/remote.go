@@ -112,7 +112,7 @@ func (f *remoteForward) establish(ctx context.Context, s *Session) {
 		if try%holderEvery == 0 && errors.Is(err, errDenied) {
 			h.end()
 			h = f.probeOccupant(ctx, s)
-			if privileged(f.tunnel.options.Load().User, f.forward.Load().Listen) && !errors.Is(h.why, errHeldByUs) {
+			if privileged(f.tunnel.wayNow().User, f.forward.Load().Listen) && !errors.Is(h.why, errHeldByUs) {
 				h.why = errPrivileged // whoever else has it: a web server on port 80 is no rival that lets go
 			}
 		}

@@ -32,6 +32,7 @@ var errStillRuns = fmt.Errorf("the ssh library has not ended within %v", endTime
 // refers to a local listener. Its goroutines end with it.
 type Session struct {
 	link     *sshconn.Conn
+	way      *config.Options // that it was made by
 	log      *slog.Logger
 	opens    *limit.Quota  // opens the server has not answered, by target
 	arrived  *limit.Quota  // connections the server opened that we have not answered, by listener

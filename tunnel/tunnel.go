@@ -27,6 +27,7 @@ type Tunnel struct {
 	dialer  *sshconn.Dialer
 	log     *slog.Logger
 	options atomic.Pointer[config.Options]
+	way     atomic.Pointer[config.Options] // to the server, see Follow; nil: that of options
 	pool    pool
 	wanted  chan struct{} // of one element; see Wanted
 	ports   portfile.File
@@ -82,13 +83,14 @@ func (t *Tunnel) noteChange() {
 // succeeded or failed, at most for the connect timeout, or until ctx is done. The session carries nothing before Join;
 // the caller closes it.
 func (t *Tunnel) Connect(ctx context.Context) (*Session, error) {
-	o := t.options.Load()
-	l, err := t.dialer.Dial(ctx, o)
+	o, way := t.options.Load(), t.wayNow()
+	l, err := t.dialer.Dial(ctx, way)
 	if err != nil {
 		return nil, err
 	}
 	s := newSession(ctx, l, o.Echo, t.log)
-	s.agent.path, s.idle = agentOf(o), &t.idle
+	s.way, s.agent.path = way, agentOf(o.Through(way))
+	s.idle = &t.idle
 	return s, nil
 }
 

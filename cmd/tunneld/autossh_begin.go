@@ -10,6 +10,7 @@ import (
 
 	front "github.com/tunneld/tunneld/cmd/tunneld/autossh"
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
+	"github.com/tunneld/tunneld/cmd/tunneld/credentials"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config/autossh"
@@ -93,7 +94,7 @@ func (a *autosshRun) unlock(ctx context.Context, plan tunnelPlan) error {
 	}
 	asking, done := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGQUIT)
 	defer done()
-	a.secrets = newCredentials(a.process.ask, a.process.log, plan.alone)
+	a.secrets = credentials.New(a.process.ask, a.process.log, plan.alone)
 	err := a.secrets.Unlock(asking, plan.options, a.process.log)
 	switch {
 	case err == nil:

@@ -18,7 +18,6 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
-	"github.com/tunneld/tunneld/monitor/netmon"
 	"github.com/tunneld/tunneld/tunnel/auth"
 )
 
@@ -105,6 +104,7 @@ func (a *autosshRun) live(ctx context.Context, caught <-chan os.Signal) (code in
 	if !all {
 		a.process.log.Debug("not waiting for all that runs")
 	}
+	a.runner.updown.Cut()
 	return code, nil
 }
 
@@ -115,7 +115,7 @@ func (a *autosshRun) plan(ctx context.Context) ([]tunnelPlan, error) {
 		return nil, err
 	}
 	environment.LookingUp = a.lookingUp
-	resolved, err := config.Resolve(ctx, a.command.Request(environment))
+	resolved, err := a.resolve(ctx, environment)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,12 @@ func (a *autosshRun) plan(ctx context.Context) ([]tunnelPlan, error) {
 	if a.work, err = front.NewWork(a.command, &o, a.log); err != nil {
 		return nil, err
 	}
-	return []tunnelPlan{{name: a.command.Destination, options: &o, alone: true, loose: true}}, nil
+	return []tunnelPlan{{name: a.command.Destination, options: &o, resolve: a.resolve, alone: true, loose: true}}, nil
+}
+
+// resolve finds out what the configuration says of the destination.
+func (a *autosshRun) resolve(ctx context.Context, environment config.Environment) (*config.Options, error) {
+	return config.Resolve(ctx, a.command.Request(environment))
 }
 
 // makeRunner takes a free name for the control socket, and makes the tunnel.
@@ -142,7 +147,7 @@ func (a *autosshRun) makeRunner(ctx context.Context, plan tunnelPlan) {
 	plan = plans[0]
 	r := p.newRunner(plan)
 	cfg := monitor.Config{Decide: a.decide, Log: slog.New(a.log.NewHandler(true))}
-	r.keep(cfg, countedTunnel{monitor.Adapt(r.tunnel), a}, func() { notify(p.changed) })
+	r.keep(cfg, countedTunnel{r.followed(), a}, nil, func() { notify(p.changed) })
 	r.tunnel.BePatient()
 	r.dialer.Trace = a.reached.Note
 	if a.secrets != nil {
@@ -167,6 +172,6 @@ func (a *autosshRun) supervise(ctx, running context.Context, stop func(), caught
 	p.endpoints.serve(p, func() ([]outcome, error) {
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("an autossh does not read its configuration anew"), Hint: "end it and start it again"}
 	})
-	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
+	p.watchNetwork(running)
 	return a.react(running, stop, caught)
 }

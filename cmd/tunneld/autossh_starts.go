@@ -169,7 +169,7 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 
 // explain says what ssh would have said.
 func (a *autosshRun) explain(err error) {
-	ssh, more := front.Words(err, a.runner.plan.options, &a.reached)
+	ssh, more := front.Words(err, a.runner.now(), &a.reached)
 	a.log.SSH(front.SaidAt(err), ssh...)
 	a.log.SSH(front.Info, more...)
 }

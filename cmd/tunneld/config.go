@@ -38,7 +38,8 @@ func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "explain ALIAS... [ssh options]",
 		Short: "Say where each option comes from, and what is ignored",
-		Long:  "Prints every option of each ALIAS, or of those that match a quoted pattern, with the file and line that it comes from, what was skipped or ignored, and why.",
+		Long: "Prints every option of each ALIAS, or of those that match a quoted pattern, with the file and line that it comes from, what was skipped or ignored, and why.\n" +
+			"A tunnel that runs takes what is about the way to the server with its next connection, and all else with `tunneld reload`.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return eachAlias(cmd, &flags, args, func(alias string) error {
 				o, err := resolveOne(cmd, &flags, []string{alias})

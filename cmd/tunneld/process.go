@@ -12,12 +12,12 @@ import (
 
 	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/follow"
 	"github.com/tunneld/tunneld/cmd/tunneld/hangup"
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor"
-	"github.com/tunneld/tunneld/monitor/netmon"
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
@@ -32,6 +32,7 @@ type process struct {
 	dump      func(stacks string)                         // shows what each goroutine does
 	unheard   []string                                    // keywords that have no say in this process
 	limits    *tunnel.Limits                              // of all tunnels together
+	ways      *follow.Source                              // of all tunnels
 	book      *eventlog.Book                              // what has happened to them
 	service   *systemd.Service
 	ended     chan struct{} // of one element: a tunnel has ended
@@ -58,7 +59,7 @@ type process struct {
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
-		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book),
+		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book), ways: follow.NewSource(config.CurrentEnvironment),
 		follow:    func([]tunnelPlan) {},
 		dump:      signals.Show,
 		service:   systemd.NewService(log),
@@ -106,7 +107,7 @@ func (p *process) run(alive context.Context) error {
 	p.service.Ready(p.summary())
 	reload := func() ([]outcome, error) { return p.reload(alive, running) }
 	p.endpoints.serve(p, reload)
-	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
+	p.watchNetwork(running)
 	if p.departure != nil {
 		p.tasks.Go(func() { p.left <- p.departure.leave(running, p, runners, plans) })
 	}
@@ -242,10 +243,10 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 	var tunnels []*tunnel.Tunnel
 	logWarnings(alive, p.log, plans)
 	for _, plan := range plans {
-		r := p.newRunner(plan)
-		r.keep(monitor.Config{Log: p.log}, monitor.Adapt(r.tunnel), func() { notify(p.changed) })
-		if failed := find(p.all(), plan.name); failed != nil && failed.hasEnded() {
-			r.tunnel.Inherit(failed.tunnel)
+		r, before := p.newRunner(plan), find(p.all(), plan.name)
+		r.keep(monitor.Config{Log: p.log}, r.followed(), before, func() { notify(p.changed) })
+		if before != nil && before.hasEnded() {
+			r.tunnel.Inherit(before.tunnel)
 		}
 		fresh, tunnels = append(fresh, r), append(tunnels, r.tunnel)
 	}

@@ -23,6 +23,7 @@ func (p *process) cut() {
 	p.mu.Unlock()
 	for _, r := range runners {
 		r.monitor.Cut()
+		r.updown.Cut()
 	}
 	late := time.NewTimer(cutTime)
 	defer late.Stop()

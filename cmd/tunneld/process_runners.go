@@ -22,6 +22,7 @@ func (p *process) start(running context.Context, r *runner) {
 		err := r.monitor.Run(running)
 		r.end() // where it has failed
 		stopSharing()
+		r.updown.End()
 		p.noteEnd(r, err)
 		p.renameTrace()
 		close(r.done)

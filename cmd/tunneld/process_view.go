@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/follow"
 	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/monitor/netmon"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -73,8 +76,22 @@ func (p *process) heartbeat() time.Time {
 	return oldest
 }
 
+// watchNetwork watches for sleep and network changes until running ends.
+func (p *process) watchNetwork(running context.Context) {
+	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
+	p.tasks.Go(func() {
+		p.ways.Watch(running, func() (all []*follow.Way) {
+			for _, r := range p.live() {
+				all = append(all, r.way)
+			}
+			return all
+		})
+	})
+}
+
 // Nudge passes on to every tunnel that the network has changed.
 func (p *process) Nudge(reason string) {
+	p.ways.Changed()
 	for _, r := range p.live() {
 		r.tunnel.LookAgain()
 		r.monitor.Nudge(reason)
@@ -83,6 +100,7 @@ func (p *process) Nudge(reason string) {
 
 // Resumed passes on to every tunnel that the machine has slept.
 func (p *process) Resumed(slept time.Duration) {
+	p.ways.Changed()
 	for _, r := range p.live() {
 		r.tunnel.LookAgain()
 		r.monitor.Resumed(slept)

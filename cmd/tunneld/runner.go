@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/carrier"
+	"github.com/tunneld/tunneld/cmd/tunneld/credentials"
+	"github.com/tunneld/tunneld/cmd/tunneld/follow"
+	"github.com/tunneld/tunneld/cmd/tunneld/updown"
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
@@ -23,6 +27,8 @@ type runner struct {
 	dialer  *sshconn.Dialer
 	tunnel  *tunnel.Tunnel
 	monitor *monitor.Monitor
+	way     *follow.Way
+	updown  *updown.Commands
 	carrier *carrier.Carrier       // this and the two following are set by process.start
 	sharing *sharing               //
 	end     context.CancelFunc     // see stop
@@ -38,30 +44,47 @@ func (p *process) newRunner(plan tunnelPlan) *runner {
 	events := p.book.Events(plan.name)
 	with := slog.New(events.Handler(p.log.Handler())).With("tunnel", plan.name)
 	dialer := newDialer(p.ask, with, plan.alone)
+	dialer.Name = plan.name
 	r := &runner{
 		name: plan.name, plan: plan, log: with, dialer: dialer, events: events,
 		tunnel: tunnel.New(plan.options, dialer, with),
 		tried:  make(chan struct{}), done: make(chan struct{}),
 	}
 	r.tunnel.Share(p.limits)
+	r.way = p.ways.New(plan.resolve, plan.options, with, func(o *config.Options) {
+		r.tunnel.Follow(o)
+		r.monitor.Follow(o)
+	})
 	return r
 }
 
-// keep gives the tunnel the Monitor that keeps it up, as t; cfg has what is not the same for all, Log at least. changed is called
-// at each change of its state, and must not block. It is called once, before the tunnel listens.
-func (r *runner) keep(cfg monitor.Config, t monitor.Tunnel, changed func()) {
+// followed is the tunnel for keep, whose connections lead where the configuration says at that time.
+func (r *runner) followed() monitor.Tunnel {
+	return follow.Tunnel{Tunnel: monitor.Adapt(r.tunnel), Way: r.way}
+}
+
+// keep gives the tunnel the Monitor that keeps it up, as t; cfg has what is not the same for all, Log at least. before had its name
+// before it; nil: none had. changed is called at each change of its state, and must not block. It is called once, before the tunnel
+// listens.
+func (r *runner) keep(cfg monitor.Config, t monitor.Tunnel, before *runner, changed func()) {
 	cfg.Name, cfg.Options, cfg.Events = r.name, r.plan.options, r.events
 	cfg.Log = slog.New(r.events.Handler(cfg.Log.Handler()))
 	cfg.Master = func() *monitor.Master { return r.sharing.status() }
-	cfg.OnChange = func() { r.note(); changed() }
+	cfg.OnChange = func() { r.note(); r.updown.Look(); changed() }
+	cfg.Kept = r.way.Kept
 	r.monitor = monitor.New(cfg, t)
+	var last *updown.Commands
+	if before != nil {
+		last = before.updown
+	}
+	r.updown = updown.New(r.monitor, r.name, r.dialer.Shell, r.log, last)
 	r.tunnel.OnChange(changed)
 	r.tunnel.OnCrowded(r.monitor.Annex)
 }
 
-// newDialer makes connections as this process's environment says. ask may be nil. alone: see newCredentials.
+// newDialer makes connections as this process's environment says. ask may be nil. alone: see credentials.New.
 func newDialer(ask sshconn.Asker, log *slog.Logger, alone bool) *sshconn.Dialer {
-	return &sshconn.Dialer{Credentials: newCredentials(ask, log, alone), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
+	return &sshconn.Dialer{Credentials: credentials.New(ask, log, alone), Ask: ask, Log: log, Shell: os.Getenv("SHELL")}
 }
 
 // note looks whether the first attempt is over.
@@ -81,9 +104,20 @@ func (r *runner) note() {
 func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 	before := r.plan.options
 	r.plan = plan
-	r.monitor.Adopt(plan.options)
+	r.way.Adopt(plan.resolve, plan.options, func() {
+		r.tunnel.Follow(plan.options) // an attempt may have come between
+		r.monitor.Adopt(plan.options)
+	})
 	r.sharing.adopt(plan.options.Master)
-	return !before.SameConnection(plan.options)
+	return !before.SameConnection(plan.options) && !r.tunnel.Leads(plan.options)
+}
+
+// now returns the options that connections are made by now.
+func (r *runner) now() *config.Options {
+	if r.monitor == nil {
+		return r.plan.options
+	}
+	return r.monitor.Options()
 }
 
 // Why a tunnel is asked to stop.

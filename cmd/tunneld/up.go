@@ -17,6 +17,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/background"
 	"github.com/tunneld/tunneld/cmd/tunneld/complete"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/follow"
 	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/cmd/tunneld/pid1"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
@@ -155,8 +156,9 @@ func logLevelsOf(plans []tunnelPlan) (levels []string) {
 type tunnelPlan struct {
 	name    string
 	options *config.Options
-	alone   bool // the command line names this host and no other
-	loose   bool // it may have another name where its own is taken: it is that of a host and no alias
+	resolve follow.Resolve // options anew; nil: they stay
+	alone   bool           // the command line names this host and no other
+	loose   bool           // it may have another name where its own is taken: it is that of a host and no alias
 }
 
 // rename gives the plan the first name that is not taken, where it may have another than its own.
@@ -189,6 +191,10 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	for _, alias := range aliases {
 		p, err := planOne(ctx, environment, ssh, alias)
 		failures = append(failures, err)
+		p.resolve = func(ctx context.Context, environment config.Environment) (*config.Options, error) {
+			now, err := planOne(ctx, environment, ssh, alias)
+			return now.options, err
+		}
 		p.loose = name == "" && !slices.Contains(known, alias)
 		p.alone = len(typed) == 1 && aliases[0] == typed[0] // and it is no pattern, which may match others tomorrow
 		plans = append(plans, p)

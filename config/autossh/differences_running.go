@@ -9,6 +9,11 @@ func RunningDifferences() []Difference {
 			"HUP, USR1 and USR2 end the wait: it tries at once, as the manual page lets one expect",
 		},
 		{
+			"edited forwards", "autossh -M 0 -N host, whose LocalForward in ssh_config is changed meanwhile",
+			"the next ssh that it starts has the forwards of now, as all else",
+			"how the server is reached and logged in to counts from the next connection, as there; forwards are those of the start",
+		},
+		{
 			"quit", "kill -QUIT",
 			"dies, and leaves ssh, its forwards, its pid file and a terminal in raw mode",
 			"ends at once in good order; SIGABRT shows what each goroutine does, on a terminal that has been restored",

@@ -143,6 +143,7 @@ var elsewhere = map[string]string{
 	"no loop":          "integration/autossh TestServerThatAllowsNoLoop",
 	"control path":     "integration/autossh TestControlPath",
 	"starts":           "cmd/tunneld TestEarlyStartIsFree",
+	"edited forwards":  "integration/recovery TestFollowsMatchExecBetweenTwoNetworks",
 	"closed terminal":  "integration/autossh TestSessionEndsWithItsTerminal",
 }
 

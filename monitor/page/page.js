@@ -280,6 +280,7 @@ function facts(t, now) {
   add("to the server", flow(t.bytes_out, t.rate_out));
   if (t.sessions.length > 1) add("sessions", t.sessions.map(x => x.retiring ? "retiring" : x.state).join(", "));
   const m = t.control_path;
+  if (t.configuration_kept) add("configuration", element("div", "suspect", t.configuration_kept));
   if (m) add("ControlPath", m.path, m.error ? element("div", "suspect", `${m.state}: ${m.error}`) : "");
   return element("section", "wide", list);
 }

@@ -65,6 +65,9 @@ func (t *table) tunnel(s monitor.Status) {
 	if m := s.Master; m != nil {
 		t.master(m)
 	}
+	if s.Kept != "" {
+		t.prose("    ", cell{"configuration:", yellow}, cell{s.Kept, yellow})
+	}
 	if s.EchoVoid != "" {
 		t.prose("    ", cell{"no echo probes:", dim}, cell{s.EchoVoid, dim})
 	}

@@ -1,4 +1,4 @@
-package main
+package credentials
 
 import (
 	"os"
@@ -15,7 +15,7 @@ func TestCredentialsAreBoundToTheirHosts(t *testing.T) {
 		}
 	}
 	here := variables(map[string]string{"CREDENTIALS_DIRECTORY": directory})
-	one, several := credentialFiles{here, true}, credentialFiles{here, false}
+	one, several := files{here, true}, files{here, false}
 	for name, c := range map[string]struct{ got, want string }{
 		"passphrase of a host":             {one.passphrase("db"), "passphrase.db"},
 		"passphrase of another":            {one.passphrase("web"), "passphrase"},
@@ -26,7 +26,7 @@ func TestCredentialsAreBoundToTheirHosts(t *testing.T) {
 		"of a jump host without one":       {one.password("other", false), ""},
 		"of a jump host, as a destination": {several.password("jump", true), "password.jump"},
 		"a name that leads elsewhere":      {several.password("../"+filepath.Base(directory)+"/password", true), ""},
-		"without credentials":              {credentialFiles{variables(nil), true}.password("db", true), ""},
+		"without credentials":              {files{variables(nil), true}.password("db", true), ""},
 	} {
 		want := c.want
 		if want != "" {
