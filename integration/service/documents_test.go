@@ -126,8 +126,8 @@ func testContainersPage(t *testing.T, p *lab.Podman) {
 			}
 		},
 		"kubectl create secret generic tunneld-key --from-file=id_ed25519": func(string) {},
-		"kubectl kustomize deploy/kustomize":                      manifest,
-		"kubectl apply -k deploy/kustomize":                       manifest,
+		"kubectl kustomize deploy/kustomize":                               manifest,
+		"kubectl apply -k deploy/kustomize":                                manifest,
 		"kubectl apply -f deploy/kubernetes/sidecar.yaml":                  manifest,
 	})
 }

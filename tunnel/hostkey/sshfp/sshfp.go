@@ -91,7 +91,7 @@ func algorithmOf(key ssh.PublicKey) byte {
 	switch name := key.Type(); {
 	case name == ssh.KeyAlgoRSA:
 		return rsaKey
-	case name == ssh.InsecureKeyAlgoDSA:
+	case name == "ssh-dss": // RFC 4255 §3.1.1
 		return dsaKey
 	case strings.HasPrefix(name, "ecdsa-sha2-"):
 		return ecdsaKey
