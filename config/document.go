@@ -1,13 +1,11 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kevinburke/ssh_config"
 )
-
-// everyone is a name for look-ups in a document, whose only block is "Host *".
-const everyone = "*"
 
 // document holds the active options in ssh_config's own model, one "Host *" with the options in the order obtained, and
 // answers look-ups by keyword: the first value wins, but a keyword that may be repeated keeps all its values.
@@ -26,7 +24,7 @@ func newDocument() document {
 }
 
 func anyHost() *ssh_config.Pattern {
-	pattern, err := ssh_config.NewPattern(everyone)
+	pattern, err := ssh_config.NewPattern("*")
 	if err != nil { // a constant pattern compiles
 		return &ssh_config.Pattern{}
 	}
@@ -36,10 +34,8 @@ func anyHost() *ssh_config.Pattern {
 // Source returns where the effective value of keyword came from; where there are several values, where the first did. File is
 // "default" where nobody set it. The case of keyword does not matter.
 func (d *document) Source(keyword string) Source {
-	for _, node := range d.nodes() {
-		if kv, ok := node.(*ssh_config.KV); ok && strings.EqualFold(kv.Key, keyword) {
-			return d.sources[node]
-		}
+	if i := d.index(keyword); i >= 0 {
+		return d.sources[d.nodes()[i]]
 	}
 	return Source{File: fromDefault}
 }
@@ -54,33 +50,34 @@ func (d *document) nodes() []ssh_config.Node { return d.config.Hosts[0].Nodes }
 
 // value returns the first value of keyword, empty where it is unset.
 func (d *document) value(keyword string) string {
-	value, err := d.config.Get(everyone, keyword)
-	if err != nil { // only for kinds of node that a document never holds
-		return ""
+	if i := d.index(keyword); i >= 0 {
+		return d.nodes()[i].(*ssh_config.KV).Value
 	}
-	return value
+	return ""
+}
+
+// index returns the place of the first value of keyword; negative where it is unset.
+func (d *document) index(keyword string) int {
+	return slices.IndexFunc(d.nodes(), func(node ssh_config.Node) bool {
+		kv, ok := node.(*ssh_config.KV)
+		return ok && strings.EqualFold(kv.Key, keyword)
+	})
 }
 
 // values returns every value of keyword in the order obtained.
 func (d *document) values(keyword string) []string {
-	all, err := d.config.GetAll(everyone, keyword)
-	if err != nil {
-		return nil
+	var all []string
+	for _, e := range d.entries(keyword) {
+		all = append(all, e.value)
 	}
 	return all
 }
 
-func (d *document) has(keyword string) bool { return len(d.values(keyword)) > 0 }
+func (d *document) has(keyword string) bool { return d.index(keyword) >= 0 }
 
 // is reports whether the first value of keyword is one of words.
 func (d *document) is(keyword string, words ...string) bool {
-	value := d.value(keyword)
-	for _, word := range words {
-		if value == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(words, d.value(keyword))
 }
 
 // set stores value unless keyword has one already: the first value wins.
@@ -123,16 +120,14 @@ func (d *document) rewrite(keyword string, change func(string) (string, error)) 
 
 // remove drops the values of keyword for which drop is true, or all of them where drop is nil.
 func (d *document) remove(keyword string, drop func(string) bool) {
-	var kept []ssh_config.Node
-	for _, node := range d.nodes() {
+	d.config.Hosts[0].Nodes = slices.DeleteFunc(d.nodes(), func(node ssh_config.Node) bool {
 		kv, ok := node.(*ssh_config.KV)
-		if ok && strings.EqualFold(kv.Key, keyword) && (drop == nil || drop(kv.Value)) {
+		dropped := ok && strings.EqualFold(kv.Key, keyword) && (drop == nil || drop(kv.Value))
+		if dropped {
 			delete(d.sources, node)
-			continue
 		}
-		kept = append(kept, node)
-	}
-	d.config.Hosts[0].Nodes = kept
+		return dropped
+	})
 }
 
 // entry is one stored option with its origin.
@@ -154,10 +149,5 @@ func (d *document) entries(keywords ...string) []entry {
 }
 
 func containsFold(words []string, word string) bool {
-	for _, w := range words {
-		if strings.EqualFold(w, word) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(words, func(w string) bool { return strings.EqualFold(w, word) })
 }

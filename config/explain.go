@@ -11,6 +11,13 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
+// Forget drops what Explain alone tells, which is as long as the files are; it has nothing to tell then.
+func (o *Options) Forget() {
+	for ; o != nil && o.trace != nil; o = o.Via {
+		o.trace.blocks, o.trace.unused, o.trace.places, o.trace.noted = nil, nil, nil, nil
+	}
+}
+
 // Explain writes for people what becomes of a destination: where it leads, each value that somebody set and where, and, with
 // the reason, the blocks that were skipped and the options that had no effect. Of the options that nobody set it shows only
 // tunneld's own.
@@ -169,12 +176,7 @@ func (e *explanation) withoutEffect() {
 
 // isEffective reports whether the second pass read again what the first pass took.
 func (e *explanation) isEffective(u unused) bool {
-	for _, entry := range e.o.entries(u.keyword) {
-		if entry.source == u.source {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.o.entries(u.keyword), func(entry entry) bool { return entry.source == u.source })
 }
 
 func (e *explanation) warnings() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"unique"
 
 	"github.com/tunneld/tunneld/config/account"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -58,10 +59,19 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 		return nil
 	}
 	r.doc.trace.read(f)
+	known := r.req.Quiet.Of(f.path, text, f.user)
 	for number := 1; text != "" && !r.stopped; number++ {
 		var line string
 		line, text, _ = strings.Cut(text, "\n")
+		if !*active && known.Is(number) {
+			continue
+		}
+		troubles := r.troubles()
+		r.ordinary = false
 		r.process(line, Source{File: f.path, Line: number}, f, active)
+		if !*active && r.ordinary && r.troubles() == troubles {
+			known.Note(number)
+		}
 		if r.ctx.Err() != nil {
 			return r.ctx.Err()
 		}
@@ -81,7 +91,7 @@ func readAll(handle *os.File, info fs.FileInfo) (string, error) {
 	if len(text) > maxFile {
 		return "", fmt.Errorf("larger than %d MiB", maxFile>>20)
 	}
-	return string(text), err
+	return unique.Make(string(text)).Value(), err // the options of each alias keep what they are cut from
 }
 
 // readFiles reads the files in their order: the user's, then the system's, or only the one of -F.
@@ -165,7 +175,7 @@ func (r *resolver) dispatch(l *line, word string, active *bool) *Error {
 	known, ok := keywords()[l.written]
 	switch {
 	case ok:
-		l.keyword = known
+		l.keyword, r.ordinary = known, true
 		return known.parse(l)
 	case sshpattern.MatchList(l.written, r.doc.value("IgnoreUnknown"), true) == sshpattern.Positive:
 		l.args = nil

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -142,7 +143,7 @@ func (r *resolver) resolveJump(o *Options, hops []string) error {
 	}
 	name := fmt.Sprintf("%s@%s:%d", o.User, o.HostName, o.Port)
 	hops = append(hops, name)
-	if containsExact(hops[:len(hops)-1], name) || len(hops) > maxHops {
+	if slices.Contains(hops[:len(hops)-1], name) || len(hops) > maxHops {
 		r.unusable(&Error{
 			Source: r.doc.Source("ProxyJump"),
 			Text:   "ProxyJump: the jump hosts lead in a circle: " + strings.Join(hops, " via "),

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -101,7 +102,7 @@ func servicePort(name string) (int, bool) {
 	for line := range strings.Lines(string(text)) {
 		line, _, _ = strings.Cut(line, "#")
 		fields := strings.Fields(line)
-		if len(fields) < 2 || !containsExact(append(fields[2:], fields[0]), name) {
+		if len(fields) < 2 || !slices.Contains(append(fields[2:], fields[0]), name) {
 			continue
 		}
 		port, protocol, _ := strings.Cut(fields[1], "/")
@@ -110,15 +111,6 @@ func servicePort(name string) (int, bool) {
 		}
 	}
 	return 0, false
-}
-
-func containsExact(words []string, word string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 // seconds reads a time as sshd_config(5) TIME FORMATS has it: "90", "1m30s", "1w". Its range is that of a C int.

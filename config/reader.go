@@ -127,9 +127,11 @@ func joinWords(words []string) string {
 	return strings.Join(quoted, " ")
 }
 
+var quoting = strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`)
+
 // quoteWord writes word so that SplitWords returns it.
 func quoteWord(word string) string {
-	escaped := strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`).Replace(word)
+	escaped := quoting.Replace(word)
 	if word == "" || strings.ContainsAny(word, " \t#") {
 		return `"` + escaped + `"`
 	}

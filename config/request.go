@@ -3,6 +3,8 @@ package config
 import (
 	"context"
 	"net"
+
+	"github.com/tunneld/tunneld/config/quiet"
 )
 
 // Flag is one option of ssh(1) from the command line.
@@ -31,6 +33,8 @@ type Request struct {
 	// FlagsBefore is how many of Flags stood before Destination. Of user@host and -l, of ssh://host:port and -p, the one
 	// that came first wins.
 	FlagsBefore int
+
+	Quiet *quiet.Lines // shared by requests that differ in Destination alone; may be nil
 }
 
 // Exec returns the exit status of a command of "Match exec": of run, which runs it, or of an earlier run of the same.

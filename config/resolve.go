@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tunneld/tunneld/config/foreign"
@@ -34,6 +35,7 @@ type resolver struct {
 	final      bool     // the second pass: HostName is what was resolved, without tokens
 	userTyped  bool     // the user came from the destination or -l
 	stopped    bool     // nothing more is read: files include each other without an end, or too much is wrong
+	ordinary   bool     // the last line had a keyword of the table
 	incomplete bool     // a list of algorithms stands for none; see algorithmDefaults
 
 	exactHostKeys bool // HostKeyAlgorithms was written out or begins with ^
@@ -88,6 +90,9 @@ func (r *resolver) resolve(hops []string) (*Options, error) {
 	return o, nil
 }
 
+// troubles counts what has been noted so far.
+func (r *resolver) troubles() int { return len(r.problems) + len(r.warnings) + len(r.unreadFiles) }
+
 // maxProblems is how many mistakes are reported; a file with more is no configuration.
 const maxProblems = 100
 
@@ -97,12 +102,9 @@ func (r *resolver) problem(err *Error) {
 		r.stopped = true
 		return
 	}
-	for _, known := range r.problems {
-		if *known == *err {
-			return
-		}
+	if !slices.ContainsFunc(r.problems, func(known *Error) bool { return *known == *err }) {
+		r.problems = append(r.problems, err)
 	}
-	r.problems = append(r.problems, err)
 }
 
 // unusable notes a mistake that keeps a tunnel from running but that `ssh -G` accepts.
@@ -120,12 +122,9 @@ func (r *resolver) warn(from Source, keyword, text string) {
 
 // note keeps a warning, once.
 func (r *resolver) note(w Warning) {
-	for _, known := range r.warnings {
-		if known == w {
-			return
-		}
+	if !slices.Contains(r.warnings, w) {
+		r.warnings = append(r.warnings, w)
 	}
-	r.warnings = append(r.warnings, w)
 }
 
 // disabled notes a time that is "none".

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -231,7 +232,7 @@ func logLevel(word string) (string, bool) {
 	case "DEBUG1":
 		word = "DEBUG"
 	}
-	return word, containsExact(logLevels, word)
+	return word, slices.Contains(logLevels, word)
 }
 
 // parseSyslogFacility takes the first value of all, also from a block that is not active, as OpenSSH does.

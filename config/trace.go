@@ -87,12 +87,12 @@ func (t *trace) note(u unused) {
 }
 
 func (t *trace) read(f *file) {
-	if !containsExact(t.files, f.path) {
+	if !slices.Contains(t.files, f.path) {
 		t.files = append(t.files, f.path)
 	}
-	if !f.user && !containsExact(t.system, f.path) {
+	if !f.user && !slices.Contains(t.system, f.path) {
 		t.system = append(t.system, f.path)
 	}
 }
 
-func (t *trace) isSystem(path string) bool { return containsExact(t.system, path) }
+func (t *trace) isSystem(path string) bool { return slices.Contains(t.system, path) }

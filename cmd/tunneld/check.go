@@ -145,7 +145,7 @@ func (c *checker) config(ctx context.Context, flags *sshFlags, alias string) *co
 	environment, err := config.CurrentEnvironment()
 	var p tunnelPlan
 	if err == nil {
-		p, err = planOne(ctx, environment, flags, alias)
+		p, err = planOne(ctx, environment, flags, alias, nil)
 	}
 	if err != nil {
 		for _, one := range exit.Flatten(err) {

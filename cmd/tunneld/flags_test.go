@@ -194,7 +194,7 @@ func TestOptionsWithoutEffectAreOneLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, err := planOne(t.Context(), environment, flags, "db")
+		p, err := planOne(t.Context(), environment, flags, "db", nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,7 @@ type runner struct {
 
 // newRunner makes a tunnel that does nothing yet, and shares limits with the others of the process. It has no monitor before keep.
 func (p *process) newRunner(plan tunnelPlan) *runner {
+	plan.options.Forget()
 	events := p.book.Events(plan.name)
 	with := slog.New(events.Handler(p.log.Handler())).With("tunnel", plan.name)
 	dialer := newDialer(p.ask, with, plan.alone)
@@ -103,6 +104,7 @@ func (r *runner) note() {
 // the login differ, so that a new connection is called for.
 func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 	before := r.plan.options
+	plan.options.Forget()
 	r.plan = plan
 	r.way.Adopt(plan.resolve, plan.options, func() {
 		r.tunnel.Follow(plan.options) // an attempt may have come between

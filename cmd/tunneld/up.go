@@ -24,6 +24,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/quiet"
 )
 
 // upFlags are the flags of `tunneld up` besides those of ssh(1).
@@ -188,8 +189,9 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	known, _ := config.Aliases(environment, ssh.file()) // of a file that cannot be read, none
 	var plans []tunnelPlan
 	var failures []error
+	var read quiet.Lines
 	for _, alias := range aliases {
-		p, err := planOne(ctx, environment, ssh, alias)
+		p, err := planOne(ctx, environment, ssh, alias, &read)
 		failures = append(failures, err)
 		p.resolve = func(ctx context.Context, environment config.Environment) (*config.Options, error) {
 			now, err := planOne(ctx, environment, ssh, alias)
@@ -205,8 +207,10 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	return plans, errors.Join(failures...)
 }
 
-func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags, alias string) (tunnelPlan, error) {
-	o, err := config.Resolve(ctx, ssh.request(environment, alias))
+func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags, alias string, read *quiet.Lines) (tunnelPlan, error) {
+	request := ssh.request(environment, alias)
+	request.Quiet = read
+	o, err := config.Resolve(ctx, request)
 	if err != nil {
 		return tunnelPlan{}, err
 	}
