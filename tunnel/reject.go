@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"fmt"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 
@@ -31,24 +32,50 @@ type rejection struct {
 	text    string
 }
 
+// rejections are those that wait until the server reads what was written before. The zero value has none.
+type rejections struct {
+	mu      sync.Mutex // guards all following fields
+	waiting []rejection
+	serving bool // a goroutine refuses for as long as there are some
+}
+
 // reject refuses c without blocking: the library's call may block, when the server does not read, so one goroutine makes them
 // all.
 func (s *Session) reject(c ssh.NewChannel, reason ssh.RejectionReason, text string) {
-	select {
-	case s.rejections <- rejection{c, reason, text}:
-	default:
+	q := &s.rejections
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == maxRejections {
 		s.hostile("opens channels without end and does not read the answers")
+		return
+	}
+	q.waiting = append(q.waiting, rejection{c, reason, text})
+	if !q.serving {
+		q.serving = true
+		s.run(s.serveRejections)
 	}
 }
 
-// serveRejections refuses channels in the order in which they came.
+// serveRejections refuses channels in the order in which they came, until none waits or the session has ended.
 func (s *Session) serveRejections() {
-	for {
-		select {
-		case r := <-s.rejections:
-			r.channel.Reject(r.reason, r.text)
-		case <-s.done:
-			return
-		}
+	for r, ok := s.rejections.next(s.done); ok; r, ok = s.rejections.next(s.done) {
+		r.channel.Reject(r.reason, r.text)
 	}
+}
+
+// next takes the first one out. It is false where none waits, or over is closed.
+func (q *rejections) next(over <-chan struct{}) (r rejection, ok bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	select {
+	case <-over:
+		q.waiting = nil
+	default:
+	}
+	if q.serving = len(q.waiting) > 0; !q.serving {
+		q.waiting = nil
+		return rejection{}, false
+	}
+	r, q.waiting = q.waiting[0], q.waiting[1:]
+	return r, true
 }

@@ -181,7 +181,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 		}
 		s := &Session{
 			link: &sshconn.Conn{Chans: chans}, arrived: limit.NewQuota(maxForwarded),
-			settling: make(chan chan<- struct{}), done: make(chan struct{}), rejections: make(chan rejection, maxRejections),
+			settling: make(chan chan<- struct{}), done: make(chan struct{}),
 		}
 		s.listens.add(&remoteListen{known: answer})
 		settled := make(chan error, 1)

@@ -49,7 +49,7 @@ type Session struct {
 	proofs   lifeProofs
 	idle     *idle.Watch // the tunnel's, of ChannelTimeout; nil: none
 
-	rejections chan rejection
+	rejections rejections
 	closing    atomic.Int32 // channels that we closed and the server did not, yet
 
 	settling chan chan<- struct{} // asks serveChannels to count what has arrived
@@ -68,31 +68,30 @@ type Session struct {
 func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slog.Logger) *Session {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Session{
-		link:       l,
-		log:        log,
-		opens:      limit.NewQuota(maxPendingOpens),
-		arrived:    limit.NewQuota(maxForwarded),
-		leaving:    make(chan struct{}),
-		settling:   make(chan chan<- struct{}),
-		rejections: make(chan rejection, maxRejections),
-		done:       make(chan struct{}),
-		cancel:     cancel,
+		link:     l,
+		log:      log,
+		opens:    limit.NewQuota(maxPendingOpens),
+		arrived:  limit.NewQuota(maxForwarded),
+		leaving:  make(chan struct{}),
+		settling: make(chan chan<- struct{}),
+		done:     make(chan struct{}),
+		cancel:   cancel,
 	}
 	s.echo.way, s.proofs.patience = echo, muteTime
 	l.Wire.OnDead(s.wireDied)
 	s.run(func() { s.serveChannels(ctx) })
-	s.run(s.serveRejections)
 	s.run(func() { s.serveRequests(ctx) })
-	s.run(func() { s.end(connectionLost(foreign.Error(l.Conn.Wait()))) })
 	return s
 }
 
 // wireDied ends the session the moment the network does. Where the library closed the wire itself, because the server
-// said goodbye or broke the protocol, Wait knows the reason.
+// said goodbye or broke the protocol, Wait knows the reason in a moment.
 func (s *Session) wireDied() {
 	if err := s.link.Err(); !errors.Is(err, net.ErrClosed) {
 		s.end(connectionLost(err))
+		return
 	}
+	s.run(func() { s.end(connectionLost(foreign.Error(s.link.Conn.Wait()))) })
 }
 
 // connectionLost names the end of a connection by the peer or the network.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unique"
 
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 	"golang.org/x/crypto/ssh"
@@ -49,7 +50,7 @@ func readLines(path string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return splitLines(string(text)), nil
+	return splitLines(unique.Make(string(text)).Value()), nil // each connection keeps them
 }
 
 func splitLines(text string) []string {

@@ -73,8 +73,8 @@ func (l *Conn) OpenChannel(kind string, payload []byte, asked func()) (ssh.Chann
 // channels (mux.go:218) and before it has noted the error (handshake.go:255). What Guard cannot prevent is released after the
 // end.
 func (l *Conn) Guard() {
+	l.Wire.OnDead(func() { go l.release() })
 	l.Wire.OnDead(func() { l.Conn.SendRequest("wire-is-dead@tunneld", false, nil) })
-	go l.release()
 }
 
 // name returns user@host:port.
