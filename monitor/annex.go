@@ -147,20 +147,6 @@ func (a *annexes) hurry() {
 	a.earliest = time.Time{}
 }
 
-// watchAnnexes watches those that are made until ctx ends.
-func (m *Monitor) watchAnnexes(ctx context.Context) {
-	defer close(m.annexes.over)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case s := <-m.annexes.made:
-			l := m.enlist(s)
-			m.wg.Go(func() { l.watchAnnex(ctx, s) })
-		}
-	}
-}
-
 // enlist gives s a slot of its own.
 func (m *Monitor) enlist(s Session) *slot {
 	l := newSlot(m, 0, time.Now())

@@ -59,15 +59,15 @@ type step struct{ seen, down, in, out, low, high float32 }
 // made as well.
 func (r *ring) at(now time.Time, length time.Duration, most int) *step {
 	number := now.Unix() / int64(length/time.Second)
-	if r.steps == nil {
-		r.steps = make([]step, 0, most)
-	}
 	if ahead := number - r.last; len(r.steps) == 0 || ahead > int64(most) || ahead < -int64(most) {
 		r.steps, r.last = append(r.steps[:0], step{}), number
 	}
 	for ; r.last < number; r.last++ {
-		if len(r.steps) == most {
+		switch size := len(r.steps); {
+		case size == most:
 			r.steps = append(r.steps[:0], r.steps[1:]...)
+		case size == cap(r.steps):
+			r.steps = append(make([]step, 0, min(most, 2*size)), r.steps...)
 		}
 		r.steps = append(r.steps, step{})
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/monitor/beat"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -14,6 +15,7 @@ const (
 	longestLead = 30 * time.Second       // before the end of an interval a probe is sent, at most
 	patience    = 5 * time.Second        // with a server that is silent, before a better connection is looked for
 	stale       = 500 * time.Millisecond // bytes read so soon after a nudge may have been sent before it
+	together    = 500 * time.Millisecond // between the moments at which probes are sent, those of all tunnels
 	overslept   = time.Second            // a turn this late means that we did not run, so that silence proves nothing
 )
 
@@ -28,6 +30,8 @@ const (
 //
 // Death also needs a probe that waited for so long: a process that did not run for a while has heard nothing, which says
 // nothing about the server.
+//
+// The first probe in a silence comes up to half a second earlier, so that many tunnels ask at the same moment.
 //
 // One probe goes out soon after the start, so that a status has a round trip to show.
 //
@@ -126,7 +130,11 @@ func (p *keepalive) send(now time.Time) bool {
 
 // slot returns the time of the next probe in an unbroken silence.
 func (p *keepalive) slot() time.Time {
-	return p.heard.Add(time.Duration(p.slots+1)*p.interval - p.lead)
+	at := p.heard.Add(time.Duration(p.slots+1)*p.interval - p.lead)
+	if p.slots == 0 && p.lead > 2*together {
+		at = beat.Last(at, together)
+	}
+	return at
 }
 
 // missed returns how many intervals have ended in silence.

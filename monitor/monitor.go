@@ -111,14 +111,18 @@ func (m *Monitor) Run(ctx context.Context) error {
 	if idle := lazy(m.cfg.Options); idle > 0 {
 		m.wg.Go(func() { m.watchIdle(ctx, idle) })
 	}
-	m.wg.Go(func() { m.watchAnnexes(ctx) })
-	var slots sync.WaitGroup
-	for _, l := range m.slots {
-		slots.Go(func() { l.run(ctx, end) })
-	}
+	var running atomic.Int64
+	running.Store(int64(len(m.slots)))
 	done := make(chan struct{})
-	m.wg.Go(func() { slots.Wait(); close(done) })
-	m.sample(done)
+	for _, l := range m.slots {
+		m.wg.Go(func() {
+			l.run(ctx, end)
+			if running.Add(-1) == 0 {
+				close(done)
+			}
+		})
+	}
+	m.sample(ctx, done)
 	m.shutdown(ctx)
 	m.wg.Wait()
 	m.finalCounts()

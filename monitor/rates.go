@@ -1,6 +1,12 @@
 package monitor
 
-import "time"
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tunneld/tunneld/monitor/beat"
+)
 
 // rates is how fast bytes flow: of the tunnel on the wire, and of each forward.
 type rates struct {
@@ -30,16 +36,33 @@ func (r rate) next(in, out uint64, elapsed time.Duration) rate {
 	}
 }
 
-// sample measures rates until done is closed.
-func (m *Monitor) sample(done <-chan struct{}) {
-	ticker := time.NewTicker(turnEvery)
-	defer ticker.Stop()
-	last := m.began
+// still reports whether nothing flowed.
+func (r rates) still() bool {
+	return r.wire.still() && !slices.ContainsFunc(r.forwards, func(f rate) bool { return !f.still() })
+}
+
+func (r rate) still() bool { return r.in == 0 && r.out == 0 }
+
+// sample measures rates until done is closed, and has annexes watched until ctx ends.
+func (m *Monitor) sample(ctx context.Context, done <-chan struct{}) {
+	tick := beat.NewTicker(turnEvery)
+	defer tick.Stop()
+	last, made, ending := m.began, m.annexes.made, ctx.Done()
 	for {
 		select {
 		case <-done:
+			if made != nil {
+				close(m.annexes.over)
+			}
 			return
-		case <-ticker.C:
+		case <-ending:
+			close(m.annexes.over)
+			made, ending = nil, nil
+		case s := <-made:
+			l := m.enlist(s)
+			m.wg.Go(func() { l.watchAnnex(ctx, s) })
+		case <-tick.C:
+			tick.Next()
 			now := time.Now()
 			m.measure(now.Sub(last))
 			last = now
@@ -47,15 +70,43 @@ func (m *Monitor) sample(done <-chan struct{}) {
 	}
 }
 
+// measure looks at the forwards while bytes are on the wire, and once more.
 func (m *Monitor) measure(elapsed time.Duration) {
-	s, _ := m.snapshot()
+	in, out := m.wireBytes()
+	m.mu.Lock()
+	was, now := m.rates, time.Now()
+	m.history.measured(now, elapsed, in-min(in, was.wire.lastIn), out-min(out, was.wire.lastOut))
+	m.noteDownLocked(now)
+	m.mu.Unlock()
+	next := rates{wire: was.wire.next(in, out, elapsed)}
+	if next.wire.still() && was.still() {
+		return
+	}
+	for i, f := range m.tunnel.Forwards() {
+		next.forwards = append(next.forwards, was.of(i).next(f.BytesIn, f.BytesOut, elapsed))
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	was, now := m.rates, time.Now()
-	m.history.measured(now, elapsed, s.BytesIn-min(s.BytesIn, was.wire.lastIn), s.BytesOut-min(s.BytesOut, was.wire.lastOut))
-	m.noteDownLocked(now)
-	m.rates = rates{wire: was.wire.next(s.BytesIn, s.BytesOut, elapsed)}
-	for i, f := range s.Forwards {
-		m.rates.forwards = append(m.rates.forwards, was.of(i).next(f.BytesIn, f.BytesOut, elapsed))
+	m.rates = next
+}
+
+// wireBytes returns how many bytes have been on the wire since the tunnel began.
+func (m *Monitor) wireBytes() (in, out uint64) {
+	m.mu.Lock()
+	in, out = m.counts.bytesIn, m.counts.bytesOut
+	var sessions []Session
+	for l := range m.everySlot {
+		if l.rec.session != nil {
+			sessions = append(sessions, l.rec.session)
+		}
 	}
+	for _, r := range m.retiring {
+		sessions = append(sessions, r.s)
+	}
+	m.mu.Unlock()
+	for _, s := range sessions {
+		i, o := s.Counts()
+		in, out = in+i, out+o
+	}
+	return in, out
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tunneld/tunneld/monitor/beat"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -150,7 +151,7 @@ func (w *supervision) turn(running, probing context.Context) error {
 // next returns the time of the next turn: the soonest of all that is to come.
 func (w *supervision) next() time.Time {
 	now := time.Now()
-	at := now.Add(turnEvery)
+	at := now.Add(beat.Until(now, turnEvery))
 	if !w.keepalive.asked.IsZero() {
 		at = now.Add(pollInterval)
 	}

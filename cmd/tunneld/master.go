@@ -15,6 +15,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/monitor/beat"
 	"github.com/tunneld/tunneld/tunnel/mux"
 )
 
@@ -55,8 +56,9 @@ const lookEvery = 5 * time.Second
 func (s *sharing) run(ctx context.Context) {
 	defer s.shown.Store(nil)
 	defer s.master.StopListening()
-	tick := time.NewTicker(lookEvery)
+	tick := beat.NewTicker(lookEvery)
 	defer tick.Stop()
+	var looks <-chan time.Time // nil where there is no socket to look at
 	var wanted config.Master
 	for {
 		select {
@@ -67,8 +69,11 @@ func (s *sharing) run(ctx context.Context) {
 			if now != wanted {
 				s.master.StopListening()
 			}
-			wanted = now
-		case <-tick.C:
+			if wanted, looks = now, nil; now.Listens() {
+				looks = tick.C
+			}
+		case <-looks:
+			tick.Next()
 		}
 		s.settle(ctx, wanted)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/tunneld/tunneld/monitor/beat"
 )
 
 // Nudger is told what may have changed the way to a server: a *Monitor, or something that passes it on to several.
@@ -37,14 +39,15 @@ func Watch(ctx context.Context, log *slog.Logger, n Nudger) {
 // watchSleep compares a clock that goes on while the machine sleeps with one that does not, until ctx ends. ahead returns
 // how far the first is ahead of the second.
 func watchSleep(ctx context.Context, ahead func() time.Duration, woke func(slept time.Duration)) {
-	ticker := time.NewTicker(wakeEvery)
-	defer ticker.Stop()
+	tick := beat.NewTicker(wakeEvery)
+	defer tick.Stop()
 	last := ahead()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-tick.C:
+			tick.Next()
 			now := ahead()
 			if slept := now - last; slept >= wakeJump {
 				woke(slept)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -31,6 +32,9 @@ func NewService(log *slog.Logger) *Service {
 // Ready says that the local listeners are bound: clients are served or held from now on. A server that is down at boot must
 // not fail the unit.
 func (s *Service) Ready(status string) { s.tell("READY=1\nSTATUS=" + OneLine(status)) }
+
+// Listens reports whether there is a service manager to tell.
+func (s *Service) Listens() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
 // Status says in one line how the tunnels are.
 func (s *Service) Status(text string) { s.tell("STATUS=" + OneLine(text)) }
