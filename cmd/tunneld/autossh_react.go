@@ -9,6 +9,7 @@ import (
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
+	"github.com/tunneld/tunneld/cmd/tunneld/thrift"
 	"github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
 )
@@ -27,8 +28,12 @@ func (a *autosshRun) react(running context.Context, stop func(), caught <-chan o
 		a.starts.StopWork()
 		stop()
 	}
+	memory := thrift.NewKeeper()
+	defer memory.Stop()
 	for {
 		select {
+		case <-memory.C:
+			memory.GiveBack()
 		case <-p.ended:
 			if !p.isOver() {
 				continue
@@ -43,6 +48,7 @@ func (a *autosshRun) react(running context.Context, stop func(), caught <-chan o
 				end(exit.GaveUp)
 			}
 		case <-p.changed:
+			memory.Changed()
 			p.service.Status(p.summary())
 		case <-watchdog:
 			p.service.Feed(p.heartbeat())

@@ -16,8 +16,10 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/hangup"
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
+	"github.com/tunneld/tunneld/cmd/tunneld/thrift"
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/monitor/beat"
 	"github.com/tunneld/tunneld/tunnel"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
@@ -174,11 +176,15 @@ func (p *process) firstPlan(ctx context.Context) ([]tunnelPlan, error) {
 func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *signals.Stop, stop, reload func()) error {
 	watchdog, cancel := p.service.Watchdog()
 	defer cancel()
-	tick := time.NewTicker(statusEvery)
+	tick := beat.NewTicker(statusEvery)
 	defer tick.Stop()
+	memory := thrift.NewKeeper()
+	defer memory.Stop()
 	var told string
 	for {
 		select {
+		case <-memory.C:
+			memory.GiveBack()
 		case <-p.ended:
 			if p.isOver() {
 				return p.failures()
@@ -189,8 +195,10 @@ func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *
 			}
 			p.tty.Left()
 		case <-p.changed:
+			memory.Changed()
 			p.statusLine(&told)
 		case now := <-tick.C:
+			tick.Next()
 			p.tty.Look(now)
 			p.statusLine(&told)
 		case <-watchdog:

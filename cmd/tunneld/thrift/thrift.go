@@ -1,0 +1,46 @@
+// Package thrift gives memory back that a process does not need any more. What it takes to come up is garbage a second later: the
+// configuration, key exchanges, the deep stacks of both. By itself the collector looks again when as much has been allocated
+// anew, or after two minutes, halves a stack each time, and lets the system have the rest over minutes.
+package thrift
+
+import (
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+const (
+	calm  = time.Second      // without a change, before the process is taken to be at rest
+	least = 30 * time.Second // between two times
+	stack = 3                // collections after which even those stacks are small that a key exchange needed
+)
+
+// Keeper knows when to give memory back. It is for one goroutine.
+type Keeper struct {
+	C     <-chan time.Time // says that GiveBack is due
+	timer *time.Timer
+	last  time.Time
+}
+
+// NewKeeper returns a Keeper for which something has changed just now. Its owner calls Stop.
+func NewKeeper() *Keeper {
+	timer := time.NewTimer(calm)
+	return &Keeper{C: timer.C, timer: timer}
+}
+
+// Changed notes that a tunnel has come up or gone down.
+func (k *Keeper) Changed() {
+	k.timer.Reset(max(calm, time.Until(k.last.Add(least))))
+}
+
+// GiveBack gives back what is not in use. It takes a few milliseconds, and longer with hundreds of tunnels.
+func (k *Keeper) GiveBack() {
+	k.last = time.Now()
+	for range stack {
+		runtime.GC()
+	}
+	debug.FreeOSMemory()
+}
+
+// Stop has C say nothing more.
+func (k *Keeper) Stop() { k.timer.Stop() }
