@@ -3,6 +3,8 @@
 FUZZ ?= .
 FUZZTIME ?= 30s
 FUZZJOBS ?= 2
+BENCH ?= .
+BENCH_TURNS ?= 7
 MASTER_RUNS ?= 100
 MASTER_BYTES ?= 1073741824
 CHAOS_TIME ?= 10m
@@ -175,8 +177,12 @@ vet:
 	go vet ./...
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "not gofmt'ed: $$unformatted"; exit 1; }
 
-bench:
-	go test -run '^$$' -bench . -benchmem ./...
+# tunneld beside ssh and autossh: each row of integration/BENCHMARKS.md is measured BENCH_TURNS times, and then the hot paths by
+# themselves. BENCH, a regular expression, picks some; then the file is left alone. Wants a quiet machine, and takes half an hour.
+bench: tools
+	$(if $(filter .,$(BENCH)),TUNNELD_BENCH=$(CURDIR)/integration/BENCHMARKS.md) \
+	  go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCH_TURNS)x -timeout 0 -count 1 ./integration/bench
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./tunnel/... ./monitor/... ./config/...
 
 # tunneld beside autossh + ssh through the same cuts: how fast each is back, and what its clients notice. Wants a quiet machine.
 bench-recovery: tools

@@ -4,6 +4,7 @@ import (
 	"github.com/tunneld/tunneld/config/sshpattern"
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -97,7 +98,7 @@ func qosValue(word string) (int, bool) {
 			return q.value, true
 		}
 	}
-	if containsExact(oldQoS, lower(word)) {
+	if slices.Contains(oldQoS, lower(word)) {
 		return noQoS, true
 	}
 	if value, ok := wholeNumber(word, 255); ok {

@@ -15,7 +15,7 @@ type Relay struct {
 	mu       sync.Mutex // guards all below
 	target   string
 	listener net.Listener
-	links    map[*relayLink]bool
+	links    map[*RelayLink]bool
 	accepted int
 	mute     bool           // new connections are accepted and get nothing
 	refuse   bool           // new connections are reset at once
@@ -38,7 +38,7 @@ func StartRelay(t testing.TB, target string) *Relay {
 	t.Helper()
 	r := &Relay{
 		t: t, Port: FreePort(t), target: target,
-		links: make(map[*relayLink]bool), changed: make(chan struct{}),
+		links: make(map[*RelayLink]bool), changed: make(chan struct{}),
 	}
 	r.Open()
 	t.Cleanup(func() {
@@ -79,15 +79,15 @@ func (r *Relay) Shut() {
 }
 
 // Cut resets every open connection at both ends.
-func (r *Relay) Cut() { r.breakLinks((*relayLink).Reset) }
+func (r *Relay) Cut() { r.breakLinks((*RelayLink).Reset) }
 
 // HangUp closes every open connection at both ends as if both were done (FIN).
-func (r *Relay) HangUp() { r.breakLinks((*relayLink).close) }
+func (r *Relay) HangUp() { r.breakLinks((*RelayLink).close) }
 
-func (r *Relay) breakLinks(how func(*relayLink)) {
+func (r *Relay) breakLinks(how func(*RelayLink)) {
 	r.mu.Lock()
 	links := r.links
-	r.links = make(map[*relayLink]bool)
+	r.links = make(map[*RelayLink]bool)
 	r.mu.Unlock()
 	for l := range links {
 		how(l)
@@ -167,7 +167,7 @@ func (r *Relay) accept(l net.Listener) {
 		r.mu.Lock()
 		r.accepted++
 		refuse := r.refuse
-		link := &relayLink{relay: r, target: r.target, client: conn.(*net.TCPConn), delay: r.delay, ended: make(chan struct{})}
+		link := &RelayLink{relay: r, target: r.target, client: conn.(*net.TCPConn), delay: r.delay, ended: make(chan struct{})}
 		if !refuse {
 			r.links[link] = true
 		}
@@ -206,10 +206,10 @@ func (r *Relay) awaitThaw(direction int, ended <-chan struct{}) bool {
 }
 
 // Some returns the links that are open.
-func (r *Relay) Some() []*relayLink {
+func (r *Relay) Some() []*RelayLink {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	var links []*relayLink
+	var links []*RelayLink
 	for l := range r.links {
 		links = append(links, l)
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// relayLink is one connection through a relay.
-type relayLink struct {
+// RelayLink is one connection through a relay.
+type RelayLink struct {
 	relay  *Relay
 	target string
 	client *net.TCPConn
@@ -19,9 +19,35 @@ type relayLink struct {
 	mu     sync.Mutex
 	server *net.TCPConn // nil until connected
 	over   bool
+	held   chan struct{} // closed when bytes may pass again; nil: they may
 }
 
-func (l *relayLink) run() {
+// Hold lets no byte pass until what it returns is called.
+func (l *RelayLink) Hold() (release func()) {
+	held := make(chan struct{})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = held
+	return sync.OnceFunc(func() { close(held) })
+}
+
+// awaitRelease blocks while the link is held; false when it has ended.
+func (l *RelayLink) awaitRelease() bool {
+	l.mu.Lock()
+	held := l.held
+	l.mu.Unlock()
+	if held == nil {
+		return true
+	}
+	select {
+	case <-held:
+		return true
+	case <-l.ended:
+		return false
+	}
+}
+
+func (l *RelayLink) run() {
 	conn, err := net.Dial("tcp", l.target)
 	if err != nil {
 		l.Reset()
@@ -45,7 +71,7 @@ func (l *relayLink) run() {
 
 // pass carries one direction to its end and passes the end on. What has been read waits in a queue, so that a delay
 // does not narrow the way.
-func (l *relayLink) pass(direction int, to, from *net.TCPConn) {
+func (l *RelayLink) pass(direction int, to, from *net.TCPConn) {
 	type chunk struct {
 		due  time.Time
 		data []byte
@@ -87,7 +113,7 @@ func (l *relayLink) pass(direction int, to, from *net.TCPConn) {
 				return
 			}
 		}
-		if !l.relay.awaitThaw(direction, l.ended) {
+		if !l.relay.awaitThaw(direction, l.ended) || !l.awaitRelease() {
 			return
 		}
 		if _, err := to.Write(c.data); err != nil {
@@ -100,11 +126,11 @@ func (l *relayLink) pass(direction int, to, from *net.TCPConn) {
 	}
 }
 
-func (l *relayLink) Reset() { l.end(abort) }
+func (l *RelayLink) Reset() { l.end(abort) }
 
-func (l *relayLink) close() { l.end(func(c *net.TCPConn) { c.Close() }) }
+func (l *RelayLink) close() { l.end(func(c *net.TCPConn) { c.Close() }) }
 
-func (l *relayLink) end(how func(*net.TCPConn)) {
+func (l *RelayLink) end(how func(*net.TCPConn)) {
 	l.relay.set(func() { delete(l.relay.links, l) })
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,0 +1,144 @@
+package bench
+
+import (
+	"bufio"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tunneld/tunneld/integration/lab"
+)
+
+// Counts that do not depend on the machine, nor on how busy it is, but for a little: how many bytes a system call takes with it is
+// a matter of how much has gathered meanwhile.
+
+const mega = 64 // MiB that are carried
+
+// cost is what something has cost the program.
+type cost struct{ allocations, bytes, reads, writes float64 }
+
+// meter reads what a program has used up so far.
+type meter struct {
+	testing.TB
+	own running
+	url string
+}
+
+func (m meter) read() cost {
+	m.Helper()
+	reads, writes := m.own.calls()
+	v := m.values()
+	return cost{v["go_memstats_mallocs_total"], v["go_memstats_alloc_bytes_total"], reads, writes}
+}
+
+// values are the program's metrics without labels.
+func (m meter) values() map[string]float64 {
+	m.Helper()
+	response, err := http.Get(m.url) //nolint:noctx // a test's own program
+	if err != nil {
+		m.Fatal(err)
+	}
+	defer response.Body.Close()
+	values := make(map[string]float64)
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if name, text, ok := strings.Cut(lines.Text(), " "); ok {
+			values[name], _ = strconv.ParseFloat(text, 64)
+		}
+	}
+	return values
+}
+
+// measured returns what once costs, without what it costs to ask.
+func (m meter) measured(once func()) cost {
+	m.Helper()
+	return m.least(once).less(m.least(func() {}))
+}
+
+// least returns what once costs, and to ask: the least of a few tries, since the machine may be busy.
+func (m meter) least(once func()) (least cost) {
+	m.Helper()
+	for try := range 3 {
+		before := m.read()
+		once()
+		if c := m.read().less(before); try == 0 {
+			least = c
+		} else {
+			least = cost{min(least.allocations, c.allocations), min(least.bytes, c.bytes), min(least.reads, c.reads), min(least.writes, c.writes)}
+		}
+	}
+	return least
+}
+
+func (c cost) less(other cost) cost {
+	return cost{c.allocations - other.allocations, c.bytes - other.bytes, c.reads - other.reads, c.writes - other.writes}
+}
+
+// listening starts tunneld with metrics.
+func (h *house) listening(r lab.Route, words ...string) (peer, meter) {
+	h.TB.Helper()
+	web := lab.Loopback(lab.FreePort(h.TB))
+	p := h.tunneld(direct, r, append(words, "--listen", web, "-o", "TunneldEcho=off")...)
+	return p, meter{h.TB, processes(p), "http://" + web + "/metrics"}
+}
+
+// What a megabyte costs.
+func TestCostOfAMegabyte(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p, m := h.listening(lab.LocalRoute(t, lab.StartTarget(t, bulk).Address()))
+	for _, c := range []struct {
+		name      string
+		direction byte
+		most      cost
+	}{
+		{"up", lab.Upload, cost{allocations: 100, bytes: 128 << 10, reads: 40, writes: 40}},
+		{"down", lab.Download, cost{allocations: 250, bytes: 2 << 20, reads: 60, writes: 60}},
+	} {
+		each := m.measured(func() { p.haul(c.direction, mega<<20) })
+		each = cost{each.allocations / mega, each.bytes / mega, each.reads / mega, each.writes / mega}
+		t.Logf("a MiB %s: %.0f allocations of %.0f bytes in all, %.1f reads, %.1f writes", c.name, each.allocations, each.bytes, each.reads, each.writes)
+		if over := each.less(c.most); over.allocations > 0 || over.bytes > 0 || over.reads > 0 || over.writes > 0 {
+			t.Errorf("a MiB %s costs %+v, want at most %+v", c.name, each, c.most)
+		}
+	}
+}
+
+// What an idle tunnel costs, beside the first: memory that stays, goroutines, and what it does all the time.
+func TestCostOfAnIdleTunnel(t *testing.T) {
+	t.Parallel()
+	const (
+		more        = 20
+		span        = 4 * time.Second
+		goroutines  = 12
+		memory      = 350 << 10 // bytes
+		allocations = 80        // a second
+	)
+	h := newHouse(t)
+	a := h.aliases("idle", 1+more)
+	at := func(count int) (m meter, goroutines, private float64, end func()) {
+		web := lab.Loopback(lab.FreePort(t))
+		p := a.ours(count, "--listen", web)
+		a.carrying(count, time.Now())
+		m = meter{t, processes(p), "http://" + web + "/metrics"}
+		m.own.settle()
+		<-time.After(2 * time.Second) // when all has been quiet for a while memory is given back
+		return m, m.values()["go_goroutines"], m.own.private(), func() { stop(p) }
+	}
+	_, one, first, end := at(1)
+	end()
+	m, many, all, end := at(1 + more)
+	defer end()
+	grown, each := (many-one)/more, (all-first)/more
+	t.Logf("the first tunnel has %.1f MB, one more %.0f KB and %.1f goroutines", first/1e6, each/1e3, grown)
+	if grown > goroutines || each > memory {
+		t.Errorf("one more tunnel has %.1f goroutines and %.0f bytes, want at most %d and %d", grown, each, goroutines, memory)
+	}
+	woken := m.own.wakeUps()
+	idle := m.least(func() { <-time.After(span) }) // with what asking costs
+	t.Logf("%.1f allocations a second for each, %.1f wake-ups for all", idle.allocations/span.Seconds()/(1+more), (m.own.wakeUps()-woken)/3/span.Seconds())
+	if per := idle.allocations / span.Seconds() / (1 + more); per > allocations {
+		t.Errorf("an idle tunnel allocates %.0f times a second, want at most %d", per, allocations)
+	}
+}
