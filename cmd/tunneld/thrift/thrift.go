@@ -40,6 +40,7 @@ func (k *Keeper) GiveBack() {
 		runtime.GC()
 	}
 	debug.FreeOSMemory()
+	forgetProgram()
 }
 
 // Stop has C say nothing more.
