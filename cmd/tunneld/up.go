@@ -194,7 +194,7 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 		p, err := planOne(ctx, environment, ssh, alias, &read)
 		failures = append(failures, err)
 		p.resolve = func(ctx context.Context, environment config.Environment) (*config.Options, error) {
-			now, err := planOne(ctx, environment, ssh, alias)
+			now, err := planOne(ctx, environment, ssh, alias, &read)
 			return now.options, err
 		}
 		p.loose = name == "" && !slices.Contains(known, alias)

@@ -13,32 +13,35 @@ import (
 // remembers nothing. Its methods may be called from any goroutine.
 type Lines struct {
 	mu    sync.Mutex // guards files
-	files map[file]*File
+	files map[place]*File
 }
 
-type file struct {
-	path, text string // one that was changed meanwhile is another
-	user       bool
+type place struct {
+	path string
+	user bool
 }
 
 // File is what is known of one of them; nil remembers nothing.
-type File struct{ known []atomic.Bool }
+type File struct {
+	text  string
+	known []atomic.Bool
+}
 
-// Of returns what is known of a file that reads so. user tells a user's file from the system's.
+// Of returns what is known of a file that reads so: of one that was changed meanwhile, nothing. user tells a user's file from the
+// system's.
 func (l *Lines) Of(path, text string, user bool) *File {
 	if l == nil {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := file{path, text, user}
-	f := l.files[key]
-	if f == nil {
-		f = &File{make([]atomic.Bool, strings.Count(text, "\n")+2)}
+	f := l.files[place{path, user}]
+	if f == nil || f.text != text {
+		f = &File{text, make([]atomic.Bool, strings.Count(text, "\n")+2)}
 		if l.files == nil {
-			l.files = make(map[file]*File)
+			l.files = make(map[place]*File)
 		}
-		l.files[key] = f
+		l.files[place{path, user}] = f
 	}
 	return f
 }

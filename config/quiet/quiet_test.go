@@ -13,7 +13,7 @@ func TestLines(t *testing.T) {
 			t.Errorf("line %d: %t", line, got)
 		}
 	}
-	if l.Of("config", text+" ", true).Is(2) || l.Of("config", text, false).Is(2) || l.Of("other", text, true).Is(2) {
+	if l.Of("config", text, false).Is(2) || l.Of("other", text, true).Is(2) || l.Of("config", text+" ", true).Is(2) {
 		t.Error("another file is taken for it")
 	}
 	var none *Lines
