@@ -40,7 +40,6 @@ func (k *Keeper) GiveBack() {
 		runtime.GC()
 	}
 	debug.FreeOSMemory()
-	forgetProgram()
 }
 
 // Stop has C say nothing more.
