@@ -112,6 +112,11 @@ func (r running) private() float64 {
 	})
 }
 
+// dirty is the part of it that they have written to.
+func (r running) dirty() float64 {
+	return r.sum(func(dir string) float64 { return 1024 * numberIn(dir+"/smaps_rollup", "Private_Dirty") })
+}
+
 // calls is how often they have read and written.
 func (r running) calls() (reads, writes float64) {
 	return r.sum(func(dir string) float64 { return numberIn(dir+"/io", "syscr") }), r.sum(func(dir string) float64 { return numberIn(dir+"/io", "syscw") })
