@@ -329,6 +329,9 @@ var unlikeNewest = map[string]string{
 // unlike are the samples in which OpenSSH 9.2 has another rule than today's, and why.
 var unlike = map[string]string{
 	"ignored keywords/20": "SetupTimeOut is an old name of ConnectTimeout now, and was one of ServerAliveInterval",
+	"Match/20":            "a word of Match may be in single quotes",
+	"Match/27":            "an empty word is no end of the criteria",
+	"Match/28":            "quotes may be within a word of Match",
 	"multi-valued/26":     "CanonicalDomains has no more than 32 domains",
 	"multi-valued/34":     "the last StreamLocalBindMask holds",
 	"multi-valued/35":     "a StreamLocalBindMask holds also in a block that does not",
