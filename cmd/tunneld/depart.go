@@ -61,7 +61,8 @@ func (d *departure) leave(ctx context.Context, p *process, runners []*runner, pl
 			}
 		}
 	}
-	if ctx.Err() != nil || len(p.live()) == 0 { // the first process learns of the end
+	stays := func(r *runner) bool { return !r.isAsked() }
+	if ctx.Err() != nil || !slices.ContainsFunc(p.live(), stays) { // the first process learns of the end
 		return nil
 	}
 	words := d.words(p)

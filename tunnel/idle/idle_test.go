@@ -99,6 +99,13 @@ func TestOneInUseKeepsAllOpen(t *testing.T) {
 	})
 }
 
+// looks reports whether a timer runs.
+func (w *Watch) looks() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.timer != nil
+}
+
 // New rules hold for what is open, and without rules or channels no timer runs.
 func TestRulesChangeAndEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -109,14 +116,14 @@ func TestRulesChangeAndEnd(t *testing.T) {
 		w.Follow([]config.ChannelTimeout{{Type: "*", Time: time.Minute}})
 		time.Sleep(30 * time.Second)
 		w.Follow(nil)
-		if w.timer != nil {
+		if w.looks() {
 			t.Error("a timer runs without rules")
 		}
 		time.Sleep(time.Hour)
 		w.Follow([]config.ChannelTimeout{{Type: "*", Time: time.Minute}})
 		one.Leave()
 		one.Leave()
-		if w.timer != nil {
+		if w.looks() {
 			t.Error("a timer runs without channels")
 		}
 		time.Sleep(time.Hour)
