@@ -77,7 +77,7 @@ func (l *line) match(active *bool) *Error {
 func (c *condition) evaluate() *Error {
 	for {
 		word, ok := c.nextOK()
-		if !ok {
+		if !ok || strings.HasPrefix(word, "#") { // a comment, to OpenSSH in quotes too
 			break
 		}
 		name, negated := strings.CutPrefix(word, "!")
@@ -120,7 +120,7 @@ const criteria = "all, canonical, final, exec, host, originalhost, user, localus
 
 // all always holds. It stands alone, or after one other criterion such as canonical or final.
 func (c *condition) all(word string, negated bool) *Error {
-	if next := c.next(); c.count > 1 || next != "" {
+	if next := c.next(); c.count > 1 || next != "" && next[0] != '#' {
 		return c.fail("%q cannot be combined with other criteria", word)
 	}
 	if negated {

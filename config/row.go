@@ -64,6 +64,18 @@ func (k keyword) orNone() keyword {
 	return k
 }
 
+// neverEmpty says that a comment alone is no value.
+func (k keyword) neverEmpty() keyword {
+	parse := k.parse
+	k.parse = func(l *line) *Error {
+		if len(l.args) == 0 {
+			return l.missing()
+		}
+		return parse(l)
+	}
+	return k
+}
+
 // unless says that one value, to the letter, is the same as unset.
 func (k keyword) unless(none string) keyword {
 	k.isNone = func(value string) bool { return value == none }

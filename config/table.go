@@ -107,11 +107,11 @@ var table = sync.OnceValue(func() []keyword {
 			or("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2").fills((*resolver).fillGlobalKnownHosts),
 		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).or(userHostKeys, "~/.ssh/known_hosts2").
 			to(func(o *Options) any { return &o.UserKnownHostsFile }),
-		list("RevokedHostKeys", "a list of file names, or none", maxHostFiles, anyWord).printed(together).orNone().to(func(o *Options) any { return &o.RevokedHostKeys }),
+		list("RevokedHostKeys", "a list of file names, or none", maxHostFiles, anyWord).neverEmpty().printed(together).orNone().to(func(o *Options) any { return &o.RevokedHostKeys }),
 		special("SendEnv", "a list of names", parseSendEnv).printed(each).to(func(o *Options) any { return &o.Session.SendEnv }).moot("of sessions, which `tunneld autossh` opens"),
 		special("SetEnv", "a list of NAME=value", parseSetEnv).printed(each).to(func(o *Options) any { return &o.Session.SetEnv }).moot("of sessions, which `tunneld autossh` opens"),
 		special("LogVerbose", "a list of file:function:line patterns, or none", parseLogVerbose).printed(together).moot("the log does not come from the files of ssh"),
-		special("ChannelTimeout", "a list of TYPE=TIME, or none", parseChannelTimeout).printed(together).orNone().fills((*resolver).fillChannelTimeouts),
+		special("ChannelTimeout", "a list of TYPE=TIME, or none", parseChannelTimeout).neverEmpty().printed(together).orNone().fills((*resolver).fillChannelTimeouts),
 		special("PermitRemoteOpen", "a list of host:port, any, or none", parsePermitRemoteOpen).printed(otherwise("any")).fills((*resolver).fillPermitRemoteOpen).offers("any", "none"),
 		special("AddKeysToAgent", "yes, no, ask, confirm, a time, or confirm and a time", parseAddKeysToAgent).or("false").
 			loses("keys are not added to the agent").offers("yes", "no", "ask", "confirm"),

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -297,6 +298,32 @@ func (o *oracle) tolerated(t testing.TB, s sample, difference string) bool {
 	return refusal == ""
 }
 
+var loneEquals = regexp.MustCompile(`(?im)^\s*match\b.*\s=`)
+
+// disagreement returns in what a random sample differs from the newest release, unless the distribution's reads it as tunneld does:
+// the newest has been built without GSSAPI, and takes a blank for a part of a jump host's name. Of a Match line with an equals sign
+// that stands alone, which the two read in different ways, tunneld accepts both readings.
+func (o *oracle) disagreement(t testing.TB, s sample) string {
+	t.Helper()
+	d := o.compare(t, s)
+	if d == "" || o.tolerated(t, s, d) {
+		return ""
+	}
+	older := &oracle{release: oldest, dir: o.dir, environment: o.environment}
+	if older.compare(t, s) == "" {
+		o.accepted += older.accepted
+		return ""
+	}
+	text := s.text
+	for _, file := range s.files {
+		text += "\n" + file
+	}
+	if strings.HasPrefix(d, "ssh refuses") && loneEquals.MatchString(text) {
+		return ""
+	}
+	return d
+}
+
 func TestConfigAgreesWithSSHOnRandomConfigurations(t *testing.T) {
 	newest.need(t)
 	oldest.need(t)
@@ -309,7 +336,7 @@ func TestConfigAgreesWithSSHOnRandomConfigurations(t *testing.T) {
 	o := newOracle(t, newest, t.TempDir())
 	for seed := first; seed < first+uint64(count); seed++ {
 		s := newGenerator(seed, nil).sample()
-		if d := o.compare(t, s); d != "" && !o.tolerated(t, s, d) {
+		if d := o.disagreement(t, s); d != "" {
 			t.Errorf("seed %d: %q\n%s\n--- %q\n%s", seed, s.args, s.text, s.files, d)
 		}
 	}
@@ -330,6 +357,8 @@ var unlikeNewest = map[string]string{
 var unlike = map[string]string{
 	"ignored keywords/20": "SetupTimeOut is an old name of ConnectTimeout now, and was one of ServerAliveInterval",
 	"Match/20":            "a word of Match may be in single quotes",
+	"Match/75":            "a quoted number sign begins a comment",
+	"Match/76":            "a quoted number sign begins a comment",
 	"Match/27":            "an empty word is no end of the criteria",
 	"Match/28":            "quotes may be within a word of Match",
 	"multi-valued/26":     "CanonicalDomains has no more than 32 domains",
@@ -365,7 +394,7 @@ func FuzzDifferential(f *testing.F) {
 	f.Add(uint64(2), []byte{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9})
 	f.Fuzz(func(t *testing.T, seed uint64, choices []byte) {
 		s, o := newGenerator(seed, choices).sample(), newOracle(t, newest, t.TempDir())
-		if d := o.compare(t, s); d != "" && !o.tolerated(t, s, d) {
+		if d := o.disagreement(t, s); d != "" {
 			t.Errorf("%q\n%s\n--- %q\n%s", s.args, s.text, s.files, d)
 		}
 	})

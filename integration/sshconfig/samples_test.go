@@ -53,6 +53,7 @@ var texts = map[string][]string{
 		"Match final\nPort 1", "Match !final\nPort 1", "Match final all\nPort 1", "Match canonical\nPort 1", "Match !canonical\nPort 1", "Match canonical all\nPort 1",
 		"Match final\nUser a\nMatch canonical\nPort 1", "HostName real\nHost real\nPort 1\nMatch final all\nUser bob", "HostName %%\nMatch final host %\nPort 1", "Match host other final\nPort 1\nHost host\nUser x",
 		"Match final host host\nPort 1", "Match final host real\nPort 1\nHost host\nHostName real", "Match FINAL\nPort 1", "Match final originalhost host\nPort 1",
+		"Match all '#'\nPort 1", "Match final '#'\nPort 1", "Match user root \"#x\"\nPort 1", "Match '#'\nPort 1",
 	},
 	"second pass": {
 		"Match final\nHost host\nIdentityFile a\nLocalForward 1 h:1\nSendEnv A", "Match final\nIdentityFile b\nHost *\nIdentityFile a",
