@@ -125,8 +125,8 @@ release-check:
 # the program. The unit tests run in the gaps that the others leave, and are heard of after them.
 test: tools vet testbinaries
 	go build -o bin/testreport ./integration/testreport
-	go test -race -json -timeout 15m -p 1 $$(go list ./... | grep -v /integration/) >bin/units.json 2>&1 & \
-	{ TUNNELD_BINARIES=$(CURDIR)/bin/test go test -json -timeout 20m -p 2 -parallel 4 -count 1 ./integration/... 2>&1; \
+	{ go test -race -json -timeout 15m -p 1 $$(go list ./... | grep -v /integration/) >bin/units.json 2>&1 & \
+	  TUNNELD_BINARIES=$(CURDIR)/bin/test go test -json -timeout 20m -p 2 -parallel 4 -count 1 ./integration/... 2>&1; \
 	  wait; cat bin/units.json; } | bin/testreport
 
 testbinaries:

@@ -14,17 +14,18 @@ cache=$(go env GOCACHE)/fuzz
 mkdir -p "$out"
 list=$out/targets
 : >"$list"
-for package in $(go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}' ./...); do
-  dir=$(go list -f '{{.Dir}}' "$package")
+grep -lr --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u | while read -r dir; do
   targets=$(cat "$dir"/*_test.go | sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' | grep -E "$pattern" || true)
   [ -n "$targets" ] || continue
+  package=$(go list "$dir")
   binary=$out/$(basename "$dir").test
   go test -c -fuzz . -o "$binary" "$package"
   for target in $targets; do
-    echo "$dir $binary $package $target" >>"$list"
+    echo "$PWD/$dir $binary $package $target" >>"$list"
   done
 done
 
+[ -s "$list" ] || { echo "no fuzz target matches $pattern" >&2; exit 1; }
 export time out cache
 xargs -P "$jobs" -n 4 sh -c '
   cd "$1"

@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -42,10 +44,11 @@ type report struct {
 	passed  int
 	failed  []string
 	skipped []string
+	begun   map[string]bool // and not ended: what comes here is not all
 }
 
 func newReport(out io.Writer) *report {
-	return &report{out: out, started: time.Now(), output: make(map[string][]string)}
+	return &report{out: out, started: time.Now(), output: make(map[string][]string), begun: make(map[string]bool)}
 }
 
 // read takes events to the end of in; lines that are none are passed on.
@@ -72,6 +75,12 @@ func (r *report) read(in io.Reader) error {
 
 func (r *report) take(e event) {
 	name := e.Package + "\t" + e.Test
+	switch e.Action {
+	case "start", "run":
+		r.begun[short(e)] = true
+	case "fail", "skip", "pass":
+		delete(r.begun, short(e))
+	}
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(r.out, e.Output)
@@ -106,8 +115,11 @@ func (r *report) finish(strict bool) bool {
 	for _, text := range r.skipped {
 		fmt.Fprintln(r.out, "skipped:", text)
 	}
+	for _, name := range slices.Sorted(maps.Keys(r.begun)) {
+		fmt.Fprintln(r.out, "not ended:", name)
+	}
 	switch {
-	case len(r.failed) > 0:
+	case len(r.failed) > 0 || len(r.begun) > 0:
 		return false
 	case r.passed == 0:
 		fmt.Fprintln(r.out, "no test has run")

@@ -26,6 +26,8 @@ func TestReport(t *testing.T) {
 		{"skipped on a machine of one's own", pass + skip, false, true, "skipped: p TestA: needs nft: not found"},
 		{"skipped where nothing may be", pass + skip, true, false, "nothing may be skipped"},
 		{"failed", pass + fail, false, false, "c_test.go:3: wrong"},
+		{"cut off in a test", pass + `{"Action":"run","Package":"p","Test":"TestD"}`, false, false, "not ended: p TestD"},
+		{"cut off in a package", pass + `{"Action":"start","Package":"q"}`, false, false, "not ended: q"},
 		{"nothing ran", "", false, false, "no test has run"},
 		{"not JSON", "go: no such tool\n" + pass, false, true, "go: no such tool"},
 	}
