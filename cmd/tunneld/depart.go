@@ -108,7 +108,7 @@ func (d *departure) settle(ctx context.Context, runners []*runner, plans []tunne
 }
 
 // holdsUp reports whether the tunnel has to be waited for: patiently, for its first attempt; always, for remote ports that
-// there is nothing without. The error is that of one that is refused.
+// there is nothing without, and for the end of one that has failed. The error is that of one that is refused.
 func holdsUp(r *runner, o *config.Options, patient bool) (bool, error) {
 	if r.hasEnded() {
 		return false, nil
@@ -125,7 +125,7 @@ func holdsUp(r *runner, o *config.Options, patient bool) (bool, error) {
 	}
 	select {
 	case <-r.tried:
-		return false, nil
+		return r.monitor.Status().State == monitor.Failed, nil // its end is on its way
 	default:
 		return patient, nil
 	}
