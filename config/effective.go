@@ -204,6 +204,21 @@ func (r *resolver) fillAgent(o *Options) {
 // agentVariable names the agent's socket where IdentityAgent does not.
 const agentVariable = "SSH_AUTH_SOCK"
 
+// fillSecurityKey decides how keys in a FIDO token sign. "$NAME" stands for the value of a variable; where that is not set, they do
+// not (main of OpenSSH's ssh.c).
+func (r *resolver) fillSecurityKey(o *Options) {
+	provider := r.doc.value("SecurityKeyProvider")
+	name, variable := strings.CutPrefix(provider, "$")
+	switch {
+	case lower(provider) == "none":
+		provider = ""
+	case variable && name != "":
+		provider, _ = r.env.Getenv(name)
+	}
+	o.SecurityKeyProvider = provider
+	o.SecurityKeyHelper, _ = r.env.Getenv("SSH_SK_HELPER")
+}
+
 func (r *resolver) fillPermitRemoteOpen(o *Options) {
 	if open := r.doc.values("PermitRemoteOpen"); len(open) > 0 && lower(open[0]) != "any" {
 		o.PermitRemoteOpen = permittedOpens(open)

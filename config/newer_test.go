@@ -74,3 +74,24 @@ func TestMatchOfASession(t *testing.T) {
 		equal(t, "port", o.Port, c.port)
 	}
 }
+
+func TestSecurityKeyProvider(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                              "internal",
+		"SecurityKeyProvider none":      "",
+		"SecurityKeyProvider /lib/x.so": "/lib/x.so",
+		"SecurityKeyProvider $SET":      "value",
+		"SecurityKeyProvider $NOT_SET":  "",
+		"SecurityKeyProvider $":         "$",
+		"SecurityKeyProvider ${SET}":    "", // no such variable: ssh knows no braces here
+		"SecurityKeyProvider ~/%h":      "~/%h",
+	} {
+		p := newPerson(t)
+		p.variables["SSH_SK_HELPER"] = "/helper"
+		p.user(text + "\n")
+		o := p.mustResolve("a")
+		equal(t, text, o.SecurityKeyProvider, want)
+		equal(t, "helper", o.SecurityKeyHelper, "/helper")
+		equal(t, "warnings", len(o.Warnings), 0)
+	}
+}

@@ -101,6 +101,8 @@ type Options struct {
 	CertificateFile              []string
 	IdentityAgent                string // path of the agent's socket; empty: no agent
 	IdentitiesOnly               bool
+	SecurityKeyProvider          string   // "internal", or the library by which keys in a FIDO token sign; empty: only an agent can use them
+	SecurityKeyHelper            string   // path of ssh-sk-helper, from SSH_SK_HELPER; empty: where it is usually installed
 	PreferredAuthentications     []string // methods in the order in which they are tried, also ones that tunneld does not know
 	PubkeyAuthentication         bool
 	PasswordAuthentication       bool

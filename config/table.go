@@ -88,7 +88,7 @@ var table = sync.OnceValue(func() []keyword {
 		algorithmList("MACs", &algorithm.MACs).toOwnNames(func(o *Options) *[]string { return &o.MACs }),
 		text("PKCS11Provider").formerly("smartcarddevice").letter('I', anyValue).orNone().
 			loses("keys on a PKCS#11 token are not used; load them into the agent with ssh-add -s"),
-		text("SecurityKeyProvider").or("internal").orNone().moot("keys in a token are used through the agent"),
+		text("SecurityKeyProvider").or("internal").orNone().fills((*resolver).fillSecurityKey),
 		text("PreferredAuthentications").fills((*resolver).fillMethods).offers("publickey", "keyboard-interactive", "password"),
 		algorithmList("PubkeyAcceptedAlgorithms", &algorithm.Keys).formerly("pubkeyacceptedkeytypes").
 			toNames(func(o *Options) *[]string { return &o.PubkeyAcceptedAlgorithms }),

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-
-	"golang.org/x/crypto/ssh"
 )
 
 // Credentials is what a tunnel remembers to prove who it is: decrypted keys, passphrases and passwords. It lives as long as the
@@ -45,7 +43,7 @@ func NewCredentials(ask Asker, log *slog.Logger) *Credentials {
 }
 
 // opened returns the decrypted key of path unless its file changed since; nil: not known.
-func (c *Credentials) opened(path string, info fs.FileInfo) ssh.Signer {
+func (c *Credentials) opened(path string, info fs.FileInfo) privateHalf {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key, ok := c.keys[path]
@@ -64,7 +62,7 @@ func (c *Credentials) passphrase(path string) (string, bool) {
 }
 
 // remember keeps the key of path, whose file is as info says, and returns it.
-func (c *Credentials) remember(path string, info fs.FileInfo, signer ssh.Signer, passphrase string) ssh.Signer {
+func (c *Credentials) remember(path string, info fs.FileInfo, signer privateHalf, passphrase string) privateHalf {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.keys[path] = openedKey{signer: signer, passphrase: passphrase, modified: info.ModTime(), size: info.Size()}

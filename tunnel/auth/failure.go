@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/auth/sk"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -122,11 +123,11 @@ func (a *Attempt) refusals() int {
 	return count
 }
 
-// agentFault returns the agent's failure where that may be why no key was taken: the agent could not be asked although one of its
-// keys might have been needed, or it did not sign with a key that the server had accepted.
+// agentFault returns the failure of the agent or of a token where that may be why no key was taken and may pass: the agent could not be
+// asked although one of its keys might have been needed, or it or the token did not sign with a key that the server had accepted.
 func (a *Attempt) agentFault() error {
 	for _, offer := range a.offers {
-		if errors.Is(offer.err, errAgent) {
+		if errors.Is(offer.err, errAgent) || sk.Passes(offer.err) {
 			return offer.err
 		}
 	}

@@ -22,7 +22,7 @@ func (a *Attempt) tooManyHint() string {
 // hint returns what a person can do about the most likely of the reasons.
 func (a *Attempt) hint() string {
 	if err := a.agentFault(); err != nil {
-		return a.agentHint()
+		return cmp.Or(a.tokenHint(err), a.agentHint())
 	}
 	for _, failure := range a.reasons() {
 		if text := a.keyHint(failure); text != "" {
@@ -101,6 +101,9 @@ func (a *Attempt) keyHint(f keyFailure) string {
 		if text := a.fileHint(passphrase, f.err); text != "" {
 			return text
 		}
+	}
+	if text := a.tokenHint(f.err); text != "" {
+		return text
 	}
 	key := fault.ShellQuote(f.path)
 	switch {

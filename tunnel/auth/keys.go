@@ -21,7 +21,7 @@ type candidate struct {
 	explicit bool          // somebody wrote the file's name
 	agent    bool          // the agent holds the private half
 	public   ssh.PublicKey // nil: not known until the private half is read
-	signer   ssh.Signer    // the private half, where it had to be read to learn the public one
+	signer   privateHalf   // where it had to be read to learn the public half
 	tried    bool
 }
 
@@ -62,8 +62,11 @@ func (a *Attempt) prepare() {
 	keys = append(keys, others...)
 	for _, file := range files {
 		if file.public != nil && sshkey.IsHardware(file.public) {
-			a.skip(file.name, "its private half is in a token, and only an agent can use it: ssh-add "+file.path, file.explicit)
-			continue
+			if _, err := a.helper(file.path); err != nil {
+				a.failures = append(a.failures, keyFailure{file.path, err})
+				a.skip(file.name, err.Error(), file.explicit)
+				continue
+			}
 		}
 		keys = append(keys, file)
 	}

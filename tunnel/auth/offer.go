@@ -10,6 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/auth/sk"
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
@@ -125,10 +126,13 @@ func (a *Attempt) sign(key *candidate, rand io.Reader, data []byte, algorithm st
 	if !sshkey.Same(signer.PublicKey(), sshkey.Plain(key.public)) {
 		return nil, fmt.Errorf("private key %s does not belong to the public key beside it", holder.path)
 	}
-	if able, ok := signer.(ssh.AlgorithmSigner); ok {
+	switch able := signer.(type) {
+	case *sk.Key:
+		return a.signByToken(holder, able, data)
+	case ssh.AlgorithmSigner:
 		return able.SignWithAlgorithm(rand, data, algorithm)
 	}
-	return signer.Sign(rand, data)
+	return nil, fmt.Errorf("%s: a key of a kind that does not sign", holder.path)
 }
 
 // holder finds the key whose private half signs for key: for a certificate the plain key of the same kind, from the

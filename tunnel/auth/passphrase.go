@@ -21,7 +21,7 @@ var (
 
 // openedKey is a private key that needed a passphrase, kept so that no reconnect needs a person.
 type openedKey struct {
-	signer     ssh.Signer
+	signer     privateHalf
 	passphrase string // tried first when the file is replaced
 	modified   time.Time
 	size       int64
@@ -29,7 +29,7 @@ type openedKey struct {
 
 // private reads the private key at path. An encrypted key is decrypted with what is remembered, with the configured
 // files, or by asking, in this order; once opened it stays in memory until its file changes.
-func (a *Attempt) private(path string) (ssh.Signer, error) {
+func (a *Attempt) private(path string) (privateHalf, error) {
 	data, info, err := readKeyFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errMissingKey
@@ -41,7 +41,7 @@ func (a *Attempt) private(path string) (ssh.Signer, error) {
 		return nil, err
 	}
 	if !isEncrypted(data) {
-		return ssh.ParsePrivateKey(data)
+		return parsePrivate(data)
 	}
 	if signer := a.credentials.opened(path, info); signer != nil {
 		return signer, nil
@@ -60,7 +60,7 @@ func isEncrypted(data []byte) bool {
 }
 
 // unlock decrypts the key of path, whose file holds data.
-func (a *Attempt) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
+func (a *Attempt) unlock(path string, data []byte, info fs.FileInfo) (privateHalf, error) {
 	if passphrase, ok := a.credentials.passphrase(path); ok {
 		if signer, err := decrypt(data, passphrase); err == nil {
 			return a.credentials.remember(path, info, signer, passphrase), nil
@@ -87,7 +87,7 @@ func (a *Attempt) unlock(path string, data []byte, info fs.FileInfo) (ssh.Signer
 
 // askPassphrase asks a person until the key opens, as load_identity_file of OpenSSH's sshconnect2.c: at most
 // NumberOfPasswordPrompts times, and not again after an empty answer.
-func (a *Attempt) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh.Signer, error) {
+func (a *Attempt) askPassphrase(path string, data []byte, info fs.FileInfo) (privateHalf, error) {
 	free, err := a.question()
 	if err != nil {
 		return nil, err
@@ -120,15 +120,15 @@ func (a *Attempt) askPassphrase(path string, data []byte, info fs.FileInfo) (ssh
 }
 
 // decrypt parses an encrypted private key.
-func decrypt(data []byte, passphrase string) (ssh.Signer, error) {
+func decrypt(data []byte, passphrase string) (privateHalf, error) {
 	if block, _ := pem.Decode(data); block != nil && block.Type == encryptedPKCS8 {
 		return decryptPKCS8(block.Bytes, passphrase)
 	}
-	signer, err := ssh.ParsePrivateKeyWithPassphrase(data, []byte(passphrase))
+	key, err := parseDecrypted(data, passphrase)
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, errWrongPassphrase
 	}
-	return signer, err
+	return key, err
 }
 
 // storedPassphrase reads the first line of the file that holds the passphrase of this host's keys. file is empty where none
