@@ -21,6 +21,17 @@ install_promtool() {
 	return $status
 }
 
+# The library that OpenSSH's tests have in the place of a FIDO token; the package wants a server's, and regression tests are in it.
+dummy_token=/usr/local/lib/tunneld-tests/sk-dummy.so
+install_dummy_token() {
+	dir=$(mktemp -d) || return
+	(cd "$dir" && apt-get download -qq openssh-tests 2>/dev/null && dpkg-deb -x openssh-tests_*.deb . &&
+		install -D -m 755 usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so "$dummy_token")
+	status=$?
+	rm -rf "$dir"
+	return $status
+}
+
 # The newest ssh that Debian's archive has is installed beside that of the distribution, as ssh-newest, with its scp and sftp:
 # unstable's, with the libraries that it wants, or else that of the backports, which runs with those that are here.
 install_newest_ssh() {
@@ -61,6 +72,7 @@ for pair in $wanted; do
 	command -v "${pair%%=*}" >/dev/null || packages="$packages ${pair#*=}"
 done
 [ -e /usr/include/stdlib.h ] || packages="$packages libc6-dev" # for the race detector
+[ -e "$dummy_token" ] || packages="$packages openssh-tests"
 [ -n "$packages" ] || exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
@@ -71,6 +83,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
 		case "$package" in
 		prometheus) install_promtool ;;
 		openssh-client-newest) install_newest_ssh ;;
+		openssh-tests) install_dummy_token ;;
 		*) RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "$package" >/dev/null ;;
 		esac || echo "could not install $package"
 	done
@@ -79,4 +92,5 @@ fi
 for pair in $wanted; do
 	command -v "${pair%%=*}" >/dev/null || echo "missing: ${pair%%=*} (Debian package ${pair#*=}); tests that need it are skipped"
 done
+[ -e "$dummy_token" ] || echo "missing: sk-dummy.so (Debian package openssh-tests); tests that need it are skipped"
 exit 0
