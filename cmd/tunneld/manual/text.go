@@ -58,7 +58,7 @@ var sections = []struct {
 			"and /tmp/tunneld-UID."},
 		{"HOME, USER", "Home and name of a user whom the password database does not know, as in a container; without HOME it is /."},
 		{"SHELL", "Runs ProxyCommand and Match exec; without it /bin/sh does."},
-		{"SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE", "As ssh(1) has them."},
+		{"SSH_AUTH_SOCK, SSH_ASKPASS, SSH_ASKPASS_REQUIRE, SSH_SK_HELPER", "As ssh(1) has them."},
 		{"NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS, CREDENTIALS_DIRECTORY", "As systemd.exec(5) has them."},
 	}},
 	{"FILES", [][2]string{
