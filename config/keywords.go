@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/tunneld/tunneld/config/spelling"
 )
 
 const (
@@ -39,3 +41,6 @@ func suggestion(word string) string {
 	slices.Sort(names)
 	return Nearest(word, names)
 }
+
+// Nearest is spelling.Nearest.
+func Nearest(word string, names []string) string { return spelling.Nearest(word, names) }

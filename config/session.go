@@ -1,6 +1,10 @@
 package config
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/tunneld/tunneld/config/escape"
+)
 
 // SessionOptions is what a session on the connection is to be like, for whoever opens one.
 type SessionOptions struct {
@@ -20,7 +24,7 @@ type SessionOptions struct {
 func fillEscape(r *resolver, o *Options) {
 	value := r.doc.value("EscapeChar")
 	for c := range 256 {
-		if visible(byte(c)) == value {
+		if escape.Visible(byte(c)) == value {
 			o.Session.Escape = byte(c)
 		}
 	}
@@ -33,7 +37,7 @@ func fillAgentForwarding(r *resolver, o *Options) {
 
 // escapeFlag is -e, of which the last one holds.
 func (r *resolver) escapeFlag(text string) string {
-	value, ok := escapeText(text)
+	value, ok := escape.Text(text)
 	if !ok {
 		return "want one character, ^ and a letter, or none"
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/tunneld/tunneld/config/escape"
 	"github.com/tunneld/tunneld/config/sshpattern"
 	"math"
 	"net"
@@ -15,48 +16,12 @@ func parseEscapeChar(l *line) *Error {
 	if word == "" {
 		return l.missing()
 	}
-	value, ok := escapeText(word)
+	value, ok := escape.Text(word)
 	if !ok {
 		return l.bad(word)
 	}
 	l.set("EscapeChar", value)
 	return nil
-}
-
-// escapeText is what EscapeChar is stored and printed as.
-func escapeText(word string) (value string, ok bool) {
-	switch {
-	case word == "none":
-		return word, true
-	case len(word) == 1:
-		return visible(word[0]), true
-	case len(word) == 2 && word[0] == '^' && word[1] >= 64 && word[1] < 128:
-		return visible(word[1] & 31), true
-	}
-	return "", false
-}
-
-// visible writes one byte as vis(3) does under VIS_WHITE.
-func visible(c byte) string {
-	switch {
-	case c == '\\':
-		return `\\`
-	case c > ' ' && c < 0x7f:
-		return string(rune(c))
-	case c&0x7f == ' ':
-		return `\` + string([]byte{'0' + c>>6, '0' + c>>3&7, '0' + c&7})
-	}
-	prefix := `\`
-	if c >= 0x80 {
-		prefix, c = `\M`, c&0x7f
-	}
-	switch {
-	case c == 0x7f:
-		return prefix + "^?"
-	case c < ' ':
-		return prefix + "^" + string(rune(c+'@'))
-	}
-	return prefix + "-" + string(rune(c))
 }
 
 // noQoS is the value of "IPQoS none": the kernel's own marking stays.

@@ -83,12 +83,6 @@ func TestMatchList(t *testing.T) {
 	}
 }
 
-func TestVisible(t *testing.T) {
-	for c, want := range map[byte]string{'~': "~", 1: `\^A`, '\\': `\\`, ' ': `\040`, 0x7f: `\^?`, 0xff: `\M^?`, 0xe9: `\M-i`, 0: `\^@`} {
-		equal(t, "escape", visible(c), want)
-	}
-}
-
 func TestNumericAddress(t *testing.T) {
 	for _, c := range []struct{ text, family, want string }{
 		{"127.1", "any", "127.0.0.1"}, {"0x7f.1", "any", "127.0.0.1"}, {"010.0.0.1", "any", "8.0.0.1"}, {"1", "any", "0.0.0.1"},

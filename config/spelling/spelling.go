@@ -1,11 +1,14 @@
-package config
+// Package spelling finds what somebody may have meant.
+package spelling
+
+import "github.com/tunneld/tunneld/config/sshpattern"
 
 // Nearest returns the name that differs from word by the fewest letters, for a "did you mean"; the first of several, and ""
 // where none is near enough to be what was meant. Capitals do not count. A name that is word itself is no suggestion.
 func Nearest(word string, names []string) string {
 	best, least := "", 2+len(word)/4
 	for _, name := range names {
-		if d := distance(lower(word), lower(name)); d < least && name != word {
+		if d := distance(sshpattern.ToLower(word), sshpattern.ToLower(name)); d < least && name != word {
 			best, least = name, d
 		}
 	}
