@@ -130,7 +130,7 @@ func (e *explanation) forwards() {
 		if f.IsSOCKS() {
 			target = "wherever the client says"
 		}
-		rows = append(rows, []string{"-" + string(f.Kind), f.Listen.String() + " to " + target, f.Source.String()})
+		rows = append(rows, []string{f.Kind.Option(), f.Listen.String() + " to " + target, f.Source.String()})
 	}
 	e.table("forwards", rows)
 	if len(rows) == 0 {
@@ -141,7 +141,7 @@ func (e *explanation) forwards() {
 func (e *explanation) tunneldKeywords() {
 	var rows [][]string
 	for _, s := range Settings() {
-		rows = append(rows, []string{s.Keyword, e.o.value(s.Keyword), e.o.Source(s.Keyword).String()})
+		rows = append(rows, []string{s.Keyword, strings.Join(e.o.values(s.Keyword), " "), e.o.Source(s.Keyword).String()})
 	}
 	if from := e.o.Source("ServerAliveInterval"); from.File == fromDefault { // not ssh's default
 		rows = append(rows, []string{"ServerAliveInterval", e.o.value("ServerAliveInterval"), from.String()})

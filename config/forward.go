@@ -14,7 +14,16 @@ const (
 	Local   Kind = 'L' // listen here, connect there
 	Remote  Kind = 'R' // listen there, connect here; with a zero Target it is a SOCKS proxy towards our side
 	Dynamic Kind = 'D' // listen here, SOCKS or HTTP says where to connect there
+	DNS     Kind = 'N' // as Local, and on UDP as well: what is asked there is asked over TCP; TunneldDNS, which no option of ssh is
 )
+
+// Option returns what a person types before a forward: -L, -R, -D, or the keyword where ssh has no option.
+func (k Kind) Option() string {
+	if k == DNS {
+		return "TunneldDNS"
+	}
+	return "-" + string(rune(k))
+}
 
 // Endpoint is one end of a forward: a TCP port or a Unix socket.
 type Endpoint struct {
@@ -38,7 +47,7 @@ func (e Endpoint) String() string {
 	return strconv.Itoa(e.Port)
 }
 
-// Forward is one -L, -R or -D.
+// Forward is one -L, -R, -D or TunneldDNS.
 type Forward struct {
 	Kind   Kind
 	Listen Endpoint

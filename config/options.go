@@ -115,7 +115,7 @@ type Options struct {
 	ServerAliveCountMax int           // unanswered keepalives that make a connection dead; 0: as OpenSSH, the first
 
 	// Forwards.
-	Forwards              []Forward // -L, -R and -D in the order of ssh: command line first, duplicates removed
+	Forwards              []Forward // -L, -R and -D in the order of ssh: command line first, duplicates removed; then those of TunneldDNS
 	GatewayPorts          bool      // local listeners without a bind address take every address
 	ExitOnForwardFailure  bool
 	ChannelTimeout        []ChannelTimeout // after which idle connections are closed

@@ -80,7 +80,7 @@ func printForwards(p *printer, keyword string) {
 	for _, f := range p.o.Forwards {
 		socks := f.IsSOCKS() || f.Target.Host == "socks"
 		switch {
-		case (keyword == "RemoteForward") != (f.Kind == Remote):
+		case f.Kind == DNS, (keyword == "RemoteForward") != (f.Kind == Remote):
 			continue
 		case keyword == "LocalForward" && socks, keyword == "DynamicForward" && !socks && !f.Target.IsUnix():
 			continue

@@ -68,7 +68,7 @@ func (o *Options) changesOfHop(before *Options, hop string) []Change {
 	for _, k := range table() {
 		c := Change{Keyword: k.name, Hop: hop, Was: strings.Join(before.values(k.name), " "), Is: strings.Join(o.values(k.name), " ")}
 		c.Private = k.rest && k.name != "ProxyJump" || k.name == "SetEnv"
-		isForward := k.name == "LocalForward" || k.name == "RemoteForward" || k.name == "DynamicForward"
+		isForward := k.name == "LocalForward" || k.name == "RemoteForward" || k.name == "DynamicForward" || k.name == "TunneldDNS"
 		if c.Was != c.Is && !isForward && k.loss == "" && k.none == "" {
 			changes = append(changes, c)
 		}

@@ -153,6 +153,8 @@ var table = sync.OnceValue(func() []keyword {
 			means("where the password of User at this host, and at no jump host, is read: see Secrets in files; also the systemd credentials `password.ALIAS` and, for the destination, `password`"),
 		ownTime("TunneldLazy", "a time such as 10m, or no", 1, "no").or("no").to(func(o *Options) any { return &o.Lazy }).
 			means("connect on the first local connection, and disconnect after this idle time").offers("no"),
+		special("TunneldDNS", "[bind_address:]port=server[:port], or none", parseDNS).or("none").printed(each).fills((*resolver).fillDNS).
+			means("answers DNS here, over UDP and TCP, by asking SERVER over TCP through the tunnel: `[BIND:]PORT=SERVER[:PORT]`, in a line for each; see Names of the far end").offers("none"),
 		hook("TunneldBeforeConnect", func(o *Options) *string { return &o.BeforeConnect }).
 			means("shell command that runs before each attempt to connect to this host, jump hosts with theirs, and has to end with 0; see Commands of yours"),
 		hook("TunneldOnUp", func(o *Options) *string { return &o.OnUp }).

@@ -1,7 +1,7 @@
 package monitor
 
 import (
-	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tunneld/tunneld/config"
@@ -101,7 +101,7 @@ func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 		s.Held += f.Held
 		s.HeldSince = sooner(s.HeldSince, f.HeldSince)
 		s.Forwards = append(s.Forwards, ForwardStatus{
-			Kind: string(rune(f.Kind)), Spec: fmt.Sprintf("-%c %s", f.Kind, f.Spec), State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
+			Kind: strings.TrimPrefix(f.Kind.Option(), "-"), Spec: f.Kind.Option() + " " + f.Spec, State: f.State, Bound: append([]string{}, f.Bound...), Target: f.Target,
 			Carried: f.Carried, RateIn: rate.in, RateOut: rate.out,
 			LastError: f.LastError, FailedAt: f.FailedAt, HeldSince: f.HeldSince, Limit: f.Limit, Added: f.Added,
 		})

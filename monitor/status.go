@@ -145,9 +145,9 @@ type SessionStatus struct {
 	Expires    time.Time `json:"certificate_expires,omitzero"`
 }
 
-// ForwardStatus is one -L, -R or -D.
+// ForwardStatus is one -L, -R, -D or TunneldDNS.
 type ForwardStatus struct {
-	Kind   string              `json:"kind"` // L, R or D
+	Kind   string              `json:"kind"` // L, R, D or TunneldDNS
 	Spec   string              `json:"spec"` // as a person types it: -L 8080:db:5432
 	State  tunnel.ForwardState `json:"state"`
 	Bound  []string            `json:"bound"`  // addresses that listen

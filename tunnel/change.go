@@ -193,7 +193,11 @@ func (c *Change) commitLocal(ctx context.Context, t *Tunnel, w *wish) *localForw
 		f.start(ctx)
 	}
 	w.now = f
-	f.forward.Store(&w.forward)
+	if before := f.forward.Swap(&w.forward); before.Target != w.forward.Target {
+		for _, s := range f.has() {
+			s.renew()
+		}
+	}
 	if w.old == nil || w.moves {
 		if needless := w.needless(); len(needless) > 0 {
 			c.dropped = append(c.dropped, handover{f, needless})

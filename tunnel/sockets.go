@@ -2,11 +2,13 @@ package tunnel
 
 import (
 	"context"
-	"github.com/tunneld/tunneld/tunnel/bind"
 	"log/slog"
 	"net"
 	"slices"
 	"sync"
+
+	"github.com/tunneld/tunneld/tunnel/bind"
+	"github.com/tunneld/tunneld/tunnel/dns"
 )
 
 // Sockets are the listening sockets of a process: those that were opened for it, for example by systemd (LISTEN_FDS,
@@ -171,7 +173,7 @@ func (s *Sockets) displace(one *socket) *localForward {
 
 // replace listens again where a socket has been displaced, for f.
 func (s *Sockets) replace(ctx context.Context, one *socket, f *localForward, log *slog.Logger) error {
-	l, err := bind.TCP(ctx, one.at)
+	l, err := bind.Port(ctx, one.at)
 	if err != nil {
 		return err
 	}
@@ -272,8 +274,16 @@ func (s *socket) handTo(f *localForward) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owner = f
+	s.renew()
 	if s.moved != nil {
 		s.moved()
+	}
+}
+
+// renew is for when connections are to go elsewhere from now on: one that carries what several clients say takes no more of it.
+func (s *socket) renew() {
+	if l, ok := s.listener.(*dns.Listener); ok {
+		l.Renew()
 	}
 }
 
@@ -302,5 +312,5 @@ func (s *socket) collides(p bind.Address) bool {
 	case s.at.Host == p.Host:
 		return p.Network == "unix" || p.Port != 0
 	}
-	return p.Network == "tcp" && p.Port != 0 && (s.at.IsEverywhere() || p.IsEverywhere()) && (s.dual || s.at.IsIPv6() == p.IsIPv6())
+	return p.Network != "unix" && p.Port != 0 && (s.at.IsEverywhere() || p.IsEverywhere()) && (s.dual || s.at.IsIPv6() == p.IsIPv6())
 }

@@ -9,13 +9,16 @@ import (
 )
 
 // Spec returns a forward as a person types it: "-L 8080:db:5432".
-func Spec(f config.Forward) string { return "-" + string(rune(f.Kind)) + " " + argument(f) }
+func Spec(f config.Forward) string { return f.Kind.Option() + " " + argument(f) }
 
 // argument returns a forward as the argument of its option.
 func argument(f config.Forward) string {
 	text := listenText(f.Listen)
 	if f.IsSOCKS() {
 		return text
+	}
+	if f.Kind == config.DNS {
+		return text + "=" + endpointText(f.Target)
 	}
 	return text + ":" + endpointText(f.Target)
 }

@@ -21,8 +21,8 @@ const (
 
 // ForwardStatus is a snapshot of one forward. Each counter is exact, but they are read one after the other.
 type ForwardStatus struct {
-	Kind   config.Kind  // L, R or D
-	Spec   string       // as the argument of -L, -R or -D
+	Kind   config.Kind  // L, R, D or DNS
+	Spec   string       // as the argument of Kind.Option
 	State  ForwardState //
 	Bound  []string     // addresses that listen; for Remote as the server reads them; of a local one that failed those that do all the same
 	Target string       // host:port or path; "SOCKS" where the client says it

@@ -127,7 +127,7 @@ func (c *checker) run(ctx context.Context, flags *sshFlags, alias string) error 
 	}
 	for _, f := range o.Forwards {
 		if pid := held[tunnel.Spec(f)]; pid != 0 {
-			c.step("forward "+string(rune(f.Kind)), 0, fmt.Sprintf("%s held by the running tunneld (process %d)", tunnel.Spec(f), pid), nil)
+			c.step(stepOf(f), 0, fmt.Sprintf("%s held by the running tunneld (process %d)", tunnel.Spec(f), pid), nil)
 		} else if f.Kind != config.Remote {
 			c.local(ctx, o, f)
 		}
@@ -226,7 +226,7 @@ func heldForwards(ctx context.Context, alias string) map[string]int {
 
 // local binds a forward on this side and releases it. A socket file that is there is left alone.
 func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward) {
-	name := "forward " + string(rune(f.Kind))
+	name := stepOf(f)
 	if f.Listen.IsUnix() && o.StreamLocalBindUnlink {
 		if _, err := os.Lstat(f.Listen.Path); err == nil {
 			c.step(name, 0, tunnel.Spec(f)+": the file is there and will be replaced", nil)
@@ -243,10 +243,13 @@ func (c *checker) local(ctx context.Context, o *config.Options, f config.Forward
 	t.Close()
 }
 
+// stepOf returns the name of the step that is about a forward: "forward L".
+func stepOf(f config.Forward) string { return "forward " + strings.TrimPrefix(f.Kind.Option(), "-") }
+
 // targets opens each target of a -L once, as a client would.
 func (c *checker) targets(ctx context.Context, o *config.Options, session *tunnel.Session) {
 	for _, f := range o.Forwards {
-		if f.Kind != config.Local {
+		if f.Kind != config.Local && f.Kind != config.DNS {
 			continue
 		}
 		limited, cancel := context.WithTimeout(ctx, checkForwardTime)

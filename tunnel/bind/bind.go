@@ -18,15 +18,18 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/dns"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // bindHosts returns the addresses that a local listener without or with a bind address takes, as OpenSSH's
 // channel_fwd_bind_addr: no address and "localhost" are both loopbacks, unless GatewayPorts says every interface; "" and
-// "*" are every interface; anything else is what it resolves to.
-func bindHosts(ctx context.Context, o *config.Options, e config.Endpoint) ([]string, error) {
+// "*" are every interface; anything else is what it resolves to. GatewayPorts is not for TunneldDNS: who answers everybody is used
+// to flood others, and has to say so.
+func bindHosts(ctx context.Context, o *config.Options, f config.Forward) ([]string, error) {
+	e := f.Listen
 	switch {
-	case !e.HostSet && o.GatewayPorts, e.HostSet && (e.Host == "" || e.Host == "*"):
+	case !e.HostSet && o.GatewayPorts && f.Kind != config.DNS, e.HostSet && (e.Host == "" || e.Host == "*"):
 		return eachOf(o.AddressFamily, "0.0.0.0", "::"), nil
 	case !e.HostSet, e.Host == "localhost":
 		return eachOf(o.AddressFamily, "127.0.0.1", "::1"), nil
@@ -64,26 +67,33 @@ func eachOf(f config.AddressFamily, four, six string) []string {
 
 // Address is where somebody can listen. Two of the same place are equal.
 type Address struct {
-	Network string // "tcp" or "unix"
+	Network string // "tcp", "udp" or "unix"
 	Host    string // IP address in its shortest form, or path
 	Port    int    // 0: any, or none of a path
 }
 
 // AddressOf returns the Address of an address that a listener names.
 func AddressOf(a net.Addr) Address {
-	if tcp, ok := a.(*net.TCPAddr); ok {
-		ip := tcp.AddrPort().Addr().Unmap()
-		return Address{"tcp", ip.String(), tcp.Port}
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return Address{"tcp", a.AddrPort().Addr().Unmap().String(), a.Port}
+	case *net.UDPAddr:
+		return Address{"udp", a.AddrPort().Addr().Unmap().String(), a.Port}
 	}
 	return Address{"unix", a.String(), 0}
 }
 
 func (p Address) String() string {
-	if p.Network == "unix" {
+	switch p.Network {
+	case "unix":
 		return p.Host
+	case "udp":
+		return p.hostPort() + "/udp"
 	}
-	return net.JoinHostPort(p.Host, strconv.Itoa(p.Port))
+	return p.hostPort()
 }
+
+func (p Address) hostPort() string { return net.JoinHostPort(p.Host, strconv.Itoa(p.Port)) }
 
 // IsIPv6 reports whether the address is one of IPv6.
 func (p Address) IsIPv6() bool { return strings.Contains(p.Host, ":") }
@@ -96,7 +106,7 @@ func AddressesOf(ctx context.Context, o *config.Options, f config.Forward, spec 
 	if f.Listen.IsUnix() {
 		return []Address{{"unix", f.Listen.Path, 0}}, nil
 	}
-	hosts, err := bindHosts(ctx, o, f.Listen)
+	hosts, err := bindHosts(ctx, o, f)
 	if err != nil {
 		return nil, Error(f, spec, f.Listen.Host, err)
 	}
@@ -106,6 +116,9 @@ func AddressesOf(ctx context.Context, o *config.Options, f config.Forward, spec 
 			host = ip.String()
 		}
 		addresses = append(addresses, Address{"tcp", host, f.Listen.Port})
+		if f.Kind == config.DNS {
+			addresses = append(addresses, Address{"udp", host, f.Listen.Port})
+		}
 	}
 	return addresses, nil
 }
@@ -125,16 +138,27 @@ func At(ctx context.Context, o *config.Options, p Address) (net.Listener, error)
 	if p.Network == "unix" {
 		return bindUnix(o, p.Host)
 	}
-	return TCP(ctx, p)
+	return Port(ctx, p)
 }
 
-// TCP is At for an address of TCP.
-func TCP(ctx context.Context, p Address) (net.Listener, error) {
-	network := "tcp4"
+// Port is At for an address of TCP or UDP.
+func Port(ctx context.Context, p Address) (net.Listener, error) {
+	network := p.Network + "4"
 	if p.IsIPv6() {
-		network = "tcp6" // with IPV6_V6ONLY, as OpenSSH: the IPv4 listener stands beside it
+		network = p.Network + "6" // with IPV6_V6ONLY, as OpenSSH: the IPv4 listener stands beside it
 	}
-	return listenConfig().Listen(ctx, network, p.String())
+	if p.Network == "udp" {
+		return listenDNS(ctx, network, p.hostPort())
+	}
+	return listenConfig().Listen(ctx, network, p.hostPort())
+}
+
+func listenDNS(ctx context.Context, network, address string) (net.Listener, error) {
+	l, err := dns.Listen(ctx, network, address)
+	if err != nil { // and no nil *dns.Listener
+		return nil, err
+	}
+	return l, nil
 }
 
 // CannotListen is the cause of an *Error of PhaseListen.
@@ -173,13 +197,17 @@ func Error(f config.Forward, spec, address string, err error) *fault.Error {
 }
 
 func listenHint(f config.Forward, err error) string {
+	sockets := "lt"
+	if f.Kind == config.DNS {
+		sockets = "ltu"
+	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix() && leftover(f.Listen.Path):
 		return "the socket is a leftover, nobody listens there: remove it, or set StreamLocalBindUnlink yes, which does so at each start"
 	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix():
 		return "another program listens on this socket: stop it or choose another path"
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Sprintf("another program has the port: `ss -ltnp 'sport = :%d'` shows which; stop it or choose another port", f.Listen.Port)
+		return fmt.Sprintf("another program has the port: `ss -%snp 'sport = :%d'` shows which; stop it or choose another port", sockets, f.Listen.Port)
 	case f.Listen.IsUnix():
 		return socketHint(f.Listen.Path, err)
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):

@@ -2,6 +2,7 @@
 package gone
 
 import (
+	"context"
 	"net"
 	"syscall"
 	"time"
@@ -14,6 +15,10 @@ const patience = 50 * time.Millisecond
 // Watch calls left once if the peer of conn leaves before stop is called, or has left already. Nothing is read. stop must be
 // called, and conn must not be read before it has returned.
 func Watch(conn net.Conn, left func()) (stop func()) {
+	if own, ok := conn.(interface{ Left() context.Context }); ok { // it knows by itself
+		stop := context.AfterFunc(own.Left(), left)
+		return func() { stop() }
+	}
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return func() {}

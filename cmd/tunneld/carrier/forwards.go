@@ -45,7 +45,7 @@ func (c *Carrier) Add(ctx context.Context, f config.Forward) (Granted, error) {
 		g.Port = port
 	}
 	for _, s := range c.Tunnel.Forwards() {
-		if fmt.Sprintf("-%c %s", s.Kind, s.Spec) == tunnel.Spec(f) {
+		if s.Kind.Option()+" "+s.Spec == tunnel.Spec(f) {
 			g.Bound = s.Bound
 		}
 	}
@@ -159,7 +159,7 @@ func (c *Carrier) added() string {
 	var list []string
 	for _, f := range c.Tunnel.Forwards() {
 		if f.Added {
-			list = append(list, fmt.Sprintf("-%c %s", f.Kind, f.Spec))
+			list = append(list, f.Kind.Option()+" "+f.Spec)
 		}
 	}
 	switch n := len(list); {
