@@ -22,7 +22,7 @@ ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 # What Go may ask git about the checkout is decided here, and not by the GOFLAGS of whoever calls: where git answers, it is asked.
 buildvcs = $(shell git rev-parse --verify -q HEAD >/dev/null 2>&1 && echo true || echo false)
 
-.PHONY: all build install install-tunneld install-autossh uninstall package-files deb release release-snapshot release-check test testbinaries ci cross tools \
+.PHONY: all build install install-tunneld install-autossh uninstall package-files deb release release-snapshot release-check release-test test testbinaries ci cross tools \
   lint vet verify vuln kubernetes manual licences bench bench-recovery bench-master chaos screenshots soak fuzz fuzz-ci clean
 all: build
 
@@ -49,6 +49,7 @@ install-tunneld: build
 	done
 	install -m 644 README.md CHANGELOG.md SECURITY.md $(DESTDIR)$(PREFIX)/share/doc/tunneld/
 	install -m 644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
+	printf '\n%s\n' 'docs/licences.md, beside this file, has the licences of the modules that the program is built from.' >>$(DESTDIR)$(PREFIX)/share/doc/tunneld/copyright
 	install -d $(DESTDIR)$(PREFIX)/share/doc/tunneld/docs
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/tunneld/docs/
 	cp -R deploy/grafana deploy/kubernetes deploy/kustomize deploy/prometheus $(DESTDIR)$(PREFIX)/share/doc/tunneld/
@@ -72,40 +73,47 @@ uninstall:
 
 # debchanges PACKAGE,ROOT: what a Debian package says of its version, and what lintian is told to let pass, with the reasons.
 define debchanges
-	install -d $(2)/usr/share/doc/$(1) $(2)/usr/share/lintian/overrides
-	sed -e 's/@PACKAGE@/$(1)/' -e 's/@VERSION@/$(debversion)/' -e 's/@DATE@/$(debdate)/' deploy/debian/changelog | gzip -9nc >$(2)/usr/share/doc/$(1)/changelog.gz
-	[ ! -e deploy/debian/$(1).lintian-overrides ] || install -m 644 deploy/debian/$(1).lintian-overrides $(2)/usr/share/lintian/overrides/$(1)
+	install -d $(2)/usr/share/doc/$(1)
+	sed -e 's/@PACKAGE@/$(1)/' -e 's/@VERSION@/$(debversion)/' -e "s/@DATE@/$$(date -u -R -d '$(packdate)')/" deploy/debian/changelog | gzip -9nc >$(2)/usr/share/doc/$(1)/changelog.gz
+	[ ! -e deploy/debian/$(1).lintian-overrides ] || install -D -m 644 deploy/debian/$(1).lintian-overrides $(2)/usr/share/lintian/overrides/$(1)
 endef
 
-# dist/tunneld_VERSION_ARCH.deb, and dist/tunneld-autossh_VERSION_all.deb, which takes autossh's place, with dpkg-deb alone. Its version is VERSION, or the last commit's.
-deb: debversion = $(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0))
-deb: debdate = $(or $(shell git log -1 --format=%cD 2>/dev/null),$(shell date -R))
+# dist/tunneld_VERSION_ARCH.deb, and dist/tunneld-autossh_VERSION_all.deb, which takes autossh's place, with dpkg-deb alone, of the same
+# files as those of a release. Its version is VERSION, or the last commit's.
 deb: debarch = $(shell dpkg --print-architecture)
-deb:
+deb: package-files
 	rm -rf dist/deb dist/deb-autossh
-	umask 022; $(MAKE) install-tunneld DESTDIR=dist/deb PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
-	$(call debchanges,tunneld,dist/deb)
-	install -d dist/deb/DEBIAN
+	mkdir -p dist/deb/DEBIAN dist/deb-autossh/DEBIAN
+	cp -a bin/package/usr dist/deb/
+	cp -a bin/package-deb/usr dist/deb/
+	install -D -m 755 bin/tunneld dist/deb/usr/bin/tunneld
 	sed -e 's/@VERSION@/$(debversion)/' -e 's/@ARCH@/$(debarch)/' -e "s/@SIZE@/$$(du -sk --exclude=DEBIAN dist/deb | cut -f1)/" \
 	  deploy/debian/control >dist/deb/DEBIAN/control
 	install -m 755 deploy/debian/postinst deploy/debian/prerm deploy/debian/postrm dist/deb/DEBIAN/
 	chmod -R u=rwX,go=rX dist/deb
 	dpkg-deb --root-owner-group --build dist/deb dist/tunneld_$(debversion)_$(debarch).deb
-	umask 022; $(MAKE) install-autossh DESTDIR=dist/deb-autossh PREFIX=/usr
-	install -D -m 644 LICENSE dist/deb-autossh/usr/share/doc/tunneld-autossh/copyright
-	$(call debchanges,tunneld-autossh,dist/deb-autossh)
-	install -d dist/deb-autossh/DEBIAN
+	cp -a bin/package-autossh/usr dist/deb-autossh/
+	cp -a bin/package-autossh-deb/usr dist/deb-autossh/
 	sed 's/@VERSION@/$(debversion)/' deploy/debian/control-autossh >dist/deb-autossh/DEBIAN/control
 	chmod -R u=rwX,go=rX dist/deb-autossh
 	dpkg-deb --root-owner-group --build dist/deb-autossh dist/tunneld-autossh_$(debversion)_all.deb
 
-# What packages have beside the program, in bin/package, for .goreleaser.yaml: none of it depends on the platform.
+# What packages have beside the program, in bin/package, for .goreleaser.yaml and for deb; bin/package-deb is what only a .deb has. None
+# of it depends on the platform, and all of it, down to the scripts of an .apk, has the date of the commit: a package can be made again.
+deb package-files: debversion = $(subst -,~,$(or $(patsubst v%,%,$(VERSION)),0~$(or $(shell git log -1 --format=%cd.%h --date=format:%Y%m%d 2>/dev/null),0)))
+deb package-files: packdate = $(or $(COMMIT_DATE),$(shell git log -1 --format=%cI 2>/dev/null),$(shell date -u +%FT%TZ))
 package-files:
-	rm -rf bin/package bin/package-autossh
+	rm -rf bin/package bin/package-*
 	umask 022; $(MAKE) install-tunneld DESTDIR=bin/package PREFIX=/usr ZSH_COMPLETIONS=/usr/share/zsh/vendor-completions
-	rm bin/package/usr/bin/tunneld
+	rm -r bin/package/usr/bin
 	gzip -9nc deploy/man/tunneld.1 >bin/package/usr/share/man/man1/tunneld.1.gz
 	umask 022; $(MAKE) install-autossh DESTDIR=bin/package-autossh PREFIX=/usr
+	install -D -m 644 LICENSE bin/package-autossh/usr/share/doc/tunneld-autossh/copyright
+	$(call debchanges,tunneld,bin/package-deb)
+	$(call debchanges,tunneld-autossh,bin/package-autossh-deb)
+	cp -R deploy/apk bin/package-apk
+	chmod -R u=rwX,go=rX bin/package bin/package-*
+	find bin/package bin/package-* -exec touch -h -d '$(packdate)' {} +
 
 # All that a release has, for the tag that is checked out, into dist/; .github/workflows/release.yml runs it. The first run fetches and builds
 # goreleaser, which is a tool of a module of its own. release-snapshot is the same for any commit, and publishes nothing.
@@ -118,6 +126,13 @@ release-snapshot:
 
 release-check:
 	$(goreleaser) check
+
+# The snapshot a second time, from a clone in another place: every file is the same, byte for byte. Then what is in the packages.
+release-test: release-snapshot
+	dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git clone -q . "$$dir/elsewhere/tunneld" && \
+	  $(MAKE) -C "$$dir/elsewhere/tunneld" release-snapshot && cmp "$$dir/elsewhere/tunneld/dist/checksums.txt" dist/checksums.txt
+	$(MAKE) deb
+	go test -count 1 -tags snapshot -run '^TestSnapshot' ./integration/release
 
 # Installs what is missing where it may, then go vet and every test. What was skipped is listed with its reason at the end; with
 # CI=true a skipped test is a failure. The unit tests, and the program that the integration tests start, are built with the race

@@ -4,6 +4,7 @@ package release
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +35,11 @@ type releaser struct {
 		PackageName string `yaml:"package_name"`
 		Formats     []string
 		Contents    []struct{ Src string }
-		Overrides   map[string]struct{ Scripts map[string]string }
+		Description string
+		Overrides   map[string]struct {
+			Scripts map[string]string
+			APK     struct{ Scripts map[string]string } `yaml:"apk"`
+		}
 	}
 	SBOMs []struct{ Cmd string }
 }
@@ -110,7 +115,14 @@ func TestReleaseNamesWhatThereIs(t *testing.T) {
 	var paths []string
 	for _, file := range r.Archives[0].Files {
 		paths = append(paths, file.Src)
+		found, _ := filepath.Glob(filepath.Join("../..", file.Src))
+		for _, path := range found { // goreleaser packs a link as a link, which leads nowhere in the archive
+			if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+				t.Errorf("%s is no file: %v, %v", path, info, err)
+			}
+		}
 	}
+	makefile := text(t, "Makefile")
 	for _, n := range r.NFPMs {
 		for _, format := range []string{"deb", "rpm", "apk"} {
 			if !slices.Contains(n.Formats, format) {
@@ -118,14 +130,18 @@ func TestReleaseNamesWhatThereIs(t *testing.T) {
 			}
 		}
 		for _, overrides := range n.Overrides {
-			for _, script := range overrides.Scripts {
-				paths = append(paths, script)
+			for _, script := range slices.Concat(slices.Collect(maps.Values(overrides.Scripts)), slices.Collect(maps.Values(overrides.APK.Scripts))) {
+				paths = append(paths, strings.Replace(script, "bin/package-apk/", "deploy/apk/", 1)) // make package-files copies them
 			}
 		}
 		for _, content := range n.Contents {
-			if makefile := text(t, "Makefile"); !strings.Contains(makefile, strings.TrimSuffix(content.Src, "/usr")+" PREFIX=/usr") {
+			dir := strings.TrimSuffix(content.Src, "/usr")
+			if !strings.Contains(makefile, "DESTDIR="+dir+" PREFIX=/usr") && !strings.Contains(makefile, "(call debchanges,"+n.PackageName+","+dir+")") {
 				t.Errorf("%s has %s, which make package-files does not make", n.PackageName, content.Src)
 			}
+		}
+		if control := text(t, map[string]string{"tunneld": "deploy/debian/control", "tunneld-autossh": "deploy/debian/control-autossh"}[n.PackageName]); !strings.HasSuffix(control, "Description: "+debianText(n.Description)+"\n") {
+			t.Errorf("make deb says something else of %s than goreleaser: want\n%s", n.PackageName, debianText(n.Description))
 		}
 	}
 	paths = append(paths, filepath.Join("dist", r.SBOMs[0].Cmd), r.Builds[0].Main)
@@ -139,6 +155,12 @@ func TestReleaseNamesWhatThereIs(t *testing.T) {
 			t.Errorf("nothing is built for %s", target)
 		}
 	}
+}
+
+// debianText returns a description as a control file has it.
+func debianText(description string) string {
+	text := strings.ReplaceAll(strings.TrimSpace(description), "\n", "\n ")
+	return strings.ReplaceAll(text, "\n \n", "\n .\n")
 }
 
 // text reads a file of the project.

@@ -74,6 +74,7 @@ func TestDebianPackage(t *testing.T) {
 		t.Errorf("left behind: %q", left)
 	}
 	noLint(t, source, front[0])
+	noLint(t, source, built)
 
 	stays, goes := usedUnits(t, root)
 	dpkg("--remove", "tunneld")
