@@ -27,6 +27,8 @@ LABEL org.opencontainers.image.title="tunneld" \
       org.opencontainers.image.revision="${COMMIT}" \
       org.opencontainers.image.created="${DATE}"
 COPY --from=build /out/ /
+# They go with each copy of the program.
+COPY LICENSE docs/licences.md /usr/share/doc/tunneld/
 # Any UID will do, and none needs an entry in a password file: without one $HOME is where .ssh is looked for.
 ENV HOME=/home/tunneld
 WORKDIR /home/tunneld

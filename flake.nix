@@ -19,6 +19,7 @@
         nativeBuildInputs = [ pkgs.installShellFiles ];
         postInstall = ''
           installManPage deploy/man/tunneld.1
+          install -Dm644 -t $out/share/licenses/tunneld LICENSE docs/licences.md
           for shell in bash fish zsh; do
             $out/bin/tunneld completion $shell >tunneld.$shell
             installShellCompletion --cmd tunneld --$shell tunneld.$shell

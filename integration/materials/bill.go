@@ -1,14 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"strings"
 )
 
 // bill is a bill of materials as CycloneDX 1.5 has it (https://cyclonedx.org/docs/1.5/json/), as far as it is of use here.
@@ -44,8 +48,9 @@ type hash struct {
 	Content   string `json:"content"`
 }
 
-// printBill writes what a program was built from, as the program itself knows it.
-func printBill(out io.Writer, path string) error {
+// printBill writes what a program was built from, as the program itself knows it; its own version is said, because one that is built
+// without a look at git has none.
+func printBill(out io.Writer, path, version string) error {
 	info, err := buildinfo.ReadFile(path)
 	if err != nil {
 		return err
@@ -56,7 +61,7 @@ func printBill(out io.Writer, path string) error {
 	}
 	sum := sha256.Sum256(data)
 	own := component{
-		Type: "application", Ref: "program", Name: filepath.Base(info.Path), Version: info.Main.Version, PURL: "pkg:golang/" + info.Main.Path,
+		Type: "application", Ref: "program", Name: filepath.Base(info.Path), Version: version, PURL: "pkg:golang/" + info.Main.Path + "@" + version,
 		Licenses: []licenseChoice{{"MIT"}}, Hashes: []hash{{"SHA-256", fmt.Sprintf("%x", sum)}},
 	}
 	b := bill{Format: "CycloneDX", Spec: "1.5", Serial: serial(sum), Version: 1, Metadata: metadata{own}}
@@ -67,12 +72,12 @@ func printBill(out io.Writer, path string) error {
 	if err := b.add(library, "stdlib", info.GoVersion); err != nil {
 		return err
 	}
+	sources, err := locate(info.Deps)
+	if err != nil {
+		return err
+	}
 	for _, dep := range info.Deps {
-		m, err := locate(dep.Path + "@" + dep.Version)
-		if err != nil {
-			return err
-		}
-		if err := b.add(m, dep.Path, dep.Version); err != nil {
+		if err := b.add(sources[dep.Path], dep.Path, dep.Version); err != nil {
 			return err
 		}
 	}
@@ -100,11 +105,24 @@ func (b *bill) add(m module, name, version string) error {
 	return nil
 }
 
-// locate finds the source of a module.
-func locate(version string) (m module, err error) {
-	text, err := exec.Command("go", "mod", "download", "-json", version).Output()
-	if err != nil {
-		return m, fmt.Errorf("go mod download %s: %w", version, err)
+// locate finds the sources of modules, by path.
+func locate(deps []*debug.Module) (map[string]module, error) {
+	words := []string{"mod", "download", "-json"}
+	for _, dep := range deps {
+		words = append(words, dep.Path+"@"+dep.Version)
 	}
-	return m, json.Unmarshal(text, &m)
+	text, err := exec.Command("go", words...).Output()
+	if err != nil {
+		return nil, fmt.Errorf("go %s: %w", strings.Join(words, " "), err)
+	}
+	found := make(map[string]module)
+	for in := json.NewDecoder(bytes.NewReader(text)); ; {
+		var m module
+		if err := in.Decode(&m); errors.Is(err, io.EOF) {
+			return found, nil
+		} else if err != nil {
+			return nil, err
+		}
+		found[m.Path] = m
+	}
 }

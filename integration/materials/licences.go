@@ -3,12 +3,23 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 )
 
-// printLicences writes a list of the modules with their licences, and the texts, which have to go with each copy of the program.
+const heading = "# Licences\n\ntunneld is under the MIT licence (LICENSE). The program is built from these modules as well, whose licences and notices go with\n" +
+	"each copy of it, as this file does; `make licences` makes it.\n\n| module | licence | text |\n|---|---|---|\n"
+
+// list is the table of the modules and, below it, the texts, each of which stands there once.
+type list struct {
+	table, texts, notices strings.Builder
+	same                  map[string]int // text of a licence: its number
+}
+
+// printLicences writes a list of the modules with their licences, the texts, and the notices, which have to go with each copy of the
+// program.
 func printLicences(out io.Writer) error {
-	list, err := modules()
+	modules, err := modules()
 	if err != nil {
 		return err
 	}
@@ -16,25 +27,52 @@ func printLicences(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var table, texts strings.Builder
-	same := make(map[string]int) // text of a licence: its number
-	for _, m := range append(list, library) {
-		name, text, err := m.licence()
-		if err != nil {
+	l := list{same: make(map[string]int)}
+	for _, m := range append(modules, library) {
+		if err := l.add(m); err != nil {
 			return err
 		}
-		number := same[text]
-		if number == 0 {
-			number = len(same) + 1
-			same[text] = number
-			fmt.Fprintf(&texts, "\n## Text %d\n\n", number)
-			for line := range strings.Lines(text + "\n") {
-				fmt.Fprintln(&texts, strings.TrimRight("    "+line, " \n"))
-			}
-		}
-		fmt.Fprintf(&table, "| %s | %s | [%d](#text-%d) |\n", m.Path, name, number, number)
 	}
-	_, err = fmt.Fprintf(out, "# Licences\n\ntunneld is under the MIT licence (LICENSE). The program is built from these modules as well, whose licences go with it;\n"+
-		"`make licences` makes this list.\n\n| module | licence | text |\n|---|---|---|\n%s%s", &table, &texts)
+	_, err = fmt.Fprint(out, heading, l.table.String(), l.texts.String(), l.notices.String())
 	return err
+}
+
+func (l *list) add(m module) error {
+	name, text, err := m.licence()
+	if err != nil {
+		return err
+	}
+	l.row(m.Path, name, text)
+	for _, dir := range m.parts() {
+		if name, text, err = licenceIn(named(dir, "LICENSE*")[0]); err != nil {
+			return err
+		}
+		l.row(m.Path+filepath.ToSlash(strings.TrimPrefix(dir, m.Dir)), name, text)
+	}
+	for _, path := range m.notices() {
+		if text, err = textOf(path); err != nil {
+			return err
+		}
+		fmt.Fprintf(&l.notices, "\n## Notice of %s\n\n%s", m.Path, quoted(text))
+	}
+	return nil
+}
+
+func (l *list) row(what, name, text string) {
+	number := l.same[text]
+	if number == 0 {
+		number = len(l.same) + 1
+		l.same[text] = number
+		fmt.Fprintf(&l.texts, "\n## Text %d\n\n%s", number, quoted(text))
+	}
+	fmt.Fprintf(&l.table, "| %s | %s | [%d](#text-%d) |\n", what, name, number, number)
+}
+
+// quoted returns a text as Markdown shows it as it is.
+func quoted(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text + "\n") {
+		fmt.Fprintln(&b, strings.TrimRight("    "+line, " \n"))
+	}
+	return b.String()
 }

@@ -29,6 +29,16 @@ func TestLicencesAreListed(t *testing.T) {
 			t.Errorf("no %s in the list", module)
 		}
 	}
+	// A notice goes with the program, and so does the licence of what a module has copied.
+	for _, text := range []string{
+		"\n## Notice of github.com/prometheus/client_golang\n\n    Prometheus instrumentation library for Go applications\n",
+		"\n## Notice of github.com/coreos/go-systemd/v22\n\n    CoreOS Project\n",
+		"| github.com/prometheus/client_golang/internal/github.com/golang/gddo | BSD-3-Clause |",
+	} {
+		if !strings.Contains(want.String(), text) {
+			t.Errorf("no %q", text)
+		}
+	}
 }
 
 // The bill of a program names what the program says of itself, and is the same each time.
@@ -39,7 +49,7 @@ func TestBillOfMaterials(t *testing.T) {
 	}
 	var first, second bytes.Buffer
 	for _, out := range []*bytes.Buffer{&first, &second} {
-		if err := run([]string{"sbom", binary}, out); err != nil {
+		if err := run([]string{"sbom", binary, "v1.2.3"}, out); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,7 +61,7 @@ func TestBillOfMaterials(t *testing.T) {
 		t.Fatal(err)
 	}
 	uuid := regexp.MustCompile(`^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`) // of CycloneDX's schema, for version 8
-	if b.Format != "CycloneDX" || b.Spec != "1.5" || b.Version != 1 || !uuid.MatchString(b.Serial) || b.Metadata.Component.Name != "tunneld" {
+	if b.Format != "CycloneDX" || b.Spec != "1.5" || b.Version != 1 || !uuid.MatchString(b.Serial) || b.Metadata.Component.Name != "tunneld" || b.Metadata.Component.Version != "v1.2.3" {
 		t.Errorf("the bill begins with %.300s", first.String())
 	}
 	found := make(map[string]bool)

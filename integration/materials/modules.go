@@ -24,13 +24,14 @@ var systems = []string{"linux", "darwin", "freebsd", "windows"}
 type module struct {
 	Path, Version, Dir string
 	Main               bool
+	packages           []string // directories of those that are in the program
 }
 
 // modules returns those whose packages are in the program on any system, by path.
 func modules() ([]module, error) {
 	found := make(map[string]module)
 	for _, system := range systems {
-		list := exec.Command("go", "list", "-deps", "-json=Module", program)
+		list := exec.Command("go", "list", "-deps", "-json=Dir,Module", program)
 		list.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
 		list.Stderr = os.Stderr
 		text, err := list.Output()
@@ -38,13 +39,17 @@ func modules() ([]module, error) {
 			return nil, fmt.Errorf("go list for %s: %w", system, err)
 		}
 		for in := json.NewDecoder(bytes.NewReader(text)); ; {
-			var p struct{ Module *module }
+			var p struct {
+				Dir    string
+				Module *module
+			}
 			if err := in.Decode(&p); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				return nil, err
 			}
 			if p.Module != nil && !p.Module.Main {
+				p.Module.packages = append(found[p.Module.Path].packages, p.Dir)
 				found[p.Module.Path] = *p.Module
 			}
 		}
@@ -60,22 +65,50 @@ func toolchain() (module, error) {
 
 // licence returns the name that SPDX has for the licence of a module, and its text.
 func (m module) licence() (name, text string, err error) {
-	paths, _ := filepath.Glob(filepath.Join(m.Dir, "LICENSE*"))
-	if len(paths) == 0 {
-		paths, _ = filepath.Glob(filepath.Join(m.Dir, "COPYING*"))
-	}
+	paths := append(named(m.Dir, "LICENSE*"), named(m.Dir, "COPYING*")...)
 	if len(paths) == 0 {
 		return "", "", fmt.Errorf("%s has no licence", m.Path)
 	}
-	data, err := os.ReadFile(paths[0])
-	if err != nil {
+	return licenceIn(paths[0])
+}
+
+// licenceIn returns the name and the text of the licence in a file.
+func licenceIn(path string) (name, text string, err error) {
+	if text, err = textOf(path); err != nil {
 		return "", "", err
 	}
-	text = strings.TrimSpace(strings.ReplaceAll(string(data), "\r", ""))
 	if name = recognize(text); name == "" {
-		return "", "", fmt.Errorf("%s has a licence that nobody knows: %s", m.Path, paths[0])
+		return "", "", fmt.Errorf("nobody knows the licence in %s", path)
 	}
 	return name, text, nil
+}
+
+// textOf returns what stands in a file, without the blank at its ends.
+func textOf(path string) (string, error) {
+	data, err := os.ReadFile(path)
+	return strings.TrimSpace(strings.ReplaceAll(string(data), "\r", "")), err
+}
+
+func named(dir, pattern string) []string {
+	paths, _ := filepath.Glob(filepath.Join(dir, pattern))
+	return paths
+}
+
+// notices returns the NOTICE files of a module, which have to go with each copy of the program (Apache License 2.0, section 4d).
+func (m module) notices() []string { return named(m.Dir, "NOTICE*") }
+
+// parts returns the directories, below that of the module, that have a licence of their own and are in the program: what the module
+// itself has copied from elsewhere.
+func (m module) parts() (dirs []string) {
+	for _, dir := range m.packages {
+		for ; len(dir) > len(m.Dir); dir = filepath.Dir(dir) {
+			if len(named(dir, "LICENSE*")) > 0 && !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+		}
+	}
+	slices.Sort(dirs)
+	return dirs
 }
 
 // marks are sentences that only one licence has, and how SPDX calls it.

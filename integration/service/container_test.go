@@ -45,6 +45,17 @@ func testImage(t *testing.T, p *lab.Podman) {
 	if out := p.Run(contained("", "version")...); !strings.HasPrefix(out, "tunneld v0.0.0-test ") {
 		t.Errorf("version: %s", out)
 	}
+	container := p.Run(append(append([]string{"create"}, lab.Limits...), lab.Image)...)
+	defer p.Try("rm", container)
+	dir := t.TempDir()
+	p.Run("cp", container+":/usr/share/doc/tunneld/.", dir)
+	for name, source := range map[string]string{"LICENSE": "../../LICENSE", "licences.md": "../../docs/licences.md"} {
+		have, err := os.ReadFile(filepath.Join(dir, name))
+		want, missing := os.ReadFile(source)
+		if err != nil || missing != nil || string(have) != string(want) {
+			t.Errorf("%s does not go with the image: %v, %v", name, err, missing)
+		}
+	}
 }
 
 // contained returns the words of podman that run tunneld with nothing that it does not need.
