@@ -123,7 +123,7 @@ func (a *Attempt) askPIN(token *sk.Key, file string) (string, error) {
 
 // tokenHint returns what to do where err is about a token; empty: it is not.
 func (a *Attempt) tokenHint(err error) string {
-	missing, version := new(sk.MissingError), new(sk.VersionError)
+	missing, version, refusal := new(sk.MissingError), new(sk.VersionError), new(sk.RefusalError)
 	switch {
 	case errors.As(err, &missing) && missing.Named != "":
 		return "correct SSH_SK_HELPER, or unset it"
@@ -137,6 +137,8 @@ func (a *Attempt) tokenHint(err error) string {
 		return "mind that the token counts wrong PINs and locks itself after a few"
 	case sk.Passes(err):
 		return "plug in the token of this key, and touch it when it blinks"
+	case errors.As(err, &refusal):
+		return "look at SecurityKeyProvider, which is " + foreign.Own(a.options.SecurityKeyProvider).String() + ", and with -v at what ssh-sk-helper says"
 	}
 	return ""
 }

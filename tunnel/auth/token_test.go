@@ -157,8 +157,11 @@ func TestTokenThatDoesNotSign(t *testing.T) {
 		"another version": {func(t *testing.T, o *config.Options) { o.SecurityKeyHelper = sktest.Helper(t, "version:9") }, true, []string{"version 9", "SSH_SK_HELPER"}},
 		"helper lies":     {func(t *testing.T, o *config.Options) { o.SecurityKeyHelper = sktest.Helper(t, "forge") }, false, []string{"not one of this key"}},
 		"no library":      {func(t *testing.T, o *config.Options) { o.SecurityKeyProvider = "/nowhere/sk.so" }, true, []string{"SecurityKeyProvider is of no use: /nowhere/sk.so: no such file"}},
-		"no provider":     {func(t *testing.T, o *config.Options) { o.SecurityKeyProvider = "" }, true, []string{"only an agent can use it: ssh-add"}},
-		"too open":        {func(t *testing.T, o *config.Options) { os.Chmod(o.IdentityFile[0].Path, 0o644) }, true, []string{"mode 0644 is too open"}},
+		"wrong library": {func(t *testing.T, o *config.Options) {
+			o.SecurityKeyHelper = sktest.Script(t, `echo "x.so is not a library" >&2; exec `+sktest.Helper(t, "error:4"))
+		}, true, []string{"x.so is not a library", "SecurityKeyProvider"}},
+		"no provider": {func(t *testing.T, o *config.Options) { o.SecurityKeyProvider = "" }, true, []string{"only an agent can use it: ssh-add"}},
+		"too open":    {func(t *testing.T, o *config.Options) { os.Chmod(o.IdentityFile[0].Path, 0o644) }, true, []string{"mode 0644 is too open"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, o := tokenOptions(t, server, ssh.KeyAlgoSKED25519, "sign")

@@ -52,7 +52,10 @@ func (e *RefusalError) Error() string {
 	text := fmt.Sprintf("the token does not sign: error %d", e.Code)
 	switch e.Code {
 	case codeInvalidFormat:
-		text = "the token does not sign: nobody has touched it in time, or it is another one"
+		text = "the token does not sign"
+		if e.fromToken() {
+			text += ": nobody has touched it in time, or it is another one"
+		}
 	case codeWrongPIN:
 		text = ErrPIN.Error()
 	case codeUnsupported, codeKeyUnknown:
@@ -63,6 +66,11 @@ func (e *RefusalError) Error() string {
 		text = "the token has no PIN yet, and the key wants one"
 	}
 	return withWords(text, e.Words)
+}
+
+// fromToken reports whether an error for which OpenSSH has no code of its own is the token's. The library's are said on standard error.
+func (e *RefusalError) fromToken() bool {
+	return e.Code == codeInvalidFormat && e.Words == foreign.Text{}
 }
 
 // Is makes errors.Is know ErrPIN.
@@ -94,7 +102,13 @@ func Passes(err error) bool {
 	refusal, broken := new(RefusalError), new(BrokenError)
 	switch {
 	case errors.As(err, &refusal):
-		return refusal.Code != codeWrongPIN && refusal.Code != codeUnsupported && refusal.Code != codeKeyUnknown && refusal.Code != codeNoPIN
+		switch refusal.Code {
+		case codeWrongPIN, codeUnsupported, codeKeyUnknown, codeNoPIN:
+			return false
+		case codeInvalidFormat:
+			return refusal.fromToken()
+		}
+		return true
 	case errors.As(err, &broken):
 		return true
 	}

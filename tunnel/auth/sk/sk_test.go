@@ -146,6 +146,7 @@ func TestHelperThatLies(t *testing.T) {
 		"another version": {sktest.Helper(t, "version:6"), "speaks version 6 of its protocol, and tunneld version 5", false},
 		"no token":        {sktest.Helper(t, "error:60"), "no token with this key is plugged in", true},
 		"not touched":     {sktest.Helper(t, "error:4"), "nobody has touched it in time", true},
+		"no library":      {sktest.Script(t, `echo "x.so is not a library" >&2; exec `+sktest.Helper(t, "error:4")), "the token does not sign (x.so is not a library)", false},
 		"unknown error":   {sktest.Helper(t, "error:99"), "error 99", true},
 		"goes away":       {sktest.Script(t, `printf 'debug1: hello\r\n' >&2; printf 'unsupported version: received 5, expected \0336\r\n' >&2; exit 255`), "ended without an answer (unsupported version: received 5, expected 6)", true},
 		"empty":           {sktest.Script(t, `printf '\0\0\0\0'`), "makes no sense", true},
