@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/tunneld/tunneld/tunnel/limit"
 )
 
 // scarceWait is how long an accept loop pauses while descriptors are scarce, before it counts them again.
@@ -47,16 +46,19 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, room func
 	}
 }
 
+// hasRoom reports whether awaitRoom would not wait.
+func (f *localForward) hasRoom() bool { return f.share.HasRoom() && !limit.DescriptorsScarce() }
+
 // awaitRoom waits until the forward may have another connection, and some descriptors are left to spare.
 func (f *localForward) awaitRoom(ctx context.Context) {
 	over := func() {}
 	f.share.Await(ctx, func() { over = f.limited.wait(f.log, errManyClients) })
 	over()
-	if !descriptorsScarce() {
+	if !limit.DescriptorsScarce() {
 		return
 	}
 	defer f.limited.wait(f.log, errManyFiles)()
-	for descriptorsScarce() && ctx.Err() == nil {
+	for limit.DescriptorsScarce() && ctx.Err() == nil {
 		pause(ctx, scarceWait)
 	}
 }
@@ -69,37 +71,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// spareDescriptors is how many descriptors the clients of local forwards leave to everything else: the connection to the
-// server, known_hosts, keys, the agent, a ProxyCommand, the control socket. Where the limit is low they leave a quarter of it.
-const spareDescriptors = 64
-
-// descriptorsScarce reports whether only the spare ones are left. The lowest free number says how many are in use.
-func descriptorsScarce() bool {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return false
-	}
-	lowest, err := unix.FcntlInt(uintptr(unix.Stderr), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return err == unix.EMFILE
-	}
-	unix.Close(lowest)
-	most := uint64(limit.Cur) //nolint:unconvert // an int64 on FreeBSD
-	return uint64(lowest) >= most-min(spareDescriptors, most/4)
-}
-
-// ownDescriptors is how many descriptors a quiet process has by itself: the runtime's, the log, the control socket, a
-// connection to a server.
-const ownDescriptors = 16
-
-// descriptorPlaces returns how many descriptors the limit leaves to connections. Go has raised the soft limit to the hard one.
-func descriptorPlaces() int {
-	var limit unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
-		return math.MaxInt32
-	}
-	all := int(min(uint64(limit.Cur), math.MaxInt32)) //nolint:unconvert // an int64 on FreeBSD
-	return max(1, all-min(spareDescriptors, all/4)-min(ownDescriptors, all/4))
 }

@@ -15,5 +15,5 @@ type Limits struct {
 
 // NewLimits returns the limits of this process, which follow from how many open files it may have.
 func NewLimits() *Limits {
-	return &Limits{connections: limit.NewShares(descriptorPlaces()), inbound: limit.NewShares(maxInbound)}
+	return &Limits{connections: limit.NewShares(limit.Descriptors()), inbound: limit.NewShares(maxInbound)}
 }

@@ -115,7 +115,7 @@ func (t *Tunnel) openAt(ctx context.Context, p *place, kind string, payload []by
 // called, which it is once. It is false where the limit (RLIMIT_NOFILE) leaves none.
 func (t *Tunnel) Admit(descriptors int) (release func(), ok bool) {
 	r := &t.riders
-	share, taken, scarce := r.join(t.limits), 0, descriptorsScarce()
+	share, taken, scarce := r.join(t.limits), 0, limit.DescriptorsScarce()
 	for taken < descriptors && !scarce && share.Take() {
 		taken++
 	}

@@ -243,9 +243,15 @@ func (s *socket) begin(ctx context.Context, log *slog.Logger) {
 // awaitRoom waits until the owner may have another connection, or ceases to be it.
 func (s *socket) awaitRoom(ctx context.Context) {
 	for {
-		waiting, cancel := context.WithCancel(ctx)
 		s.mu.Lock()
 		owner := s.owner
+		s.mu.Unlock()
+		if owner == nil || owner.hasRoom() {
+			return
+		}
+		waiting, cancel := context.WithCancel(ctx)
+		s.mu.Lock()
+		owner = s.owner
 		s.moved = cancel
 		s.mu.Unlock()
 		if owner != nil {

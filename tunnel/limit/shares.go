@@ -114,6 +114,13 @@ func (one *Share) Await(ctx context.Context, full func()) {
 	}
 }
 
+// HasRoom reports whether Take would return a place.
+func (one *Share) HasRoom() bool {
+	one.of.mu.Lock()
+	defer one.of.mu.Unlock()
+	return one.of.roomLocked(one)
+}
+
 // full returns nil where there is room, or else a channel that is closed when there may be.
 func (one *Share) full() <-chan struct{} {
 	s := one.of
