@@ -4,62 +4,85 @@ import (
 	"io"
 	"net"
 	"syscall"
+
+	"github.com/tunneld/tunneld/tunnel/brief"
 )
 
-// readerOf returns a function that waits until conn has bytes and only then takes a large buffer from the pool, so that an
-// idle connection holds none. The caller puts the buffer back; it is nil where nothing was read. The end is io.EOF.
-func readerOf(conn net.Conn) func() (*[largeBuffer]byte, int, error) {
-	sc, ok := conn.(syscall.Conn)
-	if !ok {
-		return plainReader(conn)
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return plainReader(conn)
-	}
-	read := readNow
+// reader waits until a connection has bytes and only then takes a large buffer from the pool, so that an idle connection
+// holds none.
+type reader struct {
+	conn  net.Conn
+	raw   syscall.RawConn                // of conn; nil: it has no descriptor
+	read  func(int, []byte) (int, error) // from its descriptor, without waiting
+	once  func(uintptr) bool             // now
+	much  bool                           // the last read was a full one
+	large *[largeBuffer]byte             // what now has taken
+	n     int                            // what it has read
+	err   error                          // what it has met
+}
+
+func readerOf(conn net.Conn) *reader {
+	r := &reader{conn: conn, read: brief.Read}
 	if own, ok := conn.(interface {
 		readNow(fd int, b []byte) (int, error)
 	}); ok {
-		read = own.readNow
+		r.read = own.readNow
 	}
-	return func() (large *[largeBuffer]byte, n int, err error) {
-		waitErr := raw.Read(func(fd uintptr) bool {
-			large = buffers.Get().(*[largeBuffer]byte)
-			n, err = read(int(fd), large[:])
-			if err == syscall.EAGAIN {
-				buffers.Put(large)
-				large, n, err = nil, 0, nil
-				return false
-			}
-			return true
-		})
-		switch {
-		case waitErr != nil:
-			return large, 0, waitErr
-		case err != nil:
-			return large, 0, err
-		case n == 0:
-			return large, 0, io.EOF
-		}
-		return large, n, nil
-	}
-}
-
-func readNow(fd int, b []byte) (int, error) {
-	for {
-		n, err := syscall.Read(fd, b)
-		if err != syscall.EINTR {
-			return n, err
+	if sc, ok := conn.(syscall.Conn); ok {
+		if raw, err := sc.SyscallConn(); err == nil {
+			r.raw, r.once = raw, r.now
 		}
 	}
+	return r
 }
 
-// plainReader is readerOf for connections without a descriptor of their own.
-func plainReader(conn net.Conn) func() (*[largeBuffer]byte, int, error) {
-	return func() (*[largeBuffer]byte, int, error) {
+// next returns a buffer with what has come. The caller puts the buffer back; it is nil where nothing was read. The end is
+// io.EOF.
+func (r *reader) next() (*[largeBuffer]byte, int, error) {
+	if r.raw == nil {
 		large := buffers.Get().(*[largeBuffer]byte)
-		n, err := conn.Read(large[:])
+		n, err := r.conn.Read(large[:])
 		return large, n, err
 	}
+	r.large, r.n, r.err = nil, 0, nil
+	ended := r.raw.Read(r.once)
+	large := r.large
+	r.large = nil
+	switch {
+	case ended != nil:
+		return large, 0, ended
+	case r.err != nil:
+		return large, 0, r.err
+	case r.n == 0:
+		return large, 0, io.EOF
+	}
+	return large, r.n, nil
+}
+
+// now reads without waiting. It is false where nothing has come. It asks for little until there is more than that.
+func (r *reader) now(fd uintptr) bool {
+	large := buffers.Get().(*[largeBuffer]byte)
+	p := large[:]
+	if !r.much {
+		p = large[:brief.Most]
+	}
+	r.n, r.err = r.read(int(fd), p)
+	if r.err == syscall.EAGAIN {
+		buffers.Put(large)
+		r.n, r.err = 0, nil
+		return false
+	}
+	r.much = r.n == len(p) || r.much && r.n > brief.Most
+	r.large = large
+	return true
+}
+
+// quick returns conn in a form whose small reads and writes are brief.
+func quick(conn stream) stream {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		if c, ok := brief.Of(tcp); ok {
+			return c
+		}
+	}
+	return conn
 }

@@ -223,9 +223,9 @@ func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error 
 
 // copyToChannel copies until conn's EOF, for which it returns nil. An error is conn's where it is a connError.
 func copyToChannel(ch io.Writer, conn net.Conn, count *atomic.Uint64) error {
-	next := readerOf(conn)
+	from := readerOf(conn)
 	for moved := 0; ; {
-		large, n, err := next()
+		large, n, err := from.next()
 		var werr error
 		if n > 0 {
 			moved += n
@@ -265,11 +265,11 @@ func writePackets(ch io.Writer, p []byte, large bool) error {
 // reset closes conn so that its peer sees an error and not an end; see unixStream for Unix sockets.
 func reset(conn net.Conn) {
 	switch c := conn.(type) {
-	case *net.TCPConn:
-		c.SetLinger(0)
 	case interface{ abort() }:
 		c.abort()
 		return
+	case interface{ SetLinger(int) error }:
+		c.SetLinger(0)
 	}
 	conn.Close()
 }

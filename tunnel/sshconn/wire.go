@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -41,13 +42,17 @@ type wire struct {
 	conn    net.Conn // socket, pipes of a ProxyCommand, or channel through a jump host; its Close must unblock its Write
 	started time.Time
 
-	inbox  inbox
-	ackNow func() // has the kernel acknowledge what was read
+	inbox inbox
+	raw   syscall.RawConn // of conn, for what is written; nil: it is no socket
+	owed  bool            // what was read is not acknowledged yet; for Read alone, as is asOf
+	asOf  uint64          // queued when it was read
 
 	received, sent atomic.Uint64
+	queued         atomic.Uint64 // bytes that were taken to be sent, so far
 	most           atomic.Uint64 // bytes that may be received, after which the wire dies; 0: any number
 	heard          atomic.Int64  // when bytes last arrived, since started
 
+	flooded atomic.Bool // so much came the last time that more is on its way
 	waiting atomic.Bool // Read has handed out all that arrived, and waits for more
 	watched atomic.Bool // somebody may want to know when it does: onWait
 
@@ -72,92 +77,17 @@ func NewWire(conn net.Conn) *wire {
 	w := &wire{
 		conn:    conn,
 		started: time.Now(),
-		ackNow:  quickAcker(conn),
 		inbox:   newInbox(conn),
 		gone:    make(chan struct{}),
 		written: make(chan struct{}),
 	}
 	w.work.L, w.room.L = &w.mu, &w.mu
+	w.raw = w.inbox.raw
+	if acknowledges(conn) {
+		w.inbox.rests = w.acknowledge
+	}
 	go w.writeBatches()
 	return w
-}
-
-// Write implements net.Conn: it queues p and returns. It blocks while 512 KiB are on their way.
-func (w *wire) Write(p []byte) (int, error) {
-	n, hooks, err := w.enqueue(p)
-	for _, f := range hooks {
-		f()
-	}
-	return n, err
-}
-
-// enqueue is Write without its calls of the afterWrite functions, which it returns.
-func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for queued < len(p) {
-		for len(w.queue) == wireBatch && w.cause == nil && !w.closing {
-			w.room.Wait()
-		}
-		switch {
-		case w.cause != nil:
-			return queued, nil, w.cause
-		case w.closing:
-			return queued, nil, net.ErrClosed
-		case w.queue == nil:
-			w.queue = batches.Get().(*[wireBatch]byte)[:0]
-		}
-		n := min(len(p)-queued, wireBatch-len(w.queue))
-		w.queue = append(w.queue, p[queued:queued+n]...)
-		queued += n
-		w.work.Signal()
-	}
-	hooks, w.onWrite = w.onWrite, nil
-	return queued, hooks, nil
-}
-
-// afterWrite has f called once something has been queued; never, where the wire dies before. f must be quick.
-func (w *wire) afterWrite(f func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.cause == nil {
-		w.onWrite = append(w.onWrite, f)
-	}
-}
-
-// writeBatches is the writer: it writes what has gathered, in one system call, until the wire is closed or dead.
-func (w *wire) writeBatches() {
-	defer close(w.written)
-	for {
-		batch := w.takeBatch()
-		if batch == nil {
-			break
-		}
-		n, err := w.conn.Write(batch)
-		w.sent.Add(uint64(n))
-		batches.Put((*[wireBatch]byte)(batch[:wireBatch]))
-		if err != nil {
-			w.fail(err)
-			return
-		}
-	}
-	w.fail(net.ErrClosed)
-}
-
-// takeBatch waits for bytes and takes them all. It returns nil when there is nothing more to write.
-func (w *wire) takeBatch() []byte {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for w.queue == nil && w.cause == nil && !w.closing {
-		w.work.Wait()
-	}
-	if w.cause != nil {
-		return nil
-	}
-	batch := w.queue
-	w.queue = nil
-	w.room.Broadcast()
-	return batch
 }
 
 // Close implements net.Conn. What is queued is still written, for at most flushTime; then the socket is closed. It

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel/brief"
 )
 
 const (
@@ -28,6 +30,7 @@ type inbox struct {
 	buf    []byte                // nil: none is held
 	unread []byte                // the part of buf that was not handed out
 	busy   bool                  // so much came the last time that a large buffer is worth it
+	rests  func(fd uintptr)      // called before it waits for more; nil: nothing is
 	n      int                   // what once has read
 	err    error                 // what once has met
 }
@@ -63,9 +66,12 @@ func (w *wire) fill() error {
 		return errTooTalkative
 	}
 	if len(got) < quickAckSize {
-		w.ackNow()
+		w.owed, w.asOf = true, w.queued.Load()
 	}
 	w.inbox.unread = got
+	if w.flooded.Load() != w.inbox.busy {
+		w.flooded.Store(w.inbox.busy)
+	}
 	return nil
 }
 
@@ -111,7 +117,7 @@ func (i *inbox) readSome() (int, error) {
 	case err != nil:
 		return 0, err
 	case i.err != nil:
-		return 0, &net.OpError{Op: "read", Net: "tcp", Source: i.conn.LocalAddr(), Addr: i.conn.RemoteAddr(), Err: os.NewSyscallError("read", i.err)}
+		return 0, brief.Failed("read", i.conn, os.NewSyscallError("read", i.err))
 	case i.n == 0:
 		return 0, io.EOF
 	}
@@ -121,14 +127,12 @@ func (i *inbox) readSome() (int, error) {
 // readNow reads without waiting. It is false where nothing has come.
 func (i *inbox) readNow(fd uintptr) bool {
 	i.take()
-	for {
-		i.n, i.err = syscall.Read(int(fd), i.buf)
-		if i.err != syscall.EINTR {
-			break
-		}
-	}
+	i.n, i.err = brief.Read(int(fd), i.buf)
 	if i.err == syscall.EAGAIN {
 		i.give()
+		if i.rests != nil {
+			i.rests(fd)
+		}
 		return false
 	}
 	return true

@@ -1,0 +1,106 @@
+package sshconn
+
+import (
+	"net"
+	"runtime"
+
+	"github.com/tunneld/tunneld/tunnel/brief"
+)
+
+// Write implements net.Conn: it queues p and returns. It blocks while 512 KiB are on their way.
+func (w *wire) Write(p []byte) (int, error) {
+	n, hooks, err := w.enqueue(p)
+	for _, f := range hooks {
+		f()
+	}
+	return n, err
+}
+
+// enqueue is Write without its calls of the afterWrite functions, which it returns.
+func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for queued < len(p) {
+		for len(w.queue) == wireBatch && w.cause == nil && !w.closing {
+			w.room.Wait()
+		}
+		switch {
+		case w.cause != nil:
+			return queued, nil, w.cause
+		case w.closing:
+			return queued, nil, net.ErrClosed
+		case w.queue == nil:
+			w.queue = batches.Get().(*[wireBatch]byte)[:0]
+		}
+		n := min(len(p)-queued, wireBatch-len(w.queue))
+		w.queue = append(w.queue, p[queued:queued+n]...)
+		queued += n
+		w.queued.Add(uint64(n))
+		w.work.Signal()
+	}
+	hooks, w.onWrite = w.onWrite, nil
+	return queued, hooks, nil
+}
+
+// afterWrite has f called once something has been queued; never, where the wire dies before. f must be quick.
+func (w *wire) afterWrite(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.cause == nil {
+		w.onWrite = append(w.onWrite, f)
+	}
+}
+
+// writeBatches is the writer: it writes what has gathered, in one system call, until the wire is closed or dead.
+func (w *wire) writeBatches() {
+	defer close(w.written)
+	for {
+		batch := w.takeBatch()
+		if batch == nil {
+			break
+		}
+		n, err := w.writeBatch(batch)
+		w.sent.Add(uint64(n))
+		batches.Put((*[wireBatch]byte)(batch[:wireBatch]))
+		if err != nil {
+			w.fail(err)
+			return
+		}
+	}
+	w.fail(net.ErrClosed)
+}
+
+// writeBatch writes to the socket. A small one is over before anybody else could make use of the time.
+func (w *wire) writeBatch(batch []byte) (int, error) {
+	if w.raw == nil || len(batch) > brief.Most {
+		return w.conn.Write(batch)
+	}
+	n, err := brief.WriteAll(w.raw, batch)
+	if err != nil {
+		err = brief.Failed("write", w.conn, err)
+	}
+	return n, err
+}
+
+// takeBatch waits for bytes and takes them all. It returns nil when there is nothing more to write. Whoever is about to write
+// as well has its turn before, so that one system call, and one wake-up of the server, will do: it takes a fraction of what that
+// costs. While much comes in that would be long.
+func (w *wire) takeBatch() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for w.queue == nil && w.cause == nil && !w.closing {
+		w.work.Wait()
+		if len(w.queue) < brief.Most && !w.flooded.Load() {
+			w.mu.Unlock()
+			runtime.Gosched()
+			w.mu.Lock()
+		}
+	}
+	if w.cause != nil {
+		return nil
+	}
+	batch := w.queue
+	w.queue = nil
+	w.room.Broadcast()
+	return batch
+}
