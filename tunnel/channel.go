@@ -34,6 +34,7 @@ type channel struct {
 	stopped atomic.Bool   // Close was called
 	ended   chan struct{} // closed when the peer has closed the channel or the session has ended
 	used    atomic.Bool   // a byte has been carried, in either direction
+	silent  atomic.Bool   // CloseWrite was called
 	expired chan struct{} // closed when ChannelTimeout closes the channel; nil: it is no splice's
 	idle    idle.Channel
 }
@@ -68,6 +69,12 @@ func (c *channel) Write(p []byte) (int, error) {
 	n, err := c.Channel.Write(p)
 	c.session.carried.Add(uint64(n))
 	return n, err
+}
+
+// CloseWrite sends the end of what is written.
+func (c *channel) CloseWrite() error {
+	c.silent.Store(true)
+	return c.Channel.CloseWrite()
 }
 
 func (c *channel) use(n int) {
@@ -149,7 +156,12 @@ func (s *Session) openChannel(ctx context.Context, target, kind string, payload 
 	result := make(chan openResult, 1)
 	s.run(func() {
 		defer s.opens.Release(target)
+		proves := s.proofs.opening()
 		ch, reqs, err := s.link.OpenChannel(kind, payload, asked)
+		var refused *ssh.OpenChannelError
+		if err == nil || errors.As(err, &refused) {
+			s.proofs.openAnswered(proves)
+		}
 		result <- openResult{ch, reqs, err}
 	})
 	select {

@@ -18,10 +18,10 @@ import (
 // peer is an SSH server inside the test, which can be told to misbehave. integration has the real ones.
 type peer struct {
 	*sshtest.Server
-	t *testing.T
+	t testing.TB
 }
 
-func newPeer(t *testing.T) *peer {
+func newPeer(t testing.TB) *peer {
 	t.Helper()
 	s, err := sshtest.New(nil)
 	if err != nil {
@@ -66,7 +66,7 @@ func (p *peer) trySession(echo config.Echo) (*Session, error) {
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // idlePipe is a connection on which nothing happens.
-func idlePipe(t *testing.T) net.Conn {
+func idlePipe(t testing.TB) net.Conn {
 	near, far := net.Pipe()
 	t.Cleanup(func() {
 		near.Close()
@@ -76,7 +76,7 @@ func idlePipe(t *testing.T) net.Conn {
 }
 
 // target is a TCP server on loopback that hands each connection to serve.
-func target(t *testing.T, serve func(*net.TCPConn)) config.Endpoint {
+func target(t testing.TB, serve func(*net.TCPConn)) config.Endpoint {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -104,7 +104,7 @@ func echoBytes(conn *net.TCPConn) { io.Copy(conn, conn) }
 func anyPort() config.Endpoint { return config.Endpoint{Host: "127.0.0.1", HostSet: true} }
 
 // newTestTunnel listens for forwards; it is shut down with the test.
-func newTestTunnel(t *testing.T, o *config.Options) *Tunnel {
+func newTestTunnel(t testing.TB, o *config.Options) *Tunnel {
 	t.Helper()
 	tun := New(o, nil, quiet())
 	if err := tun.Listen(t.Context(), nil); err != nil {

@@ -67,6 +67,79 @@ func TestProofsAreShared(t *testing.T) {
 	}
 }
 
+// Where channels are asked for all the time nobody asks for a proof besides: an answer to somebody who asked for a channel after an
+// end is one. An answer to somebody who had asked before is none.
+func TestOpensAreProofs(t *testing.T) {
+	p := newPeer(t)
+	var asked atomic.Int32
+	p.OnRequest = func(*ssh.Request) { asked.Add(1) }
+	s := p.session(config.Echo{Mode: config.EchoOff})
+	defer s.Close()
+	s.proofs.tarry = time.Minute
+	lives := make(chan bool)
+	wait := func() {
+		go func() { lives <- s.livesUnhurried(t.Context()) }()
+		sshtest.Eventually(t, "somebody waits", func() bool {
+			s.proofs.mu.Lock()
+			defer s.proofs.mu.Unlock()
+			return len(s.proofs.waiting) > 0
+		})
+	}
+	expected := func(reason string) {
+		t.Helper()
+		select {
+		case ok := <-lives:
+			if !ok {
+				t.Error("no proof from a session that lives, ", reason)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("no proof ", reason)
+		}
+	}
+	soon := func() { // what is asked for now is expected to be asked for again
+		s.proofs.mu.Lock()
+		s.proofs.opened = time.Now().Add(time.Hour)
+		s.proofs.mu.Unlock()
+	}
+	open := func() {
+		kind, payload := openPayload(target(t, echoBytes), nil)
+		ch, err := s.open(t.Context(), "x", kind, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ch.Close()
+	}
+	before := s.proofs.opening()
+	soon()
+	wait()
+	s.proofs.openAnswered(before)
+	select {
+	case <-lives:
+		t.Error("an answer to somebody who had asked before the end is taken for a proof")
+	case <-time.After(50 * time.Millisecond):
+	}
+	open()
+	expected("after a channel was opened")
+	if n := asked.Load(); n != 0 {
+		t.Errorf("%d questions", n)
+	}
+	soon()
+	wait()
+	if !s.lives(t.Context()) { // is in a hurry
+		t.Error("no proof from a session that lives")
+	}
+	expected("after somebody in a hurry came")
+	if n := asked.Load(); n != 1 {
+		t.Errorf("%d questions, want 1", n)
+	}
+	soon()
+	wait()
+	s.Close()
+	if <-lives {
+		t.Error("a session that was closed has proven that it lives")
+	}
+}
+
 // stuckConn is an SSH connection of a library none of whose calls comes back before release.
 type stuckConn struct {
 	ssh.Conn

@@ -77,7 +77,8 @@ func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slo
 		done:     make(chan struct{}),
 		cancel:   cancel,
 	}
-	s.echo.way, s.proofs.patience = echo, muteTime
+	s.echo.way = echo
+	s.proofs.patience, s.proofs.tarry, s.proofs.hurried = muteTime, tarryTime, make(chan struct{}, 1)
 	l.Wire.OnDead(s.wireDied)
 	s.run(func() { s.serveChannels(ctx) })
 	s.run(func() { s.serveRequests(ctx) })

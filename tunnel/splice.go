@@ -45,7 +45,7 @@ type ending int
 
 const (
 	cut    ending = iota // the bytes stopped without a proof that these were all
-	passed               // the peer's end was passed on to conn
+	passed               // the peer's end, which is passed on to conn
 	deaf                 // conn took no more
 )
 
@@ -63,9 +63,11 @@ func (s *splice) run(ctx context.Context) {
 	select {
 	case how = <-received:
 	case <-s.channel.session.done:
-		how = endingOf(received) // both may have come at once
 	case <-s.channel.expired:
 	case <-ctx.Done():
+	}
+	if how == cut {
+		how = endingOf(received) // both may have come at once
 	}
 	s.finish(ctx, how, sent)
 }
@@ -89,8 +91,15 @@ func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
 		s.conn.Close()
 	case passed:
 		select {
+		case err := <-sent: // as most often: to close conn will do, and that the channel has ended as well need not be proven
+			s.endOf(ctx, err)
+			return
+		default:
+			s.conn.CloseWrite()
+		}
+		select {
 		case err := <-sent:
-			s.end(err == nil || s.channel.session.lives(ctx))
+			s.endOf(ctx, err)
 			return
 		case <-s.channel.ended:
 			// Nobody reads what conn still sends: the peer closed the channel, or the session ended.
@@ -109,6 +118,11 @@ func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
 	case <-s.channel.session.done:
 	case <-ctx.Done():
 	}
+}
+
+// endOf ends conn after both directions have ended, the one from it with err.
+func (s *splice) endOf(ctx context.Context, err error) {
+	s.end(err == nil || s.channel.session.lives(ctx))
 }
 
 // end closes conn: cleanly where all is proven, else by a reset.
@@ -161,11 +175,19 @@ func (s *splice) down(ctx context.Context) ending {
 	case errors.As(err, &conn):
 		s.channel.Close()
 		return deaf
-	case err != nil || s.channel.stopped.Load() && s.channel.used.Load() || !s.channel.session.lives(ctx):
+	case err != nil || s.channel.stopped.Load() && s.channel.used.Load() || !s.proven(ctx):
 		return cut // or it was us who closed it, in the midst of something
 	}
-	s.conn.CloseWrite()
 	return passed
+}
+
+// proven reports whether an end is the peer's. Nobody is in a hurry where conn has ended before: most programs have closed it by
+// then.
+func (s *splice) proven(ctx context.Context) bool {
+	if s.channel.silent.Load() {
+		return s.channel.session.livesUnhurried(ctx)
+	}
+	return s.channel.session.lives(ctx)
 }
 
 // connError is an error of the connection on our side, not of the channel.

@@ -27,7 +27,7 @@ func localTo(target config.Endpoint) config.Forward {
 	return config.Forward{Kind: config.Local, Listen: anyPort(), Target: target}
 }
 
-func dialTo(t *testing.T, address string) *net.TCPConn {
+func dialTo(t testing.TB, address string) *net.TCPConn {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
