@@ -105,6 +105,34 @@ func TestCostOfAMegabyte(t *testing.T) {
 	}
 }
 
+// What a connection costs that carries a few bytes.
+func TestCostOfAConnection(t *testing.T) {
+	t.Parallel()
+	const count = 200
+	h := newHouse(t)
+	target := lab.StartTarget(t, lab.Echo).Address()
+	for _, c := range []struct {
+		route lab.Route
+		most  cost
+	}{
+		{lab.LocalRoute(t, target), cost{allocations: 180, bytes: 16 << 10, reads: 14, writes: 7}},
+		{lab.DynamicRoute(t, target), cost{allocations: 300, bytes: 32 << 10, reads: 20, writes: 10}},
+	} {
+		p, m := h.listening(c.route)
+		each := m.measured(func() {
+			for range count {
+				p.turn()
+			}
+		})
+		each = cost{each.allocations / count, each.bytes / count, each.reads / count, each.writes / count}
+		t.Logf("a connection through -%s: %.0f allocations of %.0f bytes in all, %.1f reads, %.1f writes", c.route.Name, each.allocations, each.bytes, each.reads, each.writes)
+		if over := each.less(c.most); over.allocations > 0 || over.bytes > 0 || over.reads > 0 || over.writes > 0 {
+			t.Errorf("a connection through -%s costs %+v, want at most %+v", c.route.Name, each, c.most)
+		}
+		stop(p)
+	}
+}
+
 // What an idle tunnel costs, beside the first: memory that stays, goroutines, and what it does all the time.
 func TestCostOfAnIdleTunnel(t *testing.T) {
 	t.Parallel()

@@ -27,6 +27,7 @@ func benchmarkWays(b *testing.B, run func(*testing.B, ssh.Conn)) {
 	} {
 		b.Run(way.name, func(b *testing.B) {
 			conn := benchmarkConn(b, way.wrap)
+			b.ReportAllocs()
 			before := cpuTime()
 			run(b, conn)
 			b.ReportMetric((cpuTime()-before).Seconds()*1e6/float64(b.N), "cpu-µs/op")
@@ -123,6 +124,43 @@ func benchmarkEcho(b *testing.B, conn ssh.Conn) {
 	for b.Loop() {
 		channel.Write(one)
 		if _, err := io.ReadFull(channel, one); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// The wire alone, beside the socket under it.
+func BenchmarkWireWrite(b *testing.B) {
+	near, far := tcpPair(b)
+	w := NewWire(near)
+	defer w.Close()
+	go io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{far}, make([]byte, benchmarkPiece))
+	packet := make([]byte, 32<<10)
+	b.SetBytes(int64(len(packet)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := w.Write(packet); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkWireRead(b *testing.B) {
+	near, far := tcpPair(b)
+	w := NewWire(near)
+	defer w.Close()
+	go func() {
+		for piece := make([]byte, benchmarkPiece); ; {
+			if _, err := far.Write(piece); err != nil {
+				return
+			}
+		}
+	}()
+	packet := make([]byte, 32<<10)
+	b.SetBytes(int64(len(packet)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := io.ReadFull(w, packet); err != nil {
 			b.Fatal(err)
 		}
 	}
