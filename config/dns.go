@@ -29,7 +29,10 @@ func parseDNS(l *line) *Error {
 // dnsForward reads [bind_address:]port=server[:port].
 func dnsForward(text string) (Forward, bool) {
 	f := Forward{Kind: DNS}
-	here, there, _ := strings.Cut(text, "=")
+	here, there, ok := strings.Cut(text, "=")
+	if !ok {
+		return f, false
+	}
 	host, port, hasHost, ok := splitHostPort(here)
 	if hasHost {
 		ok = ok && f.Listen.hostPort(DNS, withoutBrackets(host), port)

@@ -234,3 +234,32 @@ func TestAsksAgain(t *testing.T) {
 	c := l.client()
 	c.expect(c.ask(1, "again.example."), dnsmessage.RCodeSuccess)
 }
+
+// A server that sends what nobody has asked for is not listened to for as long as the question would wait.
+func TestStraysEndTheStream(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, patient(), func(_ int, far net.Conn) {
+		defer far.Close()
+		query, err := next(far)
+		m := framed(answerTo(question(idOf(query)+7, "evil.example.", 0), 0))
+		for err == nil {
+			_, err = far.Write(m)
+		}
+	})
+	c := l.client()
+	c.expect(c.ask(1, "flood.example."), dnsmessage.RCodeServerFailure)
+}
+
+// A stream that has left a question unanswered gets no other one.
+func TestSilentStreamIsGivenUp(t *testing.T) {
+	t.Parallel()
+	most := quick()
+	most.idle = time.Hour
+	l := newLab(t, most, func(_ int, far net.Conn) {
+		defer far.Close()
+		io.Copy(io.Discard, far)
+	})
+	c := l.client()
+	c.expect(c.ask(1, "silent.example."), dnsmessage.RCodeServerFailure)
+	l.eventually("no stream is open", func() bool { _, streams, open, _ := l.counts(); return streams+open == 0 })
+}

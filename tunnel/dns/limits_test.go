@@ -183,6 +183,40 @@ func TestRenew(t *testing.T) {
 	}
 }
 
+// What is asked already is answered by whom it was asked of, and nothing else is.
+func TestRenewOfABusyStream(t *testing.T) {
+	t.Parallel()
+	asked, renewed := make(chan bool), make(chan bool)
+	most := patient()
+	most.streams = 1 // which a busy one would have to share
+	l := newLab(t, most, func(n int, far net.Conn) {
+		if n > 0 {
+			honest(n, far)
+			return
+		}
+		defer far.Close()
+		for range 2 {
+			query, err := next(far)
+			if err != nil {
+				return
+			}
+			asked <- true
+			<-renewed
+			far.Write(framed(answerTo(query, 0)))
+		}
+		t.Error("the old server was asked again")
+	})
+	c := l.client()
+	c.send(question(1, "old.example.", 0))
+	<-asked
+	l.listener.Renew()
+	c.expect(c.ask(2, "new.example."), dnsmessage.RCodeSuccess)
+	close(renewed)
+	if m := c.receive(); m.ID != 1 || m.RCode != dnsmessage.RCodeSuccess {
+		t.Errorf("got %+v", m.Header)
+	}
+}
+
 // At the end nobody is left waiting, and nothing is left of it.
 func TestClose(t *testing.T) {
 	t.Parallel()
