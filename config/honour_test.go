@@ -50,7 +50,8 @@ func TestWhatCanNotBeHonouredIsNamedOnce(t *testing.T) {
 		got = append(got, w.Keyword+"@"+strings.TrimPrefix(w.Source.String(), file))
 	}
 	slices.Sort(got)
-	equal(t, "warnings", strings.Join(got, " "), "Compression@:1 ForwardX11@:2 GSSAPIAuthentication@:4 PKCS11Provider@:3 Tunnel@:5")
+	equal(t, "warnings", strings.Join(got, " "), "Compression@:1 ForwardX11@:2 GSSAPIAuthentication@:4 Tunnel@:5")
+	equal(t, "library", o.PKCS11Provider, "/x.so")
 }
 
 func TestTheSystemsGSSAPIIsNotNamed(t *testing.T) {

@@ -100,6 +100,7 @@ type Options struct {
 	IdentityFile                 []IdentityFile // in the order they are tried
 	CertificateFile              []string
 	IdentityAgent                string // path of the agent's socket; empty: no agent
+	PKCS11Provider               string // library whose keys are tried as well; empty: none
 	IdentitiesOnly               bool
 	SecurityKeyProvider          string   // "internal", or the library by which keys in a FIDO token sign; empty: only an agent can use them
 	SecurityKeyHelper            string   // path of ssh-sk-helper, from SSH_SK_HELPER; empty: where it is usually installed

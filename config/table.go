@@ -86,8 +86,7 @@ var table = sync.OnceValue(func() []keyword {
 		special("LogLevel", "one of QUIET, FATAL, ERROR, INFO, VERBOSE, DEBUG, DEBUG1, DEBUG2, DEBUG3", parseLogLevel).or("INFO").letter('q', "QUIET").
 			printed(printLogLevel).to(func(o *Options) any { return &o.Session.LogLevel }).offers("QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3"),
 		algorithmList("MACs", &algorithm.MACs).toOwnNames(func(o *Options) *[]string { return &o.MACs }),
-		text("PKCS11Provider").formerly("smartcarddevice").letter('I', anyValue).orNone().
-			loses("keys on a PKCS#11 token are not used; load them into the agent with ssh-add -s"),
+		text("PKCS11Provider").formerly("smartcarddevice").letter('I', anyValue).orNone().to(func(o *Options) any { return &o.PKCS11Provider }),
 		text("SecurityKeyProvider").or("internal").orNone().fills((*resolver).fillSecurityKey),
 		text("PreferredAuthentications").fills((*resolver).fillMethods).offers("publickey", "keyboard-interactive", "password"),
 		algorithmList("PubkeyAcceptedAlgorithms", &algorithm.Keys).formerly("pubkeyacceptedkeytypes").

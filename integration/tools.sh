@@ -9,7 +9,7 @@ wanted="gcc=gcc sshd=openssh-server ssh=openssh-client dropbear=dropbear-bin aut
 ip=iproute2 nft=nftables tinysshd=tinysshd proxychains4=proxychains4 socat=socat ps=procps debootstrap=debootstrap
 systemd-analyze=systemd setpriv=util-linux unshare=util-linux nc=netcat-openbsd openssl=openssl podman=podman runc=runc mandoc=mandoc promtool=prometheus
 chromium=chromium zsh=zsh fish=fish man=man-db git=git rsync=rsync ansible=ansible-core sshfs=sshfs fusermount3=fuse3 sftp-newest=openssh-client-newest
-screen=screen tmux=tmux busybox=busybox killall=psmisc"
+screen=screen tmux=tmux busybox=busybox killall=psmisc softhsm2-util=softhsm2"
 
 # promtool comes out of its package alone: the server that is packed with it would be started.
 install_promtool() {

@@ -24,7 +24,7 @@ func (f *sshFlags) request(environment config.Environment, alias string) config.
 }
 
 // sshFlagLetters are the options of ssh(1) that a tunnel takes.
-const sshFlagLetters = "LRDFiJlpobBcmPg46CqvNnTakxyAtMSEf"
+const sshFlagLetters = "LRDFiIJlpobBcmPg46CqvNnTakxyAtMSEf"
 
 // sshFlagsHelp stands in the help of each command that takes them.
 const sshFlagsHelp = `
@@ -32,7 +32,8 @@ Options of ssh(1), before or after ALIAS:
   -L -R -D   forwards           -F FILE    configuration file    -o KEY=VALUE
   -i FILE    identity file      -l USER    -p PORT               -J JUMP
   -M -S PATH for ssh, scp and others to ride on the connection (ControlMaster, ControlPath)
-  -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG -g -4 -6 -C -q -v -y   -E FILE   -f (up: into the background)
+  -I LIBRARY keys of a PKCS#11 token                              -b ADDR -B IFACE -c CIPHERS -m MACS -P TAG
+  -g -4 -6 -C -q -v -y   -E FILE   -f (up: into the background)
   (-N -n -T change nothing)`
 
 // register makes cmd take ssh's options.
@@ -113,7 +114,6 @@ var foreignFlags = map[byte]instead{
 	'Q': {"this lists what ssh knows", "`ssh -Q TYPE`; `tunneld config ALIAS` prints the algorithms that a tunnel offers"},
 	'e': {"an escape character belongs to a terminal session, and a tunnel has none", "leave it out"},
 	'G': {"this has a command of its own", "`tunneld config ALIAS`"},
-	'I': {"PKCS#11 keys are used through the agent alone", "`ssh-add -s LIBRARY`, and leave -I out"},
 	'K': {"GSSAPI is not spoken here", "leave it out, and log in with a key"},
 }
 

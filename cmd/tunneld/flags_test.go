@@ -49,7 +49,6 @@ func TestFlagsOfSSHWithoutMeaningSayWhatToType(t *testing.T) {
 		{"up -Q cipher", "ssh -Q"},
 		{"up -e none host", "leave it out"},
 		{"up -G host", "tunneld config"},
-		{"up -NI lib.so host", "ssh-add -s"},
 		{"check -W db:22 host", "ssh -W"},
 		{"explain -X host", "ssh -X"},
 	} {

@@ -192,5 +192,4 @@ var unhonoured = map[byte]string{
 	'1': "version 1 of the SSH protocol is in no ssh any more; version 2 is used",
 	'X': "X11 is not forwarded; use `ssh -X` for programs with windows",
 	'Y': "X11 is not forwarded; use `ssh -Y` for programs with windows",
-	'I': "keys on a PKCS#11 token are not used; load them into the agent with `ssh-add -s PROVIDER`",
 }

@@ -152,7 +152,7 @@ func TestWhatCannotBeDoneSaysWhy(t *testing.T) {
 		}
 	}
 	for line, want := range map[string][2]string{
-		"-M 0 -X host": {"-X: X11 is not forwarded", "ssh -X"}, "-M 0 -Y host": {"-Y: X11 is not forwarded", "ssh -Y"}, "-M 0 -I lib.so host": {"-I: keys on a PKCS#11 token are not used", "ssh-add -s"},
+		"-M 0 -X host": {"-X: X11 is not forwarded", "ssh -X"}, "-M 0 -Y host": {"-Y: X11 is not forwarded", "ssh -Y"},
 		"-M 0 -1 host": {"-1: version 1 of the SSH protocol", "version 2 is used"}, "AUTOSSH_PATH=/usr/local/bin/wrapper host": {"AUTOSSH_PATH=/usr/local/bin/wrapper is not run", "TunneldPasswordFile"},
 		"AUTOSSH_NTSERVICE=yes host": {"AUTOSSH_NTSERVICE has no effect", "Cygwin"},
 	} {

@@ -47,6 +47,7 @@ type Attempt struct {
 
 	agent    *agentConnection // nil: none, or not yet dialled
 	agentErr error            // why the configured agent is of no use
+	card     cardState        // of PKCS11Provider
 	prepared bool             // keys are listed
 	keys     []*candidate     // in the order in which they are offered next
 	skipped  []string         // keys that are not offered, each with the reason
@@ -89,10 +90,13 @@ func (a *Attempt) Configure(cfg *ssh.ClientConfig) {
 	cfg.BannerCallback = a.banner
 }
 
-// Close ends the conversation with the agent.
+// Close ends the conversations with the agent and the card.
 func (a *Attempt) Close() {
 	if a.agent != nil {
 		a.agent.close()
+	}
+	if a.card.opened != nil {
+		a.card.opened.Close()
 	}
 }
 

@@ -106,6 +106,15 @@ func (c *Credentials) forget(key string) {
 	delete(c.answers, key)
 }
 
+// forgetAnswer drops what is remembered under key where it is text: somebody may have found a better one.
+func (c *Credentials) forgetAnswer(key, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answers[key] == text {
+		delete(c.answers, key)
+	}
+}
+
 // hasAnswers reports whether anything is remembered under a key that begins with prefix.
 func (c *Credentials) hasAnswers(prefix string) bool {
 	c.mu.Lock()

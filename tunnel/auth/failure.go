@@ -27,7 +27,7 @@ const maxNamed = 8
 const manyKeys = 3
 
 // Failure turns the error of ssh.NewClientConn into a *fault.Error. It is permanent only where the server refused and neither the
-// agent nor the network had a part in it.
+// agent, a token nor the network had a part in it.
 func (a *Attempt) Failure(err error) error {
 	where := a.options.User + "@" + a.options.Address()
 	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
@@ -40,7 +40,7 @@ func (a *Attempt) Failure(err error) error {
 		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
 	case errors.Is(err, errRefused), saysNo(err):
 		result.Err = a.refused(fmt.Errorf("%w %s", errRefused, a.story()))
-		result.Permanent = a.agentFault() == nil
+		result.Permanent = a.agentFault() == nil && a.cardFault() == nil
 		result.Hint = a.hint()
 	case bye != nil && bye.Reason == disconnectProtocolError && a.refusals() > 0:
 		result.Err = a.refused(fmt.Errorf("%w %s: %w", errRefused, a.story(), bye))

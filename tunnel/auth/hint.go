@@ -24,6 +24,9 @@ func (a *Attempt) hint() string {
 	if err := a.agentFault(); err != nil {
 		return cmp.Or(a.tokenHint(err), a.agentHint())
 	}
+	if err := a.cardFault(); err != nil {
+		return a.cardHint(err)
+	}
 	for _, failure := range a.reasons() {
 		if text := a.keyHint(failure); text != "" {
 			return text
@@ -102,7 +105,7 @@ func (a *Attempt) keyHint(f keyFailure) string {
 			return text
 		}
 	}
-	if text := a.tokenHint(f.err); text != "" {
+	if text := cmp.Or(a.tokenHint(f.err), a.cardHint(f.err)); text != "" {
 		return text
 	}
 	key := fault.ShellQuote(f.path)

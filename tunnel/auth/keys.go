@@ -20,6 +20,7 @@ type candidate struct {
 	path     string        // the file with the private half; for an agent's own key empty
 	explicit bool          // somebody wrote the file's name
 	agent    bool          // the agent holds the private half
+	card     bool          // the card or token of PKCS11Provider does; without a public half it stands for all keys of that
 	public   ssh.PublicKey // nil: not known until the private half is read
 	signer   privateHalf   // where it had to be read to learn the public half
 	tried    bool
@@ -34,15 +35,18 @@ func (k *candidate) String() string {
 	if k.public != nil {
 		text += " " + sshkey.TypeOf(k.public) + " " + ssh.FingerprintSHA256(sshkey.Plain(k.public))
 	}
-	if k.agent {
+	switch {
+	case k.agent:
 		text += " agent"
+	case k.card:
+		text += " token"
 	}
 	return text
 }
 
 // prepare lists the keys in the order of OpenSSH's pubkey_prepare (sshconnect2.c): certificates of CertificateFile,
-// keys of the agent that an IdentityFile names, other keys of the agent unless IdentitiesOnly, then the files that are
-// left.
+// keys of the agent that an IdentityFile names, other keys of the agent unless IdentitiesOnly, keys of PKCS11Provider, then the
+// files that are left.
 func (a *Attempt) prepare() {
 	keys := a.certificates()
 	files := a.identities()
@@ -59,7 +63,7 @@ func (a *Attempt) prepare() {
 			others = append(others, &candidate{name: held.comment.String(), agent: true, public: held.public})
 		}
 	}
-	keys = append(keys, others...)
+	keys = append(append(keys, others...), a.cardKeys()...)
 	for _, file := range files {
 		if file.public != nil && sshkey.IsHardware(file.public) {
 			if _, err := a.helper(file.path); err != nil {
@@ -206,14 +210,14 @@ func (a *Attempt) publicKey() (ssh.AuthMethod, error) {
 		a.current = a.again
 		return a.offerCurrent(), nil
 	}
-	for range a.keys {
+	for len(a.keys) > 0 && !a.keys[0].tried {
 		key := a.keys[0]
-		if key.tried {
-			break
-		}
 		key.tried = true
 		a.keys = append(a.keys[1:len(a.keys):len(a.keys)], key)
-		if a.offerable(key) {
+		switch {
+		case key.card && key.public == nil:
+			a.readCard(key)
+		case a.offerable(key):
 			a.current = newOffer(a, key)
 			a.offers = append(a.offers, a.current)
 			return a.offerCurrent(), nil

@@ -116,6 +116,9 @@ func (a *Attempt) sign(key *candidate, rand io.Reader, data []byte, algorithm st
 		}
 		return signature, nil
 	}
+	if holder.card {
+		return a.signWithCard(holder.public, data, algorithm)
+	}
 	signer := holder.signer
 	if signer == nil {
 		var err error
@@ -136,7 +139,7 @@ func (a *Attempt) sign(key *candidate, rand io.Reader, data []byte, algorithm st
 }
 
 // holder finds the key whose private half signs for key: for a certificate the plain key of the same kind, from the
-// agent or a file, or the identity file of the same name (sign_and_send_pubkey of OpenSSH's sshconnect2.c).
+// agent, the card or a file, or the identity file of the same name (sign_and_send_pubkey of OpenSSH's sshconnect2.c).
 func (a *Attempt) holder(key *candidate) *candidate {
 	certificate, ok := key.public.(*ssh.Certificate)
 	if !ok {
@@ -149,10 +152,13 @@ func (a *Attempt) holder(key *candidate) *candidate {
 	}
 	if !key.agent {
 		for _, other := range a.keys {
-			if other.public == nil && other.path == key.path {
+			if other.public == nil && other.path != "" && other.path == key.path {
 				return other
 			}
 		}
+	}
+	if held := a.cardHolder(certificate); held != nil {
+		return held
 	}
 	return key
 }

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,9 +10,9 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
-// Unlock asks now for the passphrases that logging in to the host of o may need, its jump hosts' first, and keeps the keys: for a process
-// that will soon have nobody to ask. Keys that an agent holds need none. Where identities are named, the
-// default ones are left alone. What cannot be opened is passed over, as it is when a server asks for it; but where a person was
+// Unlock asks now for the passphrases, and the PIN of a token, that logging in to the host of o may need, its jump hosts' first,
+// and keeps them: for a process that will soon have nobody to ask. Keys that an agent holds need none. Where identities are named,
+// the default ones are left alone. What cannot be opened is passed over, as it is when a server asks for it; but where a person was
 // asked and there is no other key, the error is a *fault.Error: nobody will be there to be asked again.
 func (c *Credentials) Unlock(ctx context.Context, o *config.Options, log *slog.Logger) error {
 	if o.Via != nil {
@@ -36,11 +37,11 @@ func (c *Credentials) Unlock(ctx context.Context, o *config.Options, log *slog.L
 	var locked *keyFailure
 	for _, key := range a.keys {
 		usable = usable || key.agent
-		if key.agent || key.path == "" || named && !key.explicit {
+		if key.agent || key.path == "" && !key.card || named && !key.explicit {
 			continue
 		}
 		a.asked = false
-		_, err := a.private(key.path)
+		err := a.unlockKey(key)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -48,9 +49,9 @@ func (c *Credentials) Unlock(ctx context.Context, o *config.Options, log *slog.L
 			usable = true
 			continue
 		case a.asked && locked == nil:
-			locked = &keyFailure{key.path, err}
+			locked = &keyFailure{cmp.Or(key.path, key.name), err}
 		}
-		log.Debug("key not opened", "key", key.path, "err", err)
+		log.Debug("key not opened", "key", cmp.Or(key.path, key.name), "err", err)
 	}
 	if locked == nil || usable || a.passwordFile() != "" {
 		return nil
@@ -59,4 +60,13 @@ func (c *Credentials) Unlock(ctx context.Context, o *config.Options, log *slog.L
 		Phase: fault.PhaseAuth, Permanent: true, Where: o.User + "@" + o.Address(),
 		Err: fmt.Errorf("no key to log in with: %s: %w", locked.path, locked.err), Hint: a.keyHint(*locked),
 	}
+}
+
+func (a *Attempt) unlockKey(key *candidate) error {
+	if key.card {
+		_, err := a.openCard()
+		return err
+	}
+	_, err := a.private(key.path)
+	return err
 }
