@@ -250,7 +250,7 @@ func TestDNSFollowsReload(t *testing.T) {
 // A port of UDP that somebody else has makes it fail like a port of TCP would, until it is free.
 func TestDNSWaitsForItsPort(t *testing.T) {
 	t.Parallel()
-	other, err := net.ListenPacket("udp", lab.Loopback(0))
+	other, err := net.ListenPacket("udp", lab.Loopback(lab.FreePort(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
