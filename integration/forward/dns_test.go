@@ -178,7 +178,7 @@ func TestDNS(t *testing.T) {
 func TestDNSInAnOutage(t *testing.T) {
 	t.Parallel()
 	server, address := nameServer(t, "far"), lab.Loopback(lab.FreePort(t))
-	l := lab.New(t, "TunneldDNS "+address+"="+server, "TunneldHold 500ms", "TunneldBackoffMax 1s")
+	l := lab.New(t, "TunneldDNS "+address+"="+server, "TunneldHold 500ms", "TunneldBackoffMax 1s", "TunneldDrain 1h")
 	p := l.Open(lab.Tunneld, nil)
 	expectText(t, "udp", address, "far0")
 	l.Relay.SetRefuse(true)
@@ -190,6 +190,10 @@ func TestDNSInAnOutage(t *testing.T) {
 	}
 	l.Relay.SetRefuse(false)
 	expectText(t, "udp", address, "far0")
+	l.Account.Expect(0, "", "down", lab.Alias) // which waits for nothing: nobody asks
+	if code := p.WaitExit(t, lab.Patience); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
 }
 
 // within asks once, and wants the answer.
