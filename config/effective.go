@@ -193,7 +193,10 @@ func (r *resolver) fillAgent(o *Options) {
 	switch {
 	case value == "none":
 	case value == "" || value == agentVariable:
-		o.IdentityAgent, _ = r.env.Getenv(agentVariable)
+		var set bool
+		if o.IdentityAgent, set = r.env.Getenv(agentVariable); !set {
+			o.IdentityAgent = defaultAgent
+		}
 	case variable:
 		o.IdentityAgent, _ = r.env.Getenv(name)
 	default:

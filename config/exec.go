@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tunneld/tunneld/config/procgroup"
 )
 
@@ -61,12 +59,12 @@ func (r *resolver) shell(running context.Context, command string) (int, error) {
 	if !ok {
 		shell = "/bin/sh"
 	}
-	if err := unix.Access(shell, unix.X_OK); err != nil {
+	if err := procgroup.CanRun(shell); err != nil {
 		return 0, fmt.Errorf("the shell %q cannot be run: %w", shell, err)
 	}
 	ctx, cancel := context.WithTimeout(running, execLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, shell, "-c", command)
+	cmd := procgroup.ByShell(ctx, shell, command, false)
 	procgroup.Lead(cmd)
 	cmd.Cancel = func() error { return procgroup.Kill(cmd) }
 	cmd.WaitDelay = time.Second

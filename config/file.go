@@ -45,7 +45,7 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 	if err != nil {
 		return err
 	}
-	f.checked = account.Secure(info, r.env.UID)
+	f.checked = account.Secure(handle, info, r.env.UID)
 	if checkPermission && !f.checked {
 		r.problem(insecure(f.path, info, r.env.account()))
 		return nil

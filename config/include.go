@@ -10,9 +10,6 @@ import (
 	"github.com/tunneld/tunneld/config/glob"
 )
 
-// systemDirectory is where the system's files are, and look for relative names.
-const systemDirectory = "/etc/ssh"
-
 // include reads other files in place of this line. What they set holds if this line is active, and a Host or Match in them ends
 // where they end.
 func (l *line) include(active *bool) *Error {
@@ -52,7 +49,7 @@ func (l *line) include(active *bool) *Error {
 // included finds the files that one word of Include stands for. Where no file has the name as it is written, tokens and variables
 // are expanded, as in OpenSSH since 9.9.
 func (r *resolver) included(word string, fromUser bool) []string {
-	if !strings.HasPrefix(word, "/") && word[0] != '~' {
+	if !isRooted(word) {
 		if fromUser {
 			word = "~/.ssh/" + word
 		} else {

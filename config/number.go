@@ -86,8 +86,6 @@ func defaultPort() int {
 	return 22
 }
 
-const servicesFile = "/etc/services"
-
 // servicePort finds a TCP service by its name or one of its other names, as getservbyname(3) does. Where the machine has no
 // list of services, Go's own short one holds.
 func servicePort(name string) (int, bool) {

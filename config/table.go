@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"sync"
 
 	"github.com/tunneld/tunneld/config/algorithm"
@@ -103,7 +104,7 @@ var table = sync.OnceValue(func() []keyword {
 		list("CanonicalDomains", "a list of domain names, or none", maxInt, checkDomain).printed(together),
 		repeated("CertificateFile", parseCertificateFile).printed(each).fills((*resolver).fillCertificateFiles),
 		list("GlobalKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).
-			or("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2").fills((*resolver).fillGlobalKnownHosts),
+			or(filepath.Join(systemDirectory, "ssh_known_hosts"), filepath.Join(systemDirectory, "ssh_known_hosts2")).fills((*resolver).fillGlobalKnownHosts),
 		list("UserKnownHostsFile", "a list of file names, or none", maxHostFiles, anyWord).printed(together).or(userHostKeys, "~/.ssh/known_hosts2").
 			to(func(o *Options) any { return &o.UserKnownHostsFile }),
 		list("RevokedHostKeys", "a list of file names, or none", maxHostFiles, anyWord).neverEmpty().printed(together).orNone().to(func(o *Options) any { return &o.RevokedHostKeys }),

@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/tunneld/tunneld/config/account"
-	"github.com/tunneld/tunneld/config/foreign"
 )
 
 // account returns whom this process runs as.
@@ -37,20 +34,8 @@ func unreadable(path string, err error, a account.Account) *Error {
 
 // insecure returns the error for a file that others than its user and root could change.
 func insecure(path string, info fs.FileInfo, a account.Account) *Error {
-	command := "chmod go-w " + foreign.Own(path).String()
-	if info.Mode().Perm()&0o022 == 0 {
-		command = "chown " + strconv.Itoa(a.UID) + " " + foreign.Own(path).String()
-	}
-	e := &Error{
-		Source: Source{File: path},
-		Text:   fmt.Sprintf("bad owner or permissions (%v): others could change the configuration", info.Mode().Perm()),
-		Hint:   a.Type(command),
-	}
-	if owner, ok := account.Owner(info); ok && strings.HasPrefix(command, "chown") {
-		e.Text += "; it belongs to " + a.OwnerName(owner)
-		e.Hint = "another user owns the file: " + e.Hint
-	}
-	return e
+	text, hint := a.Insecure(path, info)
+	return &Error{Source: Source{File: path}, Text: text, Hint: hint}
 }
 
 // unread notes a file that ssh would pass over in silence.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"syscall"
 	"time"
 )
 
@@ -20,35 +19,19 @@ var (
 )
 
 // Try takes the lock if nobody has it, and else returns ErrHeld at once, or ErrUnsupported.
-func Try(file *os.File) error { return try(file, syscall.LOCK_EX) }
+func Try(file *os.File) error { return try(file, exclusive) }
 
 // IsHeld reports whether somebody has the lock. Many may ask at once; while one does, the lock cannot be taken, so that whoever
 // wants it has to wait for a moment. The error may be ErrUnsupported.
 func IsHeld(file *os.File) (bool, error) {
-	err := try(file, syscall.LOCK_SH)
+	err := try(file, shared)
 	if err == nil {
-		err = try(file, syscall.LOCK_UN)
+		err = unlock(file)
 	}
 	if errors.Is(err, ErrHeld) {
 		return true, nil
 	}
 	return false, err
-}
-
-// try does what flock(2) does, without waiting.
-func try(file *os.File, what int) error {
-	for {
-		switch err := syscall.Flock(int(file.Fd()), what|syscall.LOCK_NB); {
-		case errors.Is(err, syscall.EINTR):
-			continue
-		case errors.Is(err, syscall.EWOULDBLOCK):
-			return ErrHeld
-		case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
-			return ErrUnsupported
-		default:
-			return err
-		}
-	}
 }
 
 // interval is between two looks at a lock that somebody holds.
@@ -72,4 +55,12 @@ func Wait(ctx context.Context, file *os.File) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Remove removes the file at path, which is the open one, whose lock we have, and closes it.
+func Remove(file *os.File, path string) error {
+	if closesFirst {
+		return errors.Join(file.Close(), os.Remove(path))
+	}
+	return errors.Join(os.Remove(path), file.Close())
 }

@@ -58,3 +58,21 @@ func TestLock(t *testing.T) {
 		t.Errorf("a closed file: %v, want its own error", err)
 	}
 }
+
+// What is removed is gone, and its lock with it.
+func TestRemove(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Try(file), Remove(file, path)); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if file.Close() == nil {
+		t.Error("it is still open")
+	}
+}

@@ -3,6 +3,7 @@ package glob
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -14,7 +15,7 @@ func Files(pattern string) []string {
 	if pattern == "" {
 		return nil
 	}
-	files := globFrom("", strings.Split(pattern, "/"))
+	files := globFrom("", strings.Split(filepath.ToSlash(pattern), "/")) // on Windows a backslash is the separator, and escapes nothing
 	slices.Sort(files)
 	return files
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package account
 
 import (
@@ -8,9 +10,9 @@ import (
 	"syscall"
 )
 
-// Secure reports whether a file belongs to us or to root and nobody but its owner can write to it. A group whose only
+// Secure reports whether an open file belongs to us or to root and nobody but its owner can write to it. A group whose only
 // member is the owner may, as in Debian's OpenSSH.
-func Secure(info fs.FileInfo, uid int) bool {
+func Secure(_ *os.File, info fs.FileInfo, uid int) bool {
 	owner, group, ok := ownership(info)
 	if !ok {
 		return true

@@ -1,3 +1,5 @@
+//go:build unix
+
 package config
 
 import (
@@ -7,6 +9,18 @@ import (
 	"path/filepath"
 	"strconv"
 )
+
+// systemDirectory is where the system's files are, and look for relative names.
+const systemDirectory = "/etc/ssh"
+
+// servicesFile lists the names of ports.
+const servicesFile = "/etc/services"
+
+// defaultAgent is the agent where nothing names one: none.
+const defaultAgent = ""
+
+// isRooted reports whether a name does not depend on a directory.
+func isRooted(name string) bool { return name[0] == '/' || name[0] == '~' }
 
 // CurrentEnvironment returns the environment of this process. For a user who is not in the password database, as happens in
 // containers, it takes $HOME and $USER.
