@@ -8,9 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"syscall"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/tunnel/bind"
 )
 
@@ -63,7 +63,7 @@ func (b *binding) open(ctx context.Context, w *wish) {
 		switch {
 		case err == nil:
 			b.has(w, l)
-		case errors.Is(err, syscall.EADDRINUSE) && len(b.rivals(p)) > 0:
+		case errors.Is(err, errno.InUse) && len(b.rivals(p)) > 0:
 			w.crowded = append(w.crowded, p)
 		default:
 			b.fail(w, p, err)
@@ -102,7 +102,7 @@ func (b *binding) fail(w *wish, p bind.Address, err error) {
 		return
 	}
 	failed := bind.Error(w.forward, Spec(w.forward), p.String(), err)
-	if holder := cmp.Or(b.sockets.holder(p), b.twin(p)); holder != "" && errors.Is(err, syscall.EADDRINUSE) {
+	if holder := cmp.Or(b.sockets.holder(p), b.twin(p)); holder != "" && errors.Is(err, errno.InUse) {
 		failed.Hint = fmt.Sprintf("%s of this process listens there: take one of the two out, or choose another port", holder)
 	}
 	w.failed = failed

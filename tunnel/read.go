@@ -28,10 +28,8 @@ func readerOf(conn net.Conn) *reader {
 	}); ok {
 		r.read = own.readNow
 	}
-	if sc, ok := conn.(syscall.Conn); ok {
-		if raw, err := sc.SyscallConn(); err == nil {
-			r.raw, r.once = raw, r.now
-		}
+	if raw, ok := brief.Raw(conn); ok {
+		r.raw, r.once = raw, r.now
 	}
 	return r
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
@@ -25,7 +26,7 @@ const (
 // on the same path.
 type agentConnection struct {
 	path   string
-	conn   net.Conn
+	conn   io.ReadWriteCloser
 	client agent.ExtendedAgent
 }
 
@@ -37,12 +38,17 @@ type agentKey struct {
 
 // dialAgent connects to the agent at path. The caller closes the result.
 func dialAgent(ctx context.Context, path string) (*agentConnection, error) {
-	dialer := net.Dialer{Timeout: agentTimeout}
-	conn, err := dialer.DialContext(ctx, "unix", path)
+	conn, err := dialSocket(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	return &agentConnection{path: path, conn: conn, client: agent.NewClient(conn)}, nil
+}
+
+// dialUnix connects to a Unix socket.
+func dialUnix(ctx context.Context, path string) (io.ReadWriteCloser, error) {
+	dialer := net.Dialer{Timeout: agentTimeout}
+	return dialer.DialContext(ctx, "unix", path)
 }
 
 // keys lists what the agent holds, in its order. Keys of types that x/crypto does not know are left out.

@@ -138,7 +138,7 @@ func (a *Attempt) credential(name, keyword string) string {
 // fileHint is the advice where the rights of a file with a key or another secret are wrong; empty: they are not why.
 func (a *Attempt) fileHint(path string, err error) string {
 	exposed := new(exposedSecretError)
-	switch command := "chmod 600 " + fault.ShellQuote(path); {
+	switch command := makePrivate(path); {
 	case (errors.Is(err, errUnprotected) || errors.As(err, &exposed)) && a.options.Account.Service:
 		return a.options.Account.Type(command)
 	case errors.Is(err, errUnprotected), errors.As(err, &exposed):

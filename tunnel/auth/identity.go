@@ -28,7 +28,7 @@ func readKeyFile(path string) ([]byte, fs.FileInfo, error) {
 		return nil, nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	info, err := statPrivate(f)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -126,13 +126,4 @@ func embeddedPublic(data []byte) ssh.PublicKey {
 		return nil
 	}
 	return public
-}
-
-// checkPrivate refuses a private key file that belongs to us and that others may read, as sshkey_perm_ok of OpenSSH's
-// authfile.c. A file of another owner is accepted, as secrets mounted into containers need it.
-func checkPrivate(info fs.FileInfo) error {
-	if mode := info.Mode().Perm(); ownedByUs(info) && mode&0o077 != 0 {
-		return fmt.Errorf("%w: mode %04o is too open", errUnprotected, mode)
-	}
-	return nil
 }

@@ -35,7 +35,7 @@ func readSecretFile(ctx context.Context, path string) (string, error) {
 	defer f.Close()
 	f.SetReadDeadline(time.Now().Add(secretPatience)) // of a regular file there is none, and no need
 	defer context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })()
-	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil {
+	if info, err := statPrivate(f); err == nil && info.Mode().IsRegular() && checkPrivate(info) != nil {
 		return "", &exposedSecretError{path, info.Mode().Perm()}
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecretFile))

@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/dns"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -130,7 +131,7 @@ func SameAddresses(o, other *config.Options, f config.Forward) bool {
 
 // NoSuchAddress tells an address that the machine lacks from one that is taken.
 func NoSuchAddress(err error) bool {
-	return errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT)
+	return errors.Is(err, errno.NoAddress) || errors.Is(err, errno.NoFamily)
 }
 
 // At binds p anew. The caller closes the listener.
@@ -202,15 +203,15 @@ func listenHint(f config.Forward, err error) string {
 		sockets = "ltu"
 	}
 	switch {
-	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix() && leftover(f.Listen.Path):
+	case errors.Is(err, errno.InUse) && f.Listen.IsUnix() && leftover(f.Listen.Path):
 		return "the socket is a leftover, nobody listens there: remove it, or set StreamLocalBindUnlink yes, which does so at each start"
-	case errors.Is(err, syscall.EADDRINUSE) && f.Listen.IsUnix():
+	case errors.Is(err, errno.InUse) && f.Listen.IsUnix():
 		return "another program listens on this socket: stop it or choose another path"
-	case errors.Is(err, syscall.EADDRINUSE):
+	case errors.Is(err, errno.InUse):
 		return fmt.Sprintf("another program has the port: `ss -%snp 'sport = :%d'` shows which; stop it or choose another port", sockets, f.Listen.Port)
 	case f.Listen.IsUnix():
 		return socketHint(f.Listen.Path, err)
-	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+	case errors.Is(err, errno.Denied), errors.Is(err, syscall.EPERM):
 		return "ports below 1024 need the capability CAP_NET_BIND_SERVICE; choose a port above, or grant it"
 	case NoSuchAddress(err):
 		return "no interface of this machine has the address; `ip address` lists them"

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/filemode"
 )
 
@@ -39,7 +40,7 @@ func unlinkStale(path string) error {
 		return syscall.EEXIST
 	}
 	if !leftover(path) {
-		return syscall.EADDRINUSE
+		return errno.InUse
 	}
 	return os.Remove(path)
 }
@@ -51,7 +52,7 @@ func leftover(path string) bool {
 	if err == nil {
 		conn.Close()
 	}
-	return errors.Is(err, syscall.ECONNREFUSED)
+	return errors.Is(err, errno.Refused)
 }
 
 // listenMasked creates the socket with the permission bits that mask leaves (StreamLocalBindMask). The process umask is
@@ -73,7 +74,7 @@ func listenMasked(path string, mask os.FileMode) (net.Listener, error) {
 	case err == nil:
 	case errors.Is(err, os.ErrExist):
 		l.Close()
-		return nil, syscall.EADDRINUSE
+		return nil, errno.InUse
 	default:
 		if l != nil {
 			l.Close()

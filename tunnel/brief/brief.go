@@ -25,8 +25,19 @@ type Conn struct {
 
 // Of returns conn as a Conn, which owns it. It is false where the system does not let us at the socket.
 func Of(conn *net.TCPConn) (*Conn, bool) {
-	raw, err := conn.SyscallConn()
-	return &Conn{conn, raw}, err == nil
+	raw, ok := Raw(conn)
+	return &Conn{conn, raw}, ok
+}
+
+// Raw returns the way to conn's socket for Read and WriteAll. It is false where there is none, and on Windows, where a call on a socket
+// that has nothing to give has to wait for it.
+func Raw(conn net.Conn) (syscall.RawConn, bool) {
+	socket, ok := conn.(syscall.Conn)
+	if !ok || !possible {
+		return nil, false
+	}
+	raw, err := socket.SyscallConn()
+	return raw, err == nil
 }
 
 // Read implements net.Conn.

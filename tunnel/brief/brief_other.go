@@ -1,4 +1,4 @@
-//go:build !linux || race
+//go:build unix && (!linux || race)
 
 // The race detector learns from what package syscall does that what was sent happened before what is received.
 

@@ -3,7 +3,6 @@
 package hook
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,7 +45,7 @@ func (c Command) Run(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, Limit)
 	defer cancel()
 	words := &Lines{Log: c.Log, Level: slog.LevelInfo, Name: c.Keyword}
-	cmd := exec.CommandContext(limited, cmp.Or(c.Shell, "/bin/sh"), "-c", c.Text)
+	cmd := procgroup.ByShell(limited, c.Shell, c.Text, false)
 	cmd.Env = append(cmd.Environ(), c.Environ...)
 	cmd.Stderr, cmd.WaitDelay = words, heirs
 	procgroup.Lead(cmd)

@@ -13,3 +13,6 @@ func giveTo(file *os.File, old os.FileInfo) {
 		file.Chown(int(stat.Uid), int(stat.Gid))
 	}
 }
+
+// letGo does nothing: the old file stays locked until the new one is in its place.
+func letGo(*os.File) error { return nil }

@@ -54,7 +54,7 @@ func replaceKnownHosts(ctx context.Context, path string, r replacement) error {
 	if !modified {
 		return nil
 	}
-	return supersede(real, info, strings.Join(append(lines, ""), "\n"))
+	return supersede(file, real, info, strings.Join(append(lines, ""), "\n"))
 }
 
 // apply removes the lines of the host that hold other keys, and adds missing ones at the end. Lines with a marker stay.
@@ -104,8 +104,8 @@ func (r replacement) keyOf(text string) ssh.PublicKey {
 	return key
 }
 
-// supersede puts text in the place of a file.
-func supersede(path string, info os.FileInfo, text string) error {
+// supersede puts text in the place of a file, which is open.
+func supersede(old *os.File, path string, info os.FileInfo, text string) error {
 	fresh, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return err
@@ -127,6 +127,9 @@ func supersede(path string, info os.FileInfo, text string) error {
 		return err
 	}
 	if err := os.Link(path, backup); err != nil {
+		return err
+	}
+	if err := letGo(old); err != nil {
 		return err
 	}
 	return os.Rename(fresh.Name(), path)

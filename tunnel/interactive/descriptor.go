@@ -6,8 +6,6 @@ import (
 	"os"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // descriptor reads or writes a file that is shared with others, such as the user's shell. It does not change the flags of
@@ -22,7 +20,7 @@ type descriptor struct {
 }
 
 // way is how a file is read or written. interrupt ends a call that waits and all later ones; release is called after the last.
-// A call that a signal broke off is unix.EINTR: it may be one that close did not wait for, and then must not be made again, since
+// A call that a signal broke off (isBrokenOff): it may be one that close did not wait for, and then must not be made again, since
 // the file may be another's by now.
 type way interface {
 	io.ReadWriter
@@ -32,49 +30,16 @@ type way interface {
 
 var errFileClosed = errors.New("the session has ended")
 
-func inputOf(file *os.File) (*descriptor, error) { return descriptorOf(file, unix.O_RDONLY) }
+func inputOf(file *os.File) (*descriptor, error) { return descriptorOf(file, os.O_RDONLY) }
 
-func outputOf(file *os.File) (*descriptor, error) { return descriptorOf(file, unix.O_WRONLY) }
+func outputOf(file *os.File) (*descriptor, error) { return descriptorOf(file, os.O_WRONLY) }
 
-func descriptorOf(file *os.File, access int) (*descriptor, error) {
-	d := &descriptor{done: make(chan struct{})}
-	if file == nil {
-		return d, nil
+func descriptorOf(file *os.File, access int) (d *descriptor, err error) {
+	d = &descriptor{done: make(chan struct{})}
+	if file != nil {
+		d.way, err = openWay(file, access)
 	}
-	return d, control(file, func(fd int) (err error) {
-		d.way, err = wayOf(fd, access)
-		return err
-	})
-}
-
-func wayOf(fd, access int) (way, error) {
-	var info unix.Stat_t
-	if err := unix.Fstat(fd, &info); err != nil {
-		return nil, err
-	}
-	switch info.Mode & unix.S_IFMT {
-	case unix.S_IFREG, unix.S_IFBLK, unix.S_IFDIR:
-		return plainFile(fd), nil // the place in it is shared; it never waits
-	case unix.S_IFSOCK:
-		return newPolled(fd, access, true)
-	case unix.S_IFCHR:
-		if isTerminal(fd) {
-			break
-		}
-		if waiting, err := newPolled(fd, access, false); err == nil {
-			return waiting, nil
-		}
-		return plainFile(fd), nil // /dev/null and its kin, which cannot be waited for
-	}
-	if own, err := reopen(fd, access, &info); err == nil {
-		return own, nil
-	}
-	return newPolled(fd, access, false)
-}
-
-func isTerminal(fd int) bool {
-	_, err := unix.IoctlGetTermios(fd, readTermios)
-	return err == nil
+	return d, err
 }
 
 // Read returns io.EOF at the end, which a terminal that is gone has, too.
@@ -87,7 +52,7 @@ func (d *descriptor) Read(p []byte) (int, error) {
 	for !d.isClosed() {
 		n, err := d.way.Read(p)
 		switch {
-		case errors.Is(err, unix.EINTR):
+		case isBrokenOff(err):
 			continue
 		case n <= 0 && err == nil:
 			err = io.EOF
@@ -110,7 +75,7 @@ func (d *descriptor) Write(p []byte) (int, error) {
 		}
 		n, err := d.way.Write(p[written:])
 		written += max(n, 0)
-		if err != nil && !errors.Is(err, unix.EINTR) {
+		if err != nil && !isBrokenOff(err) {
 			return written, err
 		}
 	}
@@ -178,27 +143,4 @@ func (d *descriptor) releaseLocked() {
 			d.way.release()
 		}
 	})
-}
-
-// plainFile is a file that calls do not wait for.
-type plainFile int
-
-func (f plainFile) Read(p []byte) (int, error)  { return unix.Read(int(f), p) }
-func (f plainFile) Write(p []byte) (int, error) { return unix.Write(int(f), p) }
-func (plainFile) interrupt()                    {}
-func (plainFile) release()                      {}
-
-// ownFile is a second opening of a file, in Go's poller.
-type ownFile struct{ *os.File }
-
-func (f ownFile) interrupt() { f.Close() }
-func (ownFile) release()     {}
-
-// retry calls again what a signal broke off.
-func retry(call func() (int, error)) (int, error) {
-	for {
-		if n, err := call(); err != unix.EINTR {
-			return n, err
-		}
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"os/signal"
 
 	"golang.org/x/crypto/ssh"
-	"golang.org/x/sys/unix"
 )
 
 // sendInput passes on what is typed, or piped, until its end, which the server gets to see. leave ends the session; so does the
@@ -59,7 +58,7 @@ func (s *session) lookAtSize() {
 // watchSize tells the server of each change of the window (RFC 4254 §6.7).
 func (s *session) watchSize(ctx context.Context) {
 	changed := make(chan os.Signal, 1)
-	signal.Notify(changed, unix.SIGWINCH)
+	notifySize(changed)
 	defer signal.Stop(changed)
 	for { // at first for what changed since the terminal was asked for
 		if now := s.tty.size(); now != s.size && now != (size{}) {

@@ -8,9 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/filelock"
 )
 
@@ -76,7 +76,7 @@ func makeRoom(ctx context.Context, path string, take bool) error {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	pid, err := Alive(ctx, path)
-	if errors.Is(err, syscall.ECONNREFUSED) {
+	if errors.Is(err, errno.Refused) {
 		return removeSame(path, info)
 	}
 	if take && err == nil && stopListening(ctx, path) == nil {

@@ -9,12 +9,12 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/armon/go-socks5"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -140,11 +140,11 @@ func replyCode(err error) byte {
 		return refusedCode(refused)
 	case errors.Is(err, ErrNotAllowed):
 		return socks5NotAllowed
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, errno.Refused):
 		return socks5Refused
-	case errors.Is(err, syscall.ENETUNREACH):
+	case errors.Is(err, errno.NoNetwork):
 		return socks5NetworkUnreachable
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.As(err, &dns):
+	case errors.Is(err, errno.NoHost), errors.As(err, &dns):
 		return socks5HostUnreachable
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return socks5TTLExpired

@@ -11,11 +11,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
@@ -73,9 +73,9 @@ func connectError(ctx context.Context, o *config.Options, addresses []netip.Addr
 	switch {
 	case errors.As(err, &source):
 		e.Hint = "see `ip address` for what this machine has"
-	case errors.Is(err, syscall.EADDRNOTAVAIL) && o.BindAddress != "":
+	case errors.Is(err, errno.NoAddress) && o.BindAddress != "":
 		e.Hint = fmt.Sprintf("no interface of this machine has the address %s of -b or BindAddress: `ip address` lists them", foreign.Own(o.BindAddress))
-	case errors.Is(err, syscall.ECONNREFUSED):
+	case errors.Is(err, errno.Refused):
 		e.Hint = fmt.Sprintf("nothing listens on port %d there: check Port, and that sshd runs", o.Port)
 	}
 	return e

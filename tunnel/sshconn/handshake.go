@@ -7,11 +7,11 @@ import (
 	"io"
 	"net"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/auth"
 	"github.com/tunneld/tunneld/tunnel/fault"
@@ -131,7 +131,7 @@ func (h *handshake) brokenOff(cause error) error {
 	switch {
 	case errors.As(cause, &proxy):
 		e.Phase, e.Err = fault.PhaseDial, cause
-	case h.link.proxy == nil && (cause == io.EOF || errors.Is(cause, syscall.ECONNRESET) || errors.Is(cause, syscall.EPIPE)):
+	case h.link.proxy == nil && (cause == io.EOF || errors.Is(cause, errno.Reset) || errors.Is(cause, errno.Broken)):
 		e.Hint = busyHint
 	}
 	return e

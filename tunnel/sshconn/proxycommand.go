@@ -1,7 +1,7 @@
 package sshconn
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,7 +39,7 @@ type proxyProcess struct {
 // throughProxy starts the ProxyCommand as OpenSSH does: by the user's shell, which it replaces.
 func (a *attempt) throughProxy() (*proxyProcess, error) {
 	begun, o := time.Now(), a.options
-	p, err := startProxy(cmp.Or(a.dialer.Shell, "/bin/sh"), o.ProxyCommand, a.log)
+	p, err := startProxy(a.dialer.Shell, o.ProxyCommand, a.log)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		err = &fault.Error{
@@ -64,7 +64,7 @@ func startProxy(shell, command string, log *slog.Logger) (*proxyProcess, error) 
 		return nil, errors.Join(err, theirIn.Close(), in.Close())
 	}
 	p := &proxyProcess{in: in, out: out, stderr: &hook.Lines{Log: log, Level: slog.LevelWarn, Name: "proxycommand"}, exited: make(chan struct{})}
-	p.cmd = exec.Command(shell, "-c", "exec "+command)
+	p.cmd = procgroup.ByShell(context.Background(), shell, command, true) // it lives as long as the connection
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = theirIn, theirOut, p.stderr
 	p.cmd.WaitDelay = proxyHeirs
 	procgroup.Lead(p.cmd)

@@ -10,7 +10,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/procgroup"
 	"github.com/tunneld/tunneld/tunnel/auth"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
@@ -34,7 +34,7 @@ func inetd(t testing.TB, argv ...string) *stranger {
 		}
 		cmd := exec.Command(argv[0], argv[1:]...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = file, file, p
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		procgroup.Lead(cmd)
 		cmd.WaitDelay = time.Second
 		err = cmd.Start()
 		file.Close()
@@ -42,7 +42,7 @@ func inetd(t testing.TB, argv ...string) *stranger {
 			fmt.Fprintln(p, err)
 			return
 		}
-		p.endBy(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		p.endBy(func() { procgroup.Kill(cmd) })
 		cmd.Wait()
 	}
 	p.start(t)

@@ -84,7 +84,7 @@ func (w *wire) remember(p []byte) {
 func newInbox(conn net.Conn) inbox {
 	i := inbox{conn: conn}
 	if sc, ok := conn.(*net.TCPConn); ok {
-		i.raw, _ = sc.SyscallConn()
+		i.raw, _ = brief.Raw(sc)
 	}
 	return i
 }
