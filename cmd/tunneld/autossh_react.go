@@ -125,7 +125,7 @@ func (a *autosshRun) prod(running context.Context, s os.Signal) {
 	switch {
 	case a.waits():
 		a.process.tasks.Go(again)
-	case s == syscall.SIGUSR1:
+	case s == signals.Reconnect:
 		a.log.Say(autossh.SignalledToRestart())
 		if !a.starts.End(errProdded) { // the last one has ended, and the wait for the next is about to begin
 			a.process.tasks.Go(again)

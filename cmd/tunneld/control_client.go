@@ -15,11 +15,11 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
 )
@@ -122,7 +122,7 @@ func (d *instance) ask(ctx context.Context) error {
 	var report controlReport
 	err := d.exchange(ctx, http.MethodGet, "/status", nil, nil, &report)
 	switch {
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, errno.Refused), errors.Is(err, os.ErrNotExist), errors.Is(err, errno.Reset):
 		return nil
 	case errors.Is(err, os.ErrPermission):
 		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", foreign.Line(d.socket), os.ErrPermission),

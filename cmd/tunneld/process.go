@@ -216,7 +216,7 @@ func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *
 				p.log.Debug("the same signal once more", "signal", s.String())
 			case s == syscall.SIGHUP && !hungUp:
 				p.tasks.Go(reload)
-			case s == syscall.SIGUSR1:
+			case s == signals.Reconnect:
 				p.reconnect(running)
 			default:
 				p.log.Info("stopping", "signal", s.String())

@@ -8,8 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 )
 
@@ -68,7 +66,7 @@ func (p *process) noteStop(s os.Signal, hungUp bool) {
 	case hungUp:
 		p.why = "its terminal was closed"
 	case ok:
-		p.why = unix.SignalName(number)
+		p.why = signals.Name(number)
 	}
 }
 

@@ -5,13 +5,15 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 )
 
 // Signals returns the signals of autossh, and SIGQUIT.
 func Signals() <-chan os.Signal {
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	return signals
+	caught := make(chan os.Signal, 8)
+	signal.Notify(caught, syscall.SIGHUP, signals.Reconnect, signals.User2, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	return caught
 }
 
 // atOnceTime is how long an end at once may take: the terminal is left as it was found.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel/auth"
@@ -78,7 +79,7 @@ func handshakeWords(err error, peer string) []string {
 		return endWords(err, peer)
 	case IsTimeout(err):
 		return append([]string{"Connection timed out during banner exchange"}, endWords(err, peer)...)
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, errno.Reset), errors.Is(err, errno.Broken):
 		return append([]string{identification + "read: Connection reset by peer"}, endWords(err, peer)...)
 	}
 	return append([]string{identification + "Connection closed by remote host"}, endWords(err, peer)...)
@@ -106,7 +107,7 @@ func endWords(err error, peer string) []string {
 		return byeWords(bye, peer)
 	case IsTimeout(err):
 		return []string{"Connection to " + peer + " timed out"}
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+	case errors.Is(err, errno.Reset), errors.Is(err, errno.Broken):
 		return []string{"Connection reset by " + peer}
 	}
 	return []string{"Connection closed by " + peer}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/tunneld/tunneld/config/filelock"
+	"github.com/tunneld/tunneld/config/filemode"
 	"github.com/tunneld/tunneld/config/foreign"
 )
 
@@ -44,7 +45,7 @@ func ShowEnded(out io.Writer, paths, words []string) (told bool) {
 // readTrace returns what a process left behind; nothing, while it lives, which a process may do that does not answer or has put the
 // tunnel down, nor where that cannot be known.
 func readTrace(path string) string {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	file, err := os.OpenFile(path, os.O_RDONLY|filemode.NoFollow|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return "" // it has just been removed
 	}

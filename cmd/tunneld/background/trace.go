@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/tunneld/tunneld/config/filelock"
+	"github.com/tunneld/tunneld/config/filemode"
 )
 
 // Trace is a file that tells why a process ended that nobody watches. It is gone after an end in good order. The process holds its
@@ -33,7 +33,7 @@ func LeaveTrace(path string, names []string) (*Trace, error) {
 	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND|filemode.NoFollow, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,8 @@ func (t *Trace) Close() {
 	defer t.mu.Unlock()
 	ours, err := t.file.Stat()
 	if now, missing := os.Lstat(t.path); !t.written && err == nil && missing == nil && os.SameFile(ours, now) {
-		os.Remove(t.path)
+		filelock.Remove(t.file, t.path)
+		return
 	}
 	t.file.Close()
 }

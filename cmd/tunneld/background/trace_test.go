@@ -2,12 +2,10 @@ package background
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -42,24 +40,6 @@ func TestNothingIsToldOfAProcessThatLives(t *testing.T) {
 	die()
 	if text := shown([]string{path}, "one"); !strings.Contains(text, "it left no word: it was killed") || !HasEnded([]string{path}, "one") {
 		t.Errorf("of a process that has ended it says %q", text)
-	}
-}
-
-// Whoever looks keeps nobody else from looking.
-func TestTwoLookAtATrace(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "one.ended")
-	_, die := leave(t, path, "one")
-	die()
-	file, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_SH); err != nil { // as one who looks does for a moment
-		t.Fatal(err)
-	}
-	if readTrace(path) == "" {
-		t.Error("the second one sees nothing")
 	}
 }
 

@@ -7,12 +7,16 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
+
+	"github.com/tunneld/tunneld/config/errno"
 )
 
 // ErrCut says that the connection broke before its end.
 var ErrCut = errors.New("the connection was cut: that of the tunnel to its server has ended")
+
+// ErrNoSocket is Pass's where out is no Unix socket: nobody waits for one there.
+var ErrNoSocket = errors.New("standard output is no Unix socket, so nobody waits to be handed one")
 
 // Pipe carries in to conn and conn to out until conn has ended, and closes out then: what reads there is to see the end. Each
 // direction ends by itself; when in has ended and nobody reads out any more, so has everything. It returns ErrCut where something
@@ -35,7 +39,7 @@ func Pipe(conn *net.UnixConn, in io.Reader, out *os.File) error {
 	switch {
 	case deaf.Load():
 		return nil
-	case errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, errno.Reset):
 		return ErrCut
 	case err != nil:
 		return err
@@ -44,11 +48,11 @@ func Pipe(conn *net.UnixConn, in io.Reader, out *os.File) error {
 	gone := make(chan struct{})
 	go func() {
 		defer close(gone)
-		awaitGone(conn)
+		awaitGone(conn, over)
 	}()
 	select {
 	case err := <-sent:
-		if errors.Is(err, syscall.ECONNRESET) {
+		if errors.Is(err, errno.Reset) {
 			return ErrCut
 		}
 		return nil
@@ -75,7 +79,7 @@ func awaitDeaf(out *os.File, over <-chan struct{}) bool {
 			return false
 		}
 		deaf := false
-		if raw.Control(func(fd uintptr) { deaf = hungUp(int(fd)) }) != nil {
+		if raw.Control(func(fd uintptr) { deaf = hungUp(fd) }) != nil {
 			return false // it is closed
 		}
 		if deaf {
@@ -110,16 +114,8 @@ func (s *sender) Write(p []byte) (int, error) {
 func (s *sender) cut() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if errors.Is(s.err, syscall.ECONNRESET) {
+	if errors.Is(s.err, errno.Reset) {
 		return ErrCut
 	}
 	return nil
-}
-
-// awaitGone waits until the peer has closed conn, and not just its own direction.
-func awaitGone(conn *net.UnixConn) {
-	raw, err := conn.SyscallConn()
-	if err == nil {
-		raw.Read(func(fd uintptr) bool { return hungUp(int(fd)) }) // or conn is closed
-	}
 }

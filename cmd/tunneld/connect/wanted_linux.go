@@ -105,7 +105,7 @@ func control(file *os.File, do func(fd int)) {
 }
 
 // hungUp reports whether the peer of a socket has closed both its directions, or the reader of a pipe has gone.
-func hungUp(fd int) bool {
+func hungUp(fd uintptr) bool {
 	state := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP is always told
 	_, err := unix.Poll(state, 0)
 	return err == nil && state[0].Revents != 0

@@ -11,10 +11,10 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -199,7 +199,7 @@ func (l *demoLoad) pump(conn *net.TCPConn, moving func()) {
 	buffer := make([]byte, 64<<10)
 	for {
 		if _, err := conn.Read(buffer); err != nil {
-			if err = errors.Join(err, <-wrote); errors.Is(err, syscall.ECONNRESET) {
+			if err = errors.Join(err, <-wrote); errors.Is(err, errno.Reset) {
 				l.resets.Add(1)
 			}
 			return

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/monitor"
 )
@@ -78,7 +79,7 @@ func (p *Process) ask(ctx context.Context, follow bool) (*answer, error) {
 		err = errSilent
 	case !inTime && ctx.Err() == nil:
 		err = errSilent
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ECONNRESET):
+	case errors.Is(err, errno.Refused), errors.Is(err, syscall.ENOENT), errors.Is(err, errno.Reset):
 		err = ErrGone
 	}
 	cancel()

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/tunneld/tunneld/cmd/tunneld/signals"
 )
 
 // Terminal is the one that controlled the process when it began. It is used by one goroutine. The process may let go of it later,
@@ -24,23 +24,11 @@ func Watch() *Terminal {
 	if signal.Ignored(syscall.SIGHUP) {
 		return &Terminal{}
 	}
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	tty, err := openTerminal()
 	if err != nil {
 		return &Terminal{}
 	}
 	return &Terminal{tty: tty}
-}
-
-// hasEnded reports whether the terminal is closed, or the shell on it has ended: all that had it open are hung up on then
-// (vhangup(2)).
-func (t *Terminal) hasEnded() bool {
-	raw, err := t.tty.SyscallConn()
-	if err != nil {
-		return true
-	}
-	var hungUp error
-	err = raw.Control(func(fd uintptr) { _, hungUp = unix.IoctlGetWinsize(int(fd), unix.TIOCGWINSZ) })
-	return err != nil || hungUp != nil
 }
 
 // Look notices that the terminal is gone. It is to be called every few seconds.
@@ -69,20 +57,21 @@ func (t *Terminal) Left() {
 }
 
 // NotifyContext is signal.NotifyContext, of which the end of the terminal is an end as well. t may be nil: then it is not.
-func (t *Terminal) NotifyContext(ctx context.Context, signals ...os.Signal) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(ctx, signals...)
+func (t *Terminal) NotifyContext(ctx context.Context, caught ...os.Signal) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, caught...)
 	if t == nil {
 		return ctx, stop
 	}
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
+	deaf := signals.Hear(hangups)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		for {
 			select {
-			case <-hangups:
-				if t.HungUp(time.Now()) {
+			case s := <-hangups:
+				if signals.IsStop(s) || t.HungUp(time.Now()) {
 					stop()
 				}
 			case <-ctx.Done():
@@ -92,6 +81,7 @@ func (t *Terminal) NotifyContext(ctx context.Context, signals ...os.Signal) (con
 	}()
 	return ctx, func() {
 		signal.Stop(hangups)
+		deaf()
 		stop()
 		<-watched
 	}

@@ -45,7 +45,7 @@ func newPerson(getenv func(string) (string, bool), environ []string) *prompter {
 		value, _ := getenv(name)
 		return value
 	}
-	p := &prompter{askpass: set("SSH_ASKPASS"), environ: environ, tty: "/dev/tty", turn: make(chan struct{}, 1)}
+	p := &prompter{askpass: set("SSH_ASKPASS"), environ: environ, tty: terminalPath, turn: make(chan struct{}, 1)}
 	if p.askpass == "" {
 		p.askpass = "ssh-askpass"
 	}

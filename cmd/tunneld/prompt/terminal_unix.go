@@ -16,6 +16,9 @@ import (
 	"github.com/tunneld/tunneld/tunnel/auth"
 )
 
+// terminalPath is the terminal of this process.
+const terminalPath = "/dev/tty"
+
 // openTerminal opens the terminal of this process for a question. A process in the background has none: the kernel would
 // stop it as soon as it reads.
 func openTerminal(path string) (*os.File, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config/filelock"
+	"github.com/tunneld/tunneld/config/filemode"
 )
 
 // PIDFile is the file of --pidfile. Its lock is held for as long as we live, and alone reports whether the process of the
@@ -65,7 +66,7 @@ func openPIDFile(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink == 0 && !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%w but a %s", errNoPIDFile, kindOf(info)) // to open a device may do something
 	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o644)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|filemode.NoFollow|syscall.O_NONBLOCK, 0o644)
 	if err != nil {
 		return nil, err
 	}
@@ -139,18 +140,13 @@ func readPID(file *os.File) (number int, ok bool) {
 	return int(value), err == nil && value > 0 && n < maxPIDFile
 }
 
-// lives reports whether there is a process of that number (kill(2) with signal 0).
-func lives(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
-}
-
 // Remove takes the file away, unless another one is in its place by now or somebody else's number in it.
 func (h *PIDFile) Remove() {
 	ours, err := h.file.Stat()
 	number, _ := readPID(h.file)
 	if now, missing := os.Lstat(h.path); err == nil && missing == nil && os.SameFile(ours, now) && number == os.Getpid() {
-		os.Remove(h.path)
+		filelock.Remove(h.file, h.path)
+		return
 	}
 	h.file.Close()
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tunneld/tunneld/config/errno"
 	"github.com/tunneld/tunneld/config/filelock"
 	"github.com/tunneld/tunneld/config/filemode"
 )
@@ -44,7 +45,7 @@ func ListenSocket(ctx context.Context, path string) (*net.UnixListener, error) {
 	err := withSocketPath(path, func(path string) error {
 		// Linux takes the mode of the socket for the file, so there is no moment in which others may connect.
 		config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
-			return raw.Control(func(fd uintptr) { syscall.Fchmod(int(fd), 0o600) })
+			return raw.Control(keepToUs)
 		}}
 		l, err := config.Listen(ctx, "unix", path)
 		if err != nil {
@@ -88,7 +89,7 @@ func InUse(ctx context.Context, path string) (pid int, err error) {
 			return pid, nil
 		}
 		return -1, nil
-	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, errno.Refused), errors.Is(err, os.ErrNotExist):
 		return 0, nil
 	case errors.Is(err, syscall.EAGAIN), errors.Is(err, context.DeadlineExceeded): // its queue is full: it does not accept
 		return -1, nil

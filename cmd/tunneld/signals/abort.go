@@ -8,8 +8,6 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/tunneld/tunneld/cmd/tunneld/loglimit"
 )
 
@@ -34,17 +32,6 @@ func EndByAbort(before func()) (release func()) {
 		close(released)
 		<-over
 	}
-}
-
-// abort shows the goroutines and ends the process. What Go shows as well, of each thread, goes to where it crashes to alone
-// (debug.SetCrashOutput): nobody may read standard error.
-func abort() {
-	Show("SIGABRT: abort\n\n" + Goroutines())
-	if null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0); err == nil {
-		unix.Dup2(int(null.Fd()), syscall.Stderr)
-	}
-	signal.Reset(syscall.SIGABRT, syscall.SIGQUIT)
-	syscall.Kill(syscall.Getpid(), syscall.SIGABRT)
 }
 
 // Goroutines returns in full what each goroutine does.

@@ -12,7 +12,8 @@ import (
 // make a death by SIGTERM of an orderly end.
 func Notify() <-chan os.Signal {
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	signal.Notify(signals, syscall.SIGHUP, Reconnect, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	Hear(signals)
 	return signals
 }
 

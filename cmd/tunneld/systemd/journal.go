@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"syscall"
 )
 
 // Priorities of syslog(3), which the journal reads from the beginning of a line (sd-daemon(3)).
@@ -29,8 +28,7 @@ func OnJournal(w io.Writer, getenv func(string) string) bool {
 	if err != nil {
 		return false
 	}
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && getenv("JOURNAL_STREAM") == fmt.Sprintf("%d:%d", stat.Dev, stat.Ino)
+	return getenv("JOURNAL_STREAM") == streamOf(info)
 }
 
 // journalHandler writes each record with its priority in front, and without what the journal knows itself.

@@ -16,8 +16,7 @@ import (
 
 const (
 	lookEvery  = time.Second
-	escapeTime = 50 * time.Millisecond  // after which an ESC is a key, and not the start of a sequence
-	stopTime   = 100 * time.Millisecond // after which nobody has stopped us
+	escapeTime = 50 * time.Millisecond // after which an ESC is a key, and not the start of a sequence
 )
 
 // Look returns how the tunnels are, and in lines for people what is missing.
@@ -30,7 +29,7 @@ func Run(ctx context.Context, in, out *os.File, color bool, look Look) error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // the second signal is not waited for
 	changed := make(chan os.Signal, 4)
-	signal.Notify(changed, syscall.SIGWINCH, syscall.SIGCONT)
+	notifyChanges(changed)
 	defer signal.Stop(changed)
 	var looking sync.WaitGroup
 	defer looking.Wait()
@@ -92,6 +91,9 @@ func (t *terminal) enter() error {
 			t.before = before
 		}
 	}
+	if err := understandEscapes(t.out); err != nil {
+		return err
+	}
 	_, err := io.WriteString(t.out, enterScreen)
 	return err
 }
@@ -130,7 +132,7 @@ func (t *terminal) show(ctx context.Context, s *screen, reports <-chan shown, ch
 			s.take(r.report, r.problems)
 			continue
 		case sig := <-changed:
-			if sig == syscall.SIGCONT {
+			if isContinue(sig) {
 				if err := t.enter(); err != nil {
 					return err
 				}
@@ -167,17 +169,6 @@ func (t *terminal) press(s *screen, typed []byte, complete bool, changed <-chan 
 		}
 	}
 	return nil, false
-}
-
-// stop stops the process as Ctrl-Z does, with the terminal as it was. Where nobody could continue it, it goes on.
-func (t *terminal) stop(changed <-chan os.Signal) {
-	t.leave()
-	syscall.Kill(0, syscall.SIGTSTP)
-	select {
-	case <-changed: // SIGCONT
-	case <-time.After(stopTime):
-	}
-	t.enter()
 }
 
 func (t *terminal) draw(s *screen) error {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package connect
 
 import (
@@ -7,9 +9,6 @@ import (
 
 	"golang.org/x/sys/unix"
 )
-
-// ErrNoSocket is Pass's where out is no Unix socket: nobody waits for one there.
-var ErrNoSocket = errors.New("standard output is no Unix socket, so nobody waits to be handed one")
 
 // Pass hands conn to whoever holds the other end of out, as ssh awaits it with ProxyUseFdpass (mm_receive_fd in OpenSSH's
 // monitor_fdpass.c): one byte, and the descriptor beside it. conn is of no use here afterwards.
