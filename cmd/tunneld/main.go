@@ -3,10 +3,12 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"runtime/debug"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/scm"
 	"github.com/tunneld/tunneld/cmd/tunneld/zone"
 )
 
@@ -17,5 +19,5 @@ func main() {
 	if local := zone.Described(os.Getenv("TZ")); local != nil {
 		time.Local = local
 	}
-	os.Exit(run(context.Background(), os.Args, os.Stdout, os.Stderr))
+	os.Exit(scm.Run(func(stdout, stderr io.Writer) int { return run(context.Background(), os.Args, stdout, stderr) }))
 }
