@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/launchd"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 )
 
@@ -26,10 +28,10 @@ const unitBinary = "/usr/bin/tunneld"
 
 func unitCommand() *cobra.Command {
 	var user bool
-	var runAs string
+	var runAs, agent string
 	cmd := &cobra.Command{
-		Use:   "unit [--user | --run-as USER [ALIAS]]",
-		Short: "Print the systemd unit tunneld@.service",
+		Use:   "unit [--user | --run-as USER [ALIAS] | --launchd ALIAS]",
+		Short: "Print the systemd unit tunneld@.service, or an agent of launchd",
 		Long: `Prints the systemd template unit, with the path of this program in it:
 
   tunneld unit | sudo tee /etc/systemd/system/tunneld@.service
@@ -44,7 +46,12 @@ its own:
 
   sudo mkdir -p /etc/systemd/system/tunneld@ALIAS.service.d
   tunneld unit --run-as USER ALIAS | sudo tee /etc/systemd/system/tunneld@ALIAS.service.d/run-as.conf
-  sudo systemctl daemon-reload`,
+  sudo systemctl daemon-reload
+
+--launchd prints an agent of macOS's launchd that runs the tunnels of ALIAS while you are logged in, and logs to ~/Library/Logs:
+
+  tunneld unit --launchd ALIAS >~/Library/LaunchAgents/tunneld.ALIAS.plist
+  launchctl bootstrap gui/$UID ~/Library/LaunchAgents/tunneld.ALIAS.plist`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if runAs != "" {
 				return cobra.MaximumNArgs(1)(cmd, args)
@@ -52,6 +59,9 @@ its own:
 			return cobra.NoArgs(cmd, args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("launchd") {
+				return printAgent(cmd.OutOrStdout(), agent)
+			}
 			if cmd.Flags().Changed("run-as") {
 				if user {
 					return &exit.Error{Code: exit.Usage, Err: errRunAsAlone}
@@ -69,8 +79,29 @@ its own:
 		},
 	}
 	cmd.Flags().BoolVar(&user, "user", false, "the unit for your own service manager (systemctl --user)")
+	cmd.Flags().StringVar(&agent, "launchd", "", "an agent of macOS's launchd that runs `ALIAS`")
+	offerFor(cmd, "launchd", completeAlias(new(sshFlags), 0))
 	cmd.Flags().StringVar(&runAs, "run-as", "", "a drop-in that runs the unit of one alias as `USER`")
+	cmd.MarkFlagsMutuallyExclusive("launchd", "user")
+	cmd.MarkFlagsMutuallyExclusive("launchd", "run-as")
 	return cmd
+}
+
+// printAgent prints the agent of launchd for an alias.
+func printAgent(out io.Writer, alias string) error {
+	if alias == "" {
+		return &exit.Error{Code: exit.Usage, Err: errors.New("--launchd: which alias?")}
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(launchd.Agent{Program: program, Alias: alias, Home: home}.Plist())
+	return err
 }
 
 // ownPath returns where this program is, in the form of systemd.service(5); that of a package where it cannot be told.

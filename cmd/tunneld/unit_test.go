@@ -50,6 +50,32 @@ func TestUnitNamesThisProgram(t *testing.T) {
 	}
 }
 
+// An agent of launchd names this program and the alias; what cannot be meant is refused.
+func TestAgentOfLaunchd(t *testing.T) {
+	t.Setenv("HOME", "/Users/bob")
+	own, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		words []string
+		code  int
+		want  string
+	}{
+		{[]string{"--launchd", "db"}, exit.OK, "<string>" + own + "</string>\n\t\t<string>up</string>\n\t\t<string>--</string>\n\t\t<string>db</string>\n"},
+		{[]string{"--launchd", ""}, exit.Usage, ""},
+		{[]string{"--launchd", "db", "web"}, exit.Usage, ""},
+		{[]string{"--launchd", "db", "--user"}, exit.Usage, ""},
+		{[]string{"--launchd", "db", "--run-as", "bob"}, exit.Usage, ""},
+	} {
+		var out, notes bytes.Buffer
+		code := run(t.Context(), append([]string{"tunneld", "unit"}, c.words...), &out, &notes)
+		if code != c.code || !strings.Contains(out.String(), c.want) || c.want == "" && out.Len() > 0 {
+			t.Errorf("%q: exit code %d, %s\n%s", c.words, code, &notes, &out)
+		}
+	}
+}
+
 // The unit has a line that runs as root: who may replace the program there is root from the next start on.
 func TestUnitWarnsOfAProgramThatOthersCanReplace(t *testing.T) {
 	if os.Getuid() != 0 {
