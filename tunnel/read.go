@@ -38,6 +38,9 @@ func readerOf(conn net.Conn) *reader {
 // io.EOF.
 func (r *reader) next() (*[largeBuffer]byte, int, error) {
 	if r.raw == nil {
+		if own, ok := r.conn.(interface{ Await() }); ok {
+			own.Await()
+		}
 		large := buffers.Get().(*[largeBuffer]byte)
 		n, err := r.conn.Read(large[:])
 		return large, n, err

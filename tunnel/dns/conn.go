@@ -12,6 +12,26 @@ const prefixSize = 2
 
 // What follows is for whoever has a stream from Accept, to whom it is the net.Conn of a client.
 
+// Await blocks until Read does not, so that a stream which is quiet holds no buffer.
+func (s *stream) Await() {
+	for !s.ready() {
+		select {
+		case <-s.wake:
+		case <-s.left.Done():
+		}
+	}
+}
+
+// ready reports whether Read has something to return.
+func (s *stream) ready() bool {
+	s.listener.mu.Lock()
+	defer s.listener.mu.Unlock()
+	if !s.ended {
+		s.openLocked()
+	}
+	return s.ended || len(s.unsent) > 0 || len(s.rest) > 0
+}
+
 // Read returns queries, each behind its length. It blocks until there are some; the end of the stream is net.ErrClosed.
 func (s *stream) Read(p []byte) (int, error) {
 	if len(p) == 0 {

@@ -207,6 +207,7 @@ func next(far io.Reader) ([]byte, error) {
 func honest(_ int, far net.Conn) {
 	defer far.Close()
 	for {
+		far.(*stream).Await() // as who carries it does
 		query, err := next(far)
 		if err != nil {
 			return
