@@ -32,10 +32,11 @@ install_dummy_token() {
 	return $status
 }
 
-# The newest ssh that Debian's archive has is installed beside that of the distribution, as ssh-newest, with its scp and sftp:
+# The newest ssh that Debian's archive has is installed beside that of the distribution, as ssh-newest, with its scp, sftp and
+# ssh-pkcs11-helper:
 # unstable's, with the libraries that it wants, or else that of the backports, which runs with those that are here.
 install_newest_ssh() {
-	fetch_ssh sid openssh-client libc6 libedit2 libbsd0 libmd0 libtinfo6 libselinux1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g ||
+	fetch_ssh sid openssh-client openssh-common libc6 libedit2 libbsd0 libmd0 libtinfo6 libselinux1 libpcre2-8-0 libssl3t64 libzstd1 zlib1g ||
 		fetch_ssh "$(. /etc/os-release && echo "$VERSION_CODENAME")-backports" openssh-client
 }
 
@@ -56,8 +57,10 @@ fetch_ssh() {
 		for file in *.deb; do dpkg-deb -x "$file" "$root" || exit; done
 		loader=$(find "$root" -name 'ld-linux*.so.*' ! -type d | head -n 1)
 		libraries=$(dirname "$(find "$root" -name 'libcrypto.so.*' | head -n 1)")
-		for program in ssh scp sftp; do # the last is what is looked for
-			printf '#!/bin/sh\nexec %s "$@"\n' "${loader:+$loader --argv0 $program --library-path $libraries }$root/usr/bin/$program" >/usr/local/bin/$program-newest
+		for program in ssh-pkcs11-helper ssh scp sftp; do # the last is what is looked for
+			path=$(find "$root/usr/bin" "$root/usr/lib/openssh" -name $program)
+			[ -n "$path" ] || continue # backports have the helper in no package of these
+			printf '#!/bin/sh\nexec %s "$@"\n' "${loader:+$loader --argv0 $program --library-path $libraries }$path" >/usr/local/bin/$program-newest
 			chmod 755 /usr/local/bin/$program-newest
 		done
 		ssh-newest -V

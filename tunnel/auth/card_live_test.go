@@ -90,8 +90,20 @@ func noCardHelperLeft(t *testing.T) {
 	}
 }
 
-// Both keys of a token log in, and its PIN is asked for once: the wrong one is not tried again, the right one is remembered.
+// Both keys of a token log in, through the helper of this system and the newest one, which takes other requests. The PIN is asked for
+// once: the wrong one is not tried again, the right one is remembered.
 func TestCardLogsIn(t *testing.T) {
+	t.Run("helper of the system", testCardLogsIn)
+	newest, err := exec.LookPath("ssh-pkcs11-helper-newest")
+	if err != nil {
+		t.Log("the newest helper is not installed; as root, make tools installs it")
+		return
+	}
+	t.Setenv("SSH_PKCS11_HELPER", newest)
+	t.Run("newest helper", testCardLogsIn)
+}
+
+func testCardLogsIn(t *testing.T) {
 	noLeaks(t)
 	server := startAuthServer(t)
 	held := newPINToken(t)
