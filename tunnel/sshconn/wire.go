@@ -11,6 +11,7 @@ import (
 )
 
 const (
+	firstBatch   = 8 << 10   // what is little has a smaller buffer: all tunnels of a process ask their servers at the same moment
 	quickAckSize = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
 	wireBatch    = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
 
@@ -22,9 +23,6 @@ const (
 
 // errTooTalkative ends the wire to a server that sends without end before it lets us in.
 var errTooTalkative = errors.New("the server has sent more than a mebibyte, and has not let us in")
-
-// batches holds write buffers that no wire fills or writes at the moment: a quiet connection has none.
-var batches = sync.Pool{New: func() any { return new([wireBatch]byte) }}
 
 // wire is the net.Conn under the SSH transport. It exists because x/crypto/ssh v0.58.0
 //

@@ -90,6 +90,30 @@ func TestWireWritesWhatGatheredInOneCall(t *testing.T) {
 	})
 }
 
+// Hundreds of tunnels ask their servers at the same moment: what is little takes little.
+func TestWireTakesLittleForLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, conn, _ := slowWire(t)
+		w.Write([]byte("first"))
+		synctest.Wait() // the writer is in its first call
+		var rest []byte
+		for _, c := range []struct{ bytes, room int }{{100, firstBatch}, {firstBatch - 100, firstBatch}, {1, wireBatch}, {wireBatch / 2, wireBatch}} {
+			p := bytes.Repeat([]byte{byte(c.bytes)}, c.bytes)
+			rest = append(rest, p...)
+			w.Write(p)
+			if n := cap(w.queue); n != c.room {
+				t.Errorf("%d bytes are queued in a buffer of %d, want %d", len(rest), n, c.room)
+			}
+		}
+		conn.permits <- nil
+		conn.permits <- nil
+		synctest.Wait()
+		if len(conn.writes) != 2 || !bytes.Equal(conn.writes[1], rest) {
+			t.Errorf("%d calls of Write, and not what was written", len(conn.writes))
+		}
+	})
+}
+
 func TestWireHoldsWritersAtHalfAMegabyte(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, conn, _ := slowWire(t)

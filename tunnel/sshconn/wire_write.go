@@ -3,9 +3,39 @@ package sshconn
 import (
 	"net"
 	"runtime"
+	"sync"
 
 	"github.com/tunneld/tunneld/tunnel/brief"
 )
+
+// The write buffers that no wire fills or writes at the moment: a quiet connection has none.
+var (
+	batches      = sync.Pool{New: func() any { return new([wireBatch]byte) }}
+	firstBatches = sync.Pool{New: func() any { return new([firstBatch]byte) }}
+)
+
+// withRoom returns a batch that has room for so many bytes more, or all that a batch may have.
+func withRoom(batch []byte, more int) []byte {
+	switch {
+	case len(batch)+more <= cap(batch), cap(batch) == wireBatch:
+		return batch
+	case len(batch)+more <= firstBatch:
+		return firstBatches.Get().(*[firstBatch]byte)[:0]
+	}
+	large := append(batches.Get().(*[wireBatch]byte)[:0], batch...)
+	giveBatch(batch)
+	return large
+}
+
+// giveBatch gives a batch back, which may be nil.
+func giveBatch(batch []byte) {
+	switch cap(batch) {
+	case wireBatch:
+		batches.Put((*[wireBatch]byte)(batch[:wireBatch]))
+	case firstBatch:
+		firstBatches.Put((*[firstBatch]byte)(batch[:firstBatch]))
+	}
+}
 
 // Write implements net.Conn: it queues p and returns. It blocks while 512 KiB are on their way.
 func (w *wire) Write(p []byte) (int, error) {
@@ -29,9 +59,8 @@ func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 			return queued, nil, w.cause
 		case w.closing:
 			return queued, nil, net.ErrClosed
-		case w.queue == nil:
-			w.queue = batches.Get().(*[wireBatch]byte)[:0]
 		}
+		w.queue = withRoom(w.queue, len(p)-queued)
 		n := min(len(p)-queued, wireBatch-len(w.queue))
 		w.queue = append(w.queue, p[queued:queued+n]...)
 		queued += n
@@ -61,7 +90,7 @@ func (w *wire) writeBatches() {
 		}
 		n, err := w.writeBatch(batch)
 		w.sent.Add(uint64(n))
-		batches.Put((*[wireBatch]byte)(batch[:wireBatch]))
+		giveBatch(batch)
 		if err != nil {
 			w.fail(err)
 			return
