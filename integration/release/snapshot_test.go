@@ -54,7 +54,7 @@ func TestSnapshotHasWhatIsPromised(t *testing.T) {
 	for _, pattern := range []string{
 		"tunneld_*_linux_amd64.tar.gz", "tunneld_*_linux_arm64.tar.gz", "tunneld_*_linux_armv7.tar.gz", "tunneld_*_linux_riscv64.tar.gz",
 		"tunneld_*_darwin_amd64.tar.gz", "tunneld_*_darwin_arm64.tar.gz", "tunneld_*_freebsd_amd64.tar.gz", "tunneld_*_freebsd_arm64.tar.gz",
-		"tunneld-*-source.tar.gz", "tunneld_*_linux_amd64.cdx.json", "tunneld_*_linux_armv7.cdx.json", "tunneld_*_darwin_arm64.cdx.json",
+		"tunneld_*_windows_amd64.zip", "tunneld_*_windows_arm64.zip", "tunneld-*-source.tar.gz", "tunneld_*_linux_amd64.cdx.json", "tunneld_*_linux_armv7.cdx.json", "tunneld_*_darwin_arm64.cdx.json",
 		"tunneld_*_amd64.deb", "tunneld_*_arm64.deb", "tunneld_*_armhf.deb", "tunneld_*_riscv64.deb", "tunneld-autossh_*_all.deb",
 		"tunneld-*.x86_64.rpm", "tunneld-*.aarch64.rpm", "tunneld-*.armv7hl.rpm", "tunneld-*.riscv64.rpm", "tunneld-autossh-*.noarch.rpm",
 		"tunneld_*_x86_64.apk", "tunneld_*_aarch64.apk", "tunneld_*_armv7.apk", "tunneld_*_riscv64.apk", "tunneld-autossh_*_noarch.apk",
