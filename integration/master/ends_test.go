@@ -183,10 +183,10 @@ func TestReplacementUnderSessionsOnFurtherConnections(t *testing.T) {
 func TestKilledClientsLeaveTheirCommandsBehind(t *testing.T) {
 	t.Parallel()
 	s := startMaster(t, lab.Tunneld, lab.StartSSHD(t, "MaxSessions 2"))
-	release := s.Account.Path("release")
-	t.Cleanup(func() { os.WriteFile(release, nil, 0o600) })
+	stay := s.Account.Path("stay") // until the directory goes with the test
+	lab.WriteFile(t, stay, "")
 	for range 2 {
-		cmd, _, _ := s.begin(t, fmt.Sprintf("while ! [ -e %s ]; do sleep 0.2; done", release))
+		cmd, _, _ := s.begin(t, fmt.Sprintf("while [ -e %s ]; do sleep 0.2; done", stay))
 		cmd.Process.Kill()
 		cmd.Wait()
 	}
