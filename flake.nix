@@ -12,7 +12,7 @@
         version = self.shortRev or "dirty";
         src = self;
         # What `go mod vendor` makes; a test says when it has changed.
-        vendorHash = "sha256-cDkyO9DmPNeyC4P97xpCivT4mmT6TBQJw1NXNzFqeXg=";
+        vendorHash = "sha256-opnq99RH+DKk1iAj1K2yXz5NezX/Fbl5UpqMnspTlAQ=";
         subPackages = [ "cmd/tunneld" ];
         env.CGO_ENABLED = 0;
         ldflags = [ "-s" "-w" "-X main.version=nix-${self.shortRev or "dirty"}" "-X main.commit=${self.rev or ""}" ];
