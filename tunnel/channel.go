@@ -37,6 +37,7 @@ type channel struct {
 	silent  atomic.Bool   // CloseWrite was called
 	expired chan struct{} // closed when ChannelTimeout closes the channel; nil: it is no splice's
 	idle    idle.Channel
+	lapsed  atomic.Bool // ChannelTimeout has closed the channel
 }
 
 // expireWhenIdle has ChannelTimeout close the channel, which is of this type, when nothing has gone over it for too long.
@@ -46,6 +47,7 @@ func (c *channel) expireWhenIdle(kind string) {
 	}
 	c.session.idle.Join(&c.idle, kind, func() {
 		c.session.log.Debug("idle channel closed", "type", kind)
+		c.lapsed.Store(true)
 		if c.expired != nil {
 			close(c.expired)
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -138,6 +139,9 @@ func (c *sessionChannel) passRequests(requests <-chan *ssh.Request, over func())
 	defer close(c.requests)
 	defer over() // before the owner hears of the end, and asks for the next
 	for r := range requests {
+		if c.lapsed.Load() && strings.HasPrefix(r.Type, "exit-") {
+			continue // a command that ends by its input's end has not done its work
+		}
 		if r.Type == "exit-status" {
 			c.exited.Store(true)
 		}
