@@ -127,7 +127,7 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 	finished := make(chan struct{})
 	go func() {
 		defer close(finished)
-		passRequests(far.Requests(), near.SendRequest)
+		passRequests(far.Requests(), near.SendRequest, make(chan struct{}, 1))
 		down.Wait()
 	}()
 	go func() {
@@ -135,7 +135,7 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 			near.CloseWrite()
 		}
 	}()
-	left := make(chan struct{})
+	left, answering := make(chan struct{}), make(chan struct{}, 1)
 	go func() {
 		defer close(left)
 		passRequests(requests, func(name string, wantReply bool, payload []byte) (bool, error) {
@@ -143,10 +143,15 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 				return false, nil
 			}
 			return far.SendRequest(name, wantReply, payload)
-		})
+		}, answering)
 	}()
 	select {
 	case <-finished:
+		select { // a command may end as soon as it has begun: that it has comes first
+		case answering <- struct{}{}:
+			<-answering
+		case <-ctx.Done():
+		}
 	case <-left:
 		select {
 		case <-sent:
@@ -158,13 +163,15 @@ func joinChannels(ctx context.Context, near ssh.Channel, requests <-chan *ssh.Re
 	}
 }
 
-// passRequests asks the other side what this one is asked, until this one has no more.
-func passRequests(from <-chan *ssh.Request, ask func(string, bool, []byte) (bool, error)) {
+// passRequests asks the other side what this one is asked, until this one has no more. answering is full while it does.
+func passRequests(from <-chan *ssh.Request, ask func(string, bool, []byte) (bool, error), answering chan struct{}) {
 	for r := range from {
+		answering <- struct{}{}
 		ok, err := ask(r.Type, r.WantReply, r.Payload)
 		if r.WantReply {
 			r.Reply(ok && err == nil, nil)
 		}
+		<-answering
 	}
 }
 
