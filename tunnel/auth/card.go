@@ -111,7 +111,7 @@ func (a *Attempt) unlockCard() (*pkcs11.Token, error) {
 func (a *Attempt) tryCard(pin string) (*pkcs11.Token, error) {
 	a.pauseForPrompt(true)
 	defer a.pauseForPrompt(false)
-	return pkcs11.Open(a.ctx, a.options.PKCS11Provider, pin)
+	return pkcs11.Open(a.ctx, a.log, a.options.PKCS11Provider, pin)
 }
 
 // wantsPIN reports whether another PIN could mend err.

@@ -21,7 +21,7 @@ func TestHelpersEndWithTheContext(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() {
-			_, err := Open(ctx, "/lib.so", "1234")
+			_, err := Open(ctx, nil, "/lib.so", "1234")
 			ended <- err
 		}()
 		child := filepath.Join(directory, "child")
@@ -56,5 +56,26 @@ func await(t *testing.T, what string, condition func() bool) {
 		case <-deadline:
 			t.Fatalf("not in time: %s", what)
 		}
+	}
+}
+
+// A helper that cannot be started for want of files may be started the next time: it is not missing.
+func TestNoFilesForAHelper(t *testing.T) {
+	asHelper(t, "digest")
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	none := before
+	none.Cur = 3
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(t.Context(), nil, "/lib.so", "1234")
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
+		t.Fatal(err)
+	}
+	if broken := new(HelperError); !errors.As(err, &broken) || !errors.Is(err, syscall.EMFILE) {
+		t.Errorf("%v", err)
 	}
 }

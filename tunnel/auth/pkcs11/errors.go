@@ -9,8 +9,8 @@ import (
 // Code is why the helper has no keys of a library (ssh-pkcs11.h of OpenSSH).
 type Code uint32
 
-// What the helper tells apart. Whatever goes wrong with a single token is CodeNothing: a PIN that it wants, a PIN that it does not
-// take, and that it has no key.
+// What the helper tells apart. Whatever goes wrong with a single token is CodeNothing in its answers: a PIN that it wants, and that it
+// has no key. That a token does not take the PIN, it only says (see judgement).
 const (
 	CodeNothing     Code = 0
 	CodeLibrary     Code = 1 // the library cannot be used

@@ -10,11 +10,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/auth/helper"
 )
 
 // How long the helper may take. A card that is asked for its keys is slow, and one that signs may wait for a touch; sshd gives a
@@ -47,15 +50,27 @@ type Key struct {
 type Token struct {
 	Keys []Key
 
-	helper *helper
+	helper *helper.Process
+	log    *slog.Logger
 	whole  *bool // whether the helper takes whole messages; nil: it was not asked yet
 }
 
-// Open has a helper load library and log in to its tokens with pin; where that is empty, only tokens that want none are used. A
-// *MissingError says that there is no helper, a *RefusedError that it has found no key, a *HelperError that it does not work. The
-// caller closes the result.
-func Open(ctx context.Context, library, pin string) (*Token, error) {
-	h, err := start(pin)
+// turns has a helper.Turn for each library, which is held by whoever has it show a PIN to its tokens. They are those of the process, as
+// the tokens are.
+var turns sync.Map
+
+// Turn waits until no other tunnel of this process shows a PIN to the tokens of library: who waits can see what became of the PIN that
+// the other had. free ends the turn. The error is the cause of ctx.
+func Turn(ctx context.Context, library string) (free func(), err error) {
+	turn, _ := turns.LoadOrStore(library, helper.NewTurn())
+	return turn.(helper.Turn).Take(ctx)
+}
+
+// Open has a helper load library and log in to its tokens with pin; where that is empty, only tokens that want none are used. log gets
+// what the helper says, for debugging. A *MissingError says that there is no helper, a *RefusedError that it has found no key, a
+// *HelperError that it does not work. The caller closes the result.
+func Open(ctx context.Context, log *slog.Logger, library, pin string) (*Token, error) {
+	h, err := start(log, pin)
 	if err != nil {
 		return nil, err
 	}
@@ -63,26 +78,29 @@ func Open(ctx context.Context, library, pin string) (*Token, error) {
 		Type         byte
 		Library, PIN string
 	}{msgAddLibrary, library, pin})
-	answer, err := h.ask(ctx, openLimit, request)
+	answer, err := ask(ctx, h, openLimit, request)
 	if err != nil {
-		h.close()
+		h.Close()
 		return nil, err
 	}
-	keys, err := h.keys(answer)
+	keys, err := readKeys(h, answer)
 	if err != nil {
-		h.close()
+		h.Close()
 		return nil, err
 	}
-	return &Token{Keys: keys, helper: h}, nil
+	return &Token{Keys: keys, helper: h, log: log}, nil
 }
 
 // Close ends the helper, with whatever it has started.
-func (t *Token) Close() { t.helper.close() }
+func (t *Token) Close() { t.helper.Close() }
 
-// keys reads the answer to a request to load a library.
-func (h *helper) keys(answer []byte) ([]Key, error) {
+// PINRefused reports whether a token of the library has refused the PIN that another one has taken.
+func (t *Token) PINRefused() bool { return judgement(t.helper) != CodeNothing }
+
+// readKeys reads the answer to a request to load a library.
+func readKeys(h *helper.Process, answer []byte) ([]Key, error) {
 	if len(answer) < 5 || answer[0] != msgKeys {
-		return nil, h.refusal(answer)
+		return nil, refusal(h, answer)
 	}
 	count, rest := binary.BigEndian.Uint32(answer[1:]), answer[5:]
 	if count > maxKeys {
@@ -107,21 +125,22 @@ func (h *helper) keys(answer []byte) ([]Key, error) {
 		}
 	}
 	if len(keys) == 0 {
-		h.close()
-		return nil, &RefusedError{Code: CodeNothing, Said: h.said.last()}
+		return nil, &RefusedError{Code: judgement(h), Said: h.Last()}
 	}
 	return keys, nil
 }
 
 // refusal reads an answer that is no list of keys.
-func (h *helper) refusal(answer []byte) error {
+func refusal(h *helper.Process, answer []byte) error {
 	if kind := answer[0]; kind != msgFailure && kind != msgFailureOfOld {
 		return &HelperError{Err: fmt.Errorf("answers with message %d", kind)}
 	}
-	h.close() // all that it said is there then
-	refused := &RefusedError{Said: h.said.last()}
+	refused := &RefusedError{Said: h.Last()}
 	if len(answer) >= 5 {
 		refused.Code = Code(binary.BigEndian.Uint32(answer[1:]))
+	}
+	if refused.Code == CodeNothing {
+		refused.Code = judgement(h)
 	}
 	return refused
 }

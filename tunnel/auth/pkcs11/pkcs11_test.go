@@ -60,7 +60,7 @@ func TestBothProtocolsSign(t *testing.T) {
 	}
 	for mode, held := range map[string][]crypto.Signer{"digest": keys, "whole": append(keys, edwards)} {
 		asHelper(t, mode, held...)
-		token, err := Open(t.Context(), "/lib.so", "1234")
+		token, err := Open(t.Context(), nil, "/lib.so", "1234")
 		if err != nil {
 			t.Fatalf("%s: %v", mode, err)
 		}
@@ -100,7 +100,7 @@ func TestBrokenHelpers(t *testing.T) {
 		"half":    "ssh-pkcs11-helper has ended",
 	} {
 		asHelper(t, mode, keys...)
-		_, err := Open(t.Context(), "/lib.so", "1234")
+		_, err := Open(t.Context(), nil, "/lib.so", "1234")
 		if broken := new(HelperError); !errors.As(err, &broken) || err.Error() != want {
 			t.Errorf("%s: %v", mode, err)
 		}
@@ -111,7 +111,7 @@ func TestBrokenHelpers(t *testing.T) {
 		"tired":     "ssh-pkcs11-helper has ended",
 	} {
 		asHelper(t, mode, keys...)
-		token, err := Open(t.Context(), "/lib.so", "1234")
+		token, err := Open(t.Context(), nil, "/lib.so", "1234")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestBrokenHelpers(t *testing.T) {
 		token.Close()
 	}
 	asHelper(t, "refuses to sign", keys...)
-	token, err := Open(t.Context(), "/lib.so", "1234")
+	token, err := Open(t.Context(), nil, "/lib.so", "1234")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,13 +137,13 @@ func TestBrokenHelpers(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	for pin, code := range map[string]Code{"": CodeNothing, "2": CodePINRefused, "3": CodeNoToken, "4": CodePINRequired, "5": CodePINLocked, "1": CodeLibrary} {
 		asHelper(t, "refuses")
-		_, err := Open(t.Context(), "/lib.so", pin)
+		_, err := Open(t.Context(), nil, "/lib.so", pin)
 		if refused := new(RefusedError); !errors.As(err, &refused) || refused.Code != code || !strings.HasPrefix(err.Error(), code.String()) {
 			t.Errorf("%q: %v", pin, err)
 		}
 	}
 	asHelper(t, "no keys")
-	_, err := Open(t.Context(), "/lib.so", "1")
+	_, err := Open(t.Context(), nil, "/lib.so", "1")
 	if refused := new(RefusedError); !errors.As(err, &refused) || refused.Code != CodeNothing {
 		t.Errorf("%v", err)
 	}
@@ -151,21 +151,8 @@ func TestRefusals(t *testing.T) {
 
 func TestNoHelper(t *testing.T) {
 	t.Setenv("SSH_PKCS11_HELPER", filepath.Join(t.TempDir(), "none"))
-	_, err := Open(t.Context(), "/lib.so", "")
+	_, err := Open(t.Context(), nil, "/lib.so", "")
 	if missing := new(MissingError); !errors.As(err, &missing) {
 		t.Errorf("%v", err)
-	}
-}
-
-// What the helper writes is one line in the end, has no PIN in it, and no debugging.
-func TestWords(t *testing.T) {
-	w := &words{secret: "1234"}
-	for _, part := range []string{"debug1: hello\r\n", "C_Log", "in 1234 failed: 160\r\n", "debug1: bye\r\n" + strings.Repeat("x", 3*maxLine)} {
-		if n, err := w.Write([]byte(part)); n != len(part) || err != nil {
-			t.Errorf("%d, %v", n, err)
-		}
-	}
-	if got := w.last().String(); got != "C_Login … failed: 160" {
-		t.Errorf("%q", got)
 	}
 }

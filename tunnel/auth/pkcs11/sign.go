@@ -12,9 +12,12 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/tunneld/tunneld/tunnel/auth/helper"
 )
 
 // errNoSignature is the helper's refusal to sign: a token that was taken out, or that nobody has touched.
@@ -28,7 +31,7 @@ var (
 // Sign has the token sign data with the private half of public, which is one of Keys. It may wait for a person at the token.
 func (t *Token) Sign(ctx context.Context, public ssh.PublicKey, data []byte, algorithm string) (*ssh.Signature, error) {
 	if t.whole == nil {
-		whole, err := takesWhole(ctx, public)
+		whole, err := takesWhole(ctx, t.log, public)
 		if err != nil {
 			return nil, err
 		}
@@ -67,14 +70,14 @@ type wholeRequest struct {
 
 // takesWhole finds out what helpers of this system want to be given to sign: another one, which has no keys and asks no token, is
 // sent a request of the old form. It answers that it does not know the key, or ends at it.
-func takesWhole(ctx context.Context, public ssh.PublicKey) (bool, error) {
-	probe, err := start("")
+func takesWhole(ctx context.Context, log *slog.Logger, public ssh.PublicKey) (bool, error) {
+	probe, err := start(log, "")
 	if err != nil {
 		return false, err
 	}
-	defer probe.close()
-	_, err = probe.ask(ctx, openLimit, ssh.Marshal(signRequest{Type: msgSign, Key: public.Marshal(), Data: make([]byte, 32)}))
-	if errors.Is(err, errEnded) {
+	defer probe.Close()
+	_, err = ask(ctx, probe, openLimit, ssh.Marshal(signRequest{Type: msgSign, Key: public.Marshal(), Data: make([]byte, 32)}))
+	if errors.Is(err, helper.ErrEnded) {
 		return true, nil
 	}
 	return false, err
@@ -128,12 +131,12 @@ func (t *Token) signDigest(ctx context.Context, public ssh.PublicKey, data []byt
 
 // signature sends a request to sign, and returns what comes.
 func (t *Token) signature(ctx context.Context, request []byte) ([]byte, error) {
-	answer, err := t.helper.ask(ctx, signLimit, request)
+	answer, err := ask(ctx, t.helper, signLimit, request)
 	if err != nil {
 		return nil, err
 	}
 	if answer[0] != msgSignature {
-		if said := t.helper.said.last().String(); said != "" {
+		if said := t.helper.Last().String(); said != "" {
 			return nil, fmt.Errorf("%w (%s)", errNoSignature, said)
 		}
 		return nil, errNoSignature

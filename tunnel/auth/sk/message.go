@@ -1,21 +1,18 @@
 package sk
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// The helper's protocol (ssh-sk.h, ssh-sk-client.c and msg.c of OpenSSH): one request and one answer, each a length, the version
-// and a message. Version 5 is that of OpenSSH 8.9 and all since.
+// The helper's protocol (ssh-sk.h, ssh-sk-client.c and msg.c of OpenSSH): one request and one answer, each the version and a message.
+// Version 5 is that of OpenSSH 8.9 and all since.
 const (
 	version     = 5
-	maxMessage  = 256 << 10 // bytes
-	answerError = 0         // SSH_SK_HELPER_ERROR
-	requestSign = 1         // SSH_SK_HELPER_SIGN; the answer has the same type
+	answerError = 0 // SSH_SK_HELPER_ERROR
+	requestSign = 1 // SSH_SK_HELPER_SIGN; the answer has the same type
 )
 
 // signing is the request for a signature: what client_converse and sshsk_sign of ssh-sk-client.c send.
@@ -39,25 +36,10 @@ func request(key *Key, provider string, data []byte, pin string) []byte {
 	body := ssh.Marshal(signing{
 		Type: requestSign, LogStderr: 1, LogLevel: logErrors, Key: key.private, Provider: provider, Data: data, PIN: pin,
 	})
-	frame := binary.BigEndian.AppendUint32(nil, uint32(1+len(body)))
-	return append(append(frame, version), body...)
+	return append([]byte{version}, body...)
 }
 
 var errNonsense = errors.New("its answer makes no sense")
-
-// readMessage reads one message, with the version at its head.
-func readMessage(r io.Reader) ([]byte, error) {
-	var length uint32
-	if err := binary.Read(r, binary.BigEndian, &length); err != nil {
-		return nil, err
-	}
-	if length == 0 || length > maxMessage {
-		return nil, errNonsense
-	}
-	message := make([]byte, length)
-	_, err := io.ReadFull(r, message)
-	return message, err
-}
 
 // parseAnswer returns the signature that an answer holds. The error may be a *VersionError or a *RefusalError.
 func parseAnswer(message []byte) (*ssh.Signature, error) {

@@ -169,6 +169,22 @@ func TestHelperThatLies(t *testing.T) {
 	}
 }
 
+// What a library prints can have the PIN in it that it was given: no log and no error does.
+func TestPINIsNotShown(t *testing.T) {
+	var log bytes.Buffer
+	h := Helper{
+		Path:     sktest.Script(t, `printf 'library: login with 4711x\r\n4711x is wrong\r\n' >&2; exec `+sktest.Helper(t, "error:99")),
+		Provider: "internal", Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
+	_, err := h.Sign(t.Context(), newKey(t, ssh.KeyAlgoSKED25519), []byte("data"), "4711x")
+	if err == nil || !strings.Contains(err.Error(), "is wrong") || strings.Contains(err.Error(), "4711x") {
+		t.Errorf("the error: %v", err)
+	}
+	if text := log.String(); !strings.Contains(text, "library: login with") || strings.Contains(text, "4711x") {
+		t.Errorf("the log:\n%s", text)
+	}
+}
+
 func TestHelperIsFound(t *testing.T) {
 	path := sktest.Script(t, "")
 	if found, err := Find(path); found != path || err != nil {
@@ -195,15 +211,11 @@ func FuzzKeyFile(f *testing.F) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	f.Add([]byte{0, 0, 0, 9, 5, 0, 0, 0, 0, 0, 0, 0, 43})
-	f.Add([]byte{0, 0, 0, 9, 5, 0, 0, 0, 1, 0, 0, 0, 0})
+	f.Add([]byte{5, 0, 0, 0, 0, 0, 0, 0, 43})
+	f.Add([]byte{5, 0, 0, 0, 1, 0, 0, 0, 0})
 	key := newKey(f, ssh.KeyAlgoSKED25519)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		message, err := readMessage(bytes.NewReader(data))
-		if err != nil {
-			return
-		}
-		signature, err := parseAnswer(message)
+		signature, err := parseAnswer(data)
 		if (signature == nil) == (err == nil) {
 			t.Errorf("neither a signature nor an error, or both: %v", err)
 		}

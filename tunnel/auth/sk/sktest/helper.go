@@ -60,6 +60,9 @@ func answer(how string, in io.Reader, out io.Writer) error {
 	if message[0] != 5 || request.Type != 1 || request.Provider == "" {
 		return errors.New("unsupported request")
 	}
+	if err := note(request.PIN); err != nil {
+		return err
+	}
 	name, value, _ := strings.Cut(how, ":")
 	number, _ := strconv.Atoi(value)
 	version := byte(5)
@@ -79,6 +82,21 @@ func answer(how string, in io.Reader, out io.Writer) error {
 		Type      uint32
 		Signature []byte
 	}{1, ssh.Marshal(signature)}))
+}
+
+// note adds a PIN to those that were sent.
+func note(pin string) error {
+	path := os.Getenv(PINs)
+	if pin == "" || path == "" {
+		return nil
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	_, err = file.WriteString(pin + "\n")
+	return err
 }
 
 func reply(out io.Writer, version byte, body []byte) error {

@@ -102,6 +102,9 @@ func (k *Token) Write(t testing.TB, directory string) string {
 	return path
 }
 
+// PINs names the variable for a file in which a helper notes each PIN that it is sent, on a line; unset: it notes none.
+const PINs = "TUNNELD_TEST_SK_PINS"
+
 // behaviour names the variable that has a test's program be a helper.
 const behaviour = "TUNNELD_TEST_SK_HELPER"
 
