@@ -72,60 +72,80 @@ func (a *Attempt) openCard() (*pkcs11.Token, error) {
 	return a.card.opened, a.card.err
 }
 
+// cardPIN is the name under which the PIN of PKCS11Provider is remembered.
+func (a *Attempt) cardPIN() string { return "PIN of " + a.options.PKCS11Provider }
+
 // unlockCard opens the token, with the PIN that opened it before, without one where it wants none, or with one that a person is
 // asked for, once. A PIN that was not taken is forgotten: a token locks itself after a few of them.
 func (a *Attempt) unlockCard() (*pkcs11.Token, error) {
-	library := a.options.PKCS11Provider
-	memory := "PIN of " + library
-	pin, _ := a.credentials.answer(memory)
-	opened, err := a.tryCard(pin)
+	a.pauseForPrompt(true)
+	defer a.pauseForPrompt(false)
+	var opened *pkcs11.Token
+	var err error
+	if a.keptPIN(a.cardPIN()) == "" { // nothing is at stake, and nobody is waited for
+		opened, err = pkcs11.Open(a.ctx, a.log, a.options.PKCS11Provider, "")
+	} else {
+		opened, err = a.tryPIN(a.kept(a.cardPIN()))
+	}
 	if err == nil || !wantsPIN(err) {
 		return opened, err
 	}
-	a.credentials.forgetAnswer(memory, pin)
 	free, askErr := a.question()
 	if askErr != nil {
-		return nil, noPIN(askErr)
+		return nil, noPIN(askErr, errNoCardPIN)
 	}
 	defer free()
-	pin, known := a.credentials.answer(memory) // another session may have asked in the meantime
-	if !known {
-		if pin, askErr = a.credentials.ask.Secret(a.ctx, fmt.Sprintf("Enter PIN for '%.100s': ", library)); askErr != nil {
-			return nil, noPIN(askErr)
-		}
-		if a.asked = true; pin == "" {
-			return nil, errNoCardPIN
-		}
+	pin, askErr := a.askPIN(a.cardPIN(), fmt.Sprintf("Enter PIN for '%.100s': ", a.options.PKCS11Provider))
+	if askErr != nil {
+		return nil, noPIN(askErr, errNoCardPIN)
 	}
-	if opened, err = a.tryCard(pin); err == nil {
-		a.credentials.rememberAnswer(memory, pin)
-		return opened, nil
-	}
-	if wantsPIN(err) {
-		a.credentials.forgetAnswer(memory, pin)
+	if opened, err = a.tryPIN(given(a.cardPIN(), pin)); err != nil && wantsPIN(err) {
 		err = fmt.Errorf("%w: %w", errCardPIN, err)
 	}
-	return nil, err
+	return opened, err
 }
 
-func (a *Attempt) tryCard(pin string) (*pkcs11.Token, error) {
-	a.pauseForPrompt(true)
-	defer a.pauseForPrompt(false)
-	return pkcs11.Open(a.ctx, a.log, a.options.PKCS11Provider, pin)
+// tryPIN opens the token with the PIN that is picked. One at a time does so in this process: when many connections come back together,
+// none sends a PIN that another one has just seen refused.
+func (a *Attempt) tryPIN(pick pinPick) (*pkcs11.Token, error) {
+	free, err := pkcs11.Turn(a.ctx, a.options.PKCS11Provider)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	pin, err := pick()
+	if err != nil {
+		return nil, err
+	}
+	opened, err := pkcs11.Open(a.ctx, a.log, a.options.PKCS11Provider, pin)
+	if pin != "" {
+		a.judgePIN(pin, opened, err)
+	}
+	return opened, err
+}
+
+// judgePIN remembers the PIN with which the token was opened, or not, or forgets it. The helper shows a PIN to all tokens of the
+// library: where one of them refuses it, that one would be locked by reconnecting alone.
+func (a *Attempt) judgePIN(pin string, opened *pkcs11.Token, err error) {
+	refused := new(pkcs11.RefusedError)
+	switch {
+	case err == nil && !opened.PINRefused():
+		a.pinTaken(a.cardPIN(), pin)
+	case err == nil:
+		a.pinRefused(a.cardPIN(), pin)
+		a.log.Warn("PIN not remembered: another token refuses it", "library", a.options.PKCS11Provider,
+			"hint", "unplug the other token, or load the keys of this one into an agent: ssh-add -s "+fault.ShellQuote(a.options.PKCS11Provider))
+	case errors.As(err, &refused) && (refused.Code == pkcs11.CodePINRefused || refused.Code == pkcs11.CodePINLocked):
+		a.pinRefused(a.cardPIN(), pin)
+	case wantsPIN(err):
+		a.credentials.forgetAnswer(a.cardPIN(), pin)
+	}
 }
 
 // wantsPIN reports whether another PIN could mend err.
 func wantsPIN(err error) bool {
 	refused := new(pkcs11.RefusedError)
 	return errors.As(err, &refused) && slices.Contains([]pkcs11.Code{pkcs11.CodeNothing, pkcs11.CodePINRefused, pkcs11.CodePINRequired}, refused.Code)
-}
-
-// noPIN says that there is none, unless it was the attempt that ended.
-func noPIN(err error) error {
-	if errors.Is(err, ErrNobody) {
-		return errNoCardPIN
-	}
-	return err
 }
 
 // signWithCard makes a signature with a key of the token.
@@ -179,6 +199,8 @@ func (a *Attempt) cardHint(err error) string {
 			"or name it with the variable SSH_PKCS11_HELPER; or " + agent
 	case errors.Is(err, errNoCardPIN):
 		return agent + "; " + a.whereItAsks()
+	case errors.Is(err, errSpentPIN):
+		return spentPINHint
 	case errors.Is(err, errCardPIN):
 		return "check the PIN, and that the token has a key; it locks itself after a few wrong ones"
 	case errors.As(err, &refused) && refused.Code == pkcs11.CodeNoToken:

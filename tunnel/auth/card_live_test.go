@@ -47,6 +47,7 @@ func newPINToken(t *testing.T) *pinToken {
 		t.Fatal(err)
 	}
 	t.Setenv("SOFTHSM2_CONF", conf)
+	forgetPINs()
 	run(t, "SOFTHSM2_CONF="+conf, program, "--init-token", "--free", "--label", "lab", "--pin", cardPIN, "--so-pin", "1234567890")
 	for i, kind := range [][]string{{"-t", "rsa", "-b", "2048"}, {"-t", "ecdsa"}} {
 		key := authKeygen(t, filepath.Join(s.dir, kind[1]), append(kind, "-m", "PKCS8")...)

@@ -60,7 +60,7 @@ func (a *Attempt) helper(file string) (sk.Helper, error) {
 }
 
 // signByToken has the token of key sign, as identity_sign of OpenSSH's sshconnect2.c: it says that the token is to be touched, and asks
-// for the PIN where the token wants it. A PIN that was right is remembered.
+// for the PIN where the token wants it, once. A PIN that was right is remembered. Other tunnels have their turn while a person is asked.
 func (a *Attempt) signByToken(key *candidate, token *sk.Key, data []byte) (*ssh.Signature, error) {
 	helper, err := a.helper(key.path)
 	if err != nil {
@@ -68,26 +68,47 @@ func (a *Attempt) signByToken(key *candidate, token *sk.Key, data []byte) (*ssh.
 	}
 	a.pauseForPrompt(true)
 	defer a.pauseForPrompt(false)
+	name := tokenPIN(token)
+	signature, err := a.signInTurn(helper, key, token, data, a.kept(name))
+	if !errors.Is(err, sk.ErrPIN) {
+		return signature, err
+	}
+	free, err := a.question()
+	if err != nil {
+		return nil, noPIN(err, errNoPIN)
+	}
+	defer free()
+	pin, err := a.askPIN(name, fmt.Sprintf("Enter PIN for %s key %.100s: ", sshkey.TypeOf(token.PublicKey()), key.path))
+	if err != nil {
+		return nil, noPIN(err, errNoPIN)
+	}
+	if signature, err = a.signInTurn(helper, key, token, data, given(name, pin)); errors.Is(err, sk.ErrPIN) {
+		return nil, errWrongPIN
+	}
+	return signature, err
+}
+
+// tokenPIN is the name under which the PIN of the token of a key is remembered.
+func tokenPIN(token *sk.Key) string { return "pin\x00" + string(token.PublicKey().Marshal()) }
+
+// signInTurn has the token sign with the PIN that is picked when no other tunnel has one sign, and notes what it makes of that PIN.
+func (a *Attempt) signInTurn(helper sk.Helper, key *candidate, token *sk.Key, data []byte, pick pinPick) (*ssh.Signature, error) {
 	free, err := sk.Turn(a.ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer free()
-	name := "pin\x00" + string(token.PublicKey().Marshal())
-	pin, _ := a.credentials.answer(name)
-	signature, err := a.touch(helper, key, token, data, pin)
-	if errors.Is(err, sk.ErrPIN) {
-		a.credentials.forget(name)
-		if pin, err = a.askPIN(token, key.path); err != nil {
-			return nil, err
-		}
-		signature, err = a.touch(helper, key, token, data, pin)
+	pin, err := pick()
+	if err != nil {
+		return nil, err
 	}
+	signature, err := a.touch(helper, key, token, data, pin)
 	switch {
+	case pin == "":
+	case err == nil:
+		a.pinTaken(tokenPIN(token), pin)
 	case errors.Is(err, sk.ErrPIN):
-		return nil, errWrongPIN
-	case err == nil && pin != "":
-		a.credentials.rememberAnswer(name, pin)
+		a.pinRefused(tokenPIN(token), pin)
 	}
 	return signature, err
 }
@@ -103,24 +124,6 @@ func (a *Attempt) touch(helper sk.Helper, key *candidate, token *sk.Key, data []
 	return helper.Sign(a.ctx, token, data, pin)
 }
 
-// askPIN asks a person for the PIN of the token of the key in a file, once: a token counts wrong ones and locks itself.
-func (a *Attempt) askPIN(token *sk.Key, file string) (string, error) {
-	free, err := a.question()
-	if errors.Is(err, ErrNobody) {
-		return "", errNoPIN
-	}
-	if err != nil {
-		return "", err
-	}
-	defer free()
-	pin, err := a.credentials.ask.Secret(a.ctx, fmt.Sprintf("Enter PIN for %s key %.100s: ", sshkey.TypeOf(token.PublicKey()), file))
-	switch {
-	case errors.Is(err, ErrNobody), err == nil && pin == "":
-		return "", errNoPIN
-	}
-	return pin, err
-}
-
 // tokenHint returns what to do where err is about a token; empty: it is not.
 func (a *Attempt) tokenHint(err error) string {
 	missing, version, refusal := new(sk.MissingError), new(sk.VersionError), new(sk.RefusalError)
@@ -133,6 +136,8 @@ func (a *Attempt) tokenHint(err error) string {
 		return "install a tunneld that knows this OpenSSH, or name the ssh-sk-helper of another one with SSH_SK_HELPER"
 	case errors.Is(err, errNoPIN):
 		return "set SSH_ASKPASS, " + a.whereItAsks() + "; a key that was made without -O verify-required wants no PIN"
+	case errors.Is(err, errSpentPIN):
+		return spentPINHint
 	case errors.Is(err, errWrongPIN):
 		return "mind that the token counts wrong PINs and locks itself after a few"
 	case sk.Passes(err):

@@ -144,6 +144,89 @@ func TestPINOfAToken(t *testing.T) {
 	wantAuthError(t, err, true, "nobody gives it")
 }
 
+// sentPINs returns the PINs that helpers were sent.
+func sentPINs(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(os.Getenv(sktest.PINs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(text))
+}
+
+// Several tunnels remember a PIN that the token does not take any more: one of them finds out, for all. SSH_ASKPASS may be a program
+// that gives the same answer for ever: it does not lock the token either.
+func TestPINThatATokenHasRefusedIsNotSentForEver(t *testing.T) {
+	noLeaks(t)
+	t.Setenv(sktest.PINs, filepath.Join(t.TempDir(), "pins"))
+	server := startAuthServer(t)
+	file, o := tokenOptions(t, server, ssh.KeyAlgoSKED25519, "pin:9999")
+	public, err := readPublicHalf(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		c, _ := credentials(nil)
+		c.rememberAnswer("pin\x00"+string(public.Marshal()), "0000")
+		_, err := login(t, c, o)
+		wantAuthError(t, err, true, "the token wants its PIN, and nobody gives it")
+	}
+	if got := sentPINs(t); !slices.Equal(got, []string{"0000"}) {
+		t.Errorf("sent %q", got)
+	}
+	c, _ := credentials(&fakePerson{answers: []string{"0000", "0000", "0000", "0000"}})
+	for range 4 {
+		_, err := login(t, c, o)
+		wantAuthError(t, err, true, "PIN", "lock")
+	}
+	if got := sentPINs(t); !slices.Equal(got, []string{"0000", "0000"}) {
+		t.Errorf("sent %q", got)
+	}
+	c, _ = credentials(&fakePerson{answers: []string{"9999"}})
+	for range 2 {
+		if _, err := login(t, c, o); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// slowPerson answers when it is told to.
+type slowPerson struct {
+	fakePerson
+	asked, answer chan struct{}
+}
+
+func (p *slowPerson) Secret(ctx context.Context, prompt string) (string, error) {
+	close(p.asked)
+	<-p.answer
+	return p.fakePerson.Secret(ctx, prompt)
+}
+
+// Another tunnel's token signs while a person is asked for the PIN of this one's, and may be away for long.
+func TestQuestionForAPINHoldsNoOtherTunnelUp(t *testing.T) {
+	noLeaks(t)
+	server := startAuthServer(t)
+	_, locked := tokenOptions(t, server, ssh.KeyAlgoSKED25519, "pin:1234")
+	person := &slowPerson{fakePerson: fakePerson{answers: []string{"1234"}}, asked: make(chan struct{}), answer: make(chan struct{})}
+	c, _ := credentials(person)
+	done := make(chan error, 1)
+	go func() {
+		_, err := login(t, c, locked)
+		done <- err
+	}()
+	<-person.asked
+	other := startAuthServer(t)
+	_, o := tokenOptions(t, other, ssh.KeyAlgoSKED25519, "sign")
+	c, _ = credentials(nil)
+	if _, err := login(t, c, o); err != nil {
+		t.Error(err)
+	}
+	close(person.answer)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestTokenThatDoesNotSign(t *testing.T) {
 	noLeaks(t)
 	server := startAuthServer(t)
