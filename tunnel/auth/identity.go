@@ -66,6 +66,13 @@ func readPublicHalf(path string) (ssh.PublicKey, error) {
 	return nil, fmt.Errorf("%s: no public key: %w", path, fs.ErrNotExist)
 }
 
+// holdsPrivate reports whether an identity file has a private half. One that has the public half alone names the key of an agent or a
+// token.
+func holdsPrivate(path string) bool {
+	data, _, err := readKeyFile(path)
+	return err == nil && parsePublicLines(data) == nil
+}
+
 // readCertificate reads a user certificate from path or, where that holds none, from path with ".pub" added.
 func readCertificate(path string) (*ssh.Certificate, error) {
 	public, err := readPublicHalf(path)

@@ -145,9 +145,14 @@ func (a *Attempt) holder(key *candidate) *candidate {
 	if !ok {
 		return key
 	}
+	var listed *candidate // has the same public half, and no other
 	for _, other := range a.keys {
-		if sshkey.Same(other.public, certificate.Key) {
+		switch {
+		case !sshkey.Same(other.public, certificate.Key):
+		case other.agent, other.card, a.options.PKCS11Provider == "", holdsPrivate(other.path):
 			return other
+		case listed == nil:
+			listed = other
 		}
 	}
 	if !key.agent {
@@ -160,5 +165,5 @@ func (a *Attempt) holder(key *candidate) *candidate {
 	if held := a.cardHolder(certificate); held != nil {
 		return held
 	}
-	return key
+	return cmp.Or(listed, key)
 }
