@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -26,10 +27,19 @@ type answering struct {
 	told          int            // lines that the server had a person read
 	stored        storedPassword // what became of the password of TunneldPasswordFile
 	given         []string       // what of Credentials.answers the last try sent
+	fresh         []string       // what of that a person has given to this attempt, and the connection was there then
 }
 
-// fresh begins a new try.
-func (s *answering) fresh() { s.given = nil }
+// hungUp forgets answers to which the server ended the connection: where that was a refusal, as sshd's of the last try that it allows,
+// all of them, and else those that no server has taken yet, since some refuse in this way, too. What is wrong would be sent for ever,
+// and nobody asked for what is right.
+func (a *Attempt) hungUp(refused bool) {
+	for _, key := range a.answering.given {
+		if key != storedAnswer && (refused || slices.Contains(a.answering.fresh, key)) {
+			a.credentials.forget(key)
+		}
+	}
+}
 
 // password returns the next password: a remembered one, the stored one, or one that a person types, at most
 // NumberOfPasswordPrompts times. A password that the server takes is used for every later connection.
@@ -82,6 +92,9 @@ func (a *Attempt) askSecret(key, prompt string) (string, error) {
 		return "", err
 	}
 	a.credentials.rememberAnswer(key, secret)
+	if a.Dead == nil || !a.Dead() {
+		a.answering.fresh = append(a.answering.fresh, key)
+	}
 	return secret, nil
 }
 

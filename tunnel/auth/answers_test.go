@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"io"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -157,6 +158,42 @@ func TestPasswordIsAskedOnceAndKept(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "right") || strings.Contains(err.Error(), "right") {
 		t.Errorf("the password is in the log:\n%s", log)
+	}
+}
+
+// sshd says goodbye to a wrong password that was the last try, and others hang up: it is not sent again, and its owner is asked anew.
+func TestWrongPasswordThatEndsTheConnection(t *testing.T) {
+	noLeaks(t)
+	for name, silent := range map[string]bool{"goodbye": false, "without a word": true} {
+		server := startPasswordServer(t, func(s *passwordServer) {
+			s.config.MaxAuthTries, s.right = 1, "right"
+			s.config.PasswordCallback = func(meta ssh.ConnMetadata, got []byte) (*ssh.Permissions, error) {
+				permissions, err := s.password(meta, got)
+				if err != nil && silent {
+					meta.(io.Closer).Close()
+				}
+				return permissions, err
+			}
+		})
+		c, _ := credentials(&fakePerson{answers: []string{"wrong", "right", "changed"}})
+		o := authOptions(t, "bob", server.address)
+		_, err := login(t, c, o)
+		wantAuthError(t, err, !silent)
+		for range 2 {
+			if _, err := login(t, c, o); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		server.wantTries(t, "password: wrong", "password: right", "password: right")
+		server.changePassword("changed")
+		for range 3 { // one that was right is kept where the connection is lost: that need not have to do with it
+			login(t, c, o)
+		}
+		want := []string{"password: right", "password: changed", "password: changed"}
+		if silent {
+			want = []string{"password: right", "password: right", "password: right"}
+		}
+		server.wantTries(t, want...)
 	}
 }
 

@@ -148,7 +148,7 @@ func (a *Attempt) settle(state *ssh.ClientAuthContext) {
 		a.again = a.current
 	}
 	a.current, a.response, a.questions = nil, nil, false
-	a.answering.fresh()
+	a.answering.given = nil
 }
 
 // refusedLast notes that the last try was refused, so that its key is not offered again from another source and its answers are

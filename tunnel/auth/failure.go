@@ -35,6 +35,9 @@ func (a *Attempt) Failure(err error) error {
 	}
 	result := &fault.Error{Phase: fault.PhaseAuth, Where: where}
 	bye := Disconnected(err)
+	if a.ctx.Err() == nil {
+		a.hungUp(bye != nil && slices.Contains([]int{disconnectProtocolError, disconnectNoMoreMethods, disconnectIllegalUserName}, bye.Reason))
+	}
 	switch {
 	case a.ctx.Err() != nil:
 		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
