@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tunneld/tunneld/config/procgroup"
 	"github.com/tunneld/tunneld/tunnel/auth"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
@@ -146,6 +147,12 @@ func (p *prompter) runAskpass(ctx context.Context, prompt string) (string, error
 	words, end := p.screen.words()
 	command.Stdout, command.Stderr = output, words
 	command.WaitDelay = time.Second
+	if tty, err := openTerminal(p.tty); err == nil {
+		tty.Close() // it may ask there, which only our own group can
+	} else {
+		procgroup.Lead(command) // a script's window goes when nobody waits for the answer any more
+		command.Cancel = func() error { return procgroup.Kill(command) }
+	}
 	err := command.Run()
 	end()
 	if ctx.Err() != nil {
@@ -155,7 +162,7 @@ func (p *prompter) runAskpass(ctx context.Context, prompt string) (string, error
 	switch {
 	case errors.As(err, &exit):
 		return "", nil
-	case err != nil:
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay): // what it has started may keep its output
 		return "", err
 	}
 	return firstLine(output.data.Bytes()), nil

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/tunneld/tunneld/tunnel/auth"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // program writes an askpass program.
@@ -80,6 +82,46 @@ func TestAskpassThatFails(t *testing.T) {
 	cancel()
 	if _, err := newPerson(lookup(force), nil).Secret(ctx, ""); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// The window that a script has opened goes when nobody waits for the answer any more: each attempt would leave one.
+func TestAskpassEndsWithWhatItStarted(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	p := newPerson(lookup(map[string]string{
+		"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": askpassProgram(t, "sleep 600 &\necho $! >"+pid+".new; mv "+pid+".new "+pid+"; wait"),
+	}), os.Environ())
+	p.tty = filepath.Join(t.TempDir(), "none")
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		_, err := p.Secret(ctx, "")
+		ended <- err
+	}()
+	sshtest.Eventually(t, "it asks", func() bool { _, err := os.Stat(pid); return err == nil })
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	text, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := strings.TrimSpace(string(text))
+	t.Cleanup(func() { exec.Command("kill", number).Run() })
+	sshtest.Eventually(t, "its window is gone", func() bool {
+		stat, err := os.ReadFile("/proc/" + number + "/stat")
+		return err != nil || bytes.Contains(stat, []byte(") Z "))
+	})
+}
+
+// What a program has started besides may keep its output open: the answer is there all the same.
+func TestAskpassThatLeavesSomethingBehind(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	force := map[string]string{"SSH_ASKPASS_REQUIRE": "force", "SSH_ASKPASS": askpassProgram(t, "sleep 600 &\necho $! >"+pid+"\necho secret")}
+	t.Cleanup(func() { exec.Command("sh", "-c", "kill $(cat "+pid+")").Run() })
+	if answer, err := newPerson(lookup(force), os.Environ()).Secret(t.Context(), ""); answer != "secret" || err != nil {
+		t.Errorf("%q, %v", answer, err)
 	}
 }
 
