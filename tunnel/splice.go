@@ -223,13 +223,10 @@ func copyFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 func burstFromChannel(conn io.Writer, ch io.Reader, count *atomic.Uint64) error {
 	large := buffers.Get().(*[largeBuffer]byte)
 	defer buffers.Put(large)
-	ended := func() {}
-	defer func() { ended() }()
-	for moved, paced := 0, false; ; {
+	for moved := 0; ; {
 		n, err := ch.Read(large[:])
-		moved += n
-		if !paced && moved >= bulk {
-			paced, ended = true, pace.All.Begin()
+		if moved += n; moved >= bulk {
+			pace.All.Carry()
 		}
 		if n > 0 {
 			count.Add(uint64(n))

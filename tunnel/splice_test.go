@@ -3,6 +3,9 @@ package tunnel
 import (
 	"io"
 	"net"
+	"os"
+	"runtime/metrics"
+	"sync/atomic"
 	"testing"
 
 	"github.com/tunneld/tunneld/config"
@@ -25,4 +28,43 @@ func TestClientResetsArePassedOn(t *testing.T) {
 	}
 	reset(conn)
 	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
+}
+
+// bulkThenQuiet brings so many bytes, as much at a time as is asked for, and then nothing until it ends.
+type bulkThenQuiet struct {
+	left int
+	over <-chan struct{}
+}
+
+func (b *bulkThenQuiet) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		<-b.over
+		return 0, io.EOF
+	}
+	n := min(len(p), b.left)
+	b.left -= n
+	return n, nil
+}
+
+// A connection that has carried much and is quiet now is no transfer: the collector works at its own pace again.
+func TestQuietConnectionLeavesThePace(t *testing.T) {
+	t.Parallel()
+	if os.Getenv("GOGC") != "" {
+		t.Skip("somebody has set the pace")
+	}
+	over, ended := make(chan struct{}), make(chan error)
+	var count atomic.Uint64
+	go func() {
+		ended <- copyFromChannel(io.Discard, &bulkThenQuiet{2 * bulk, over}, &count)
+	}()
+	sshtest.Eventually(t, "all is carried", func() bool { return count.Load() == 2*bulk })
+	sshtest.Eventually(t, "the pace is the normal one", func() bool {
+		percent := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(percent)
+		return percent[0].Value.Uint64() == 100
+	})
+	close(over)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }

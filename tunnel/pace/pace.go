@@ -9,50 +9,44 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 const (
 	headroom = 32 << 20        // bytes of garbage between two collections while much is carried
 	most     = 1600            // percent, of a heap that is very small
-	lull     = 3 * time.Second // without a transfer, after which all is as it was
+	lull     = 3 * time.Second // in which little is carried, after which all is as it was
 	tick     = time.Second     // between two looks at how large the heap is by now
 )
 
 // Pacer sets the pace of the process's collector. There is one in a process: All.
 type Pacer struct {
-	fixed bool // somebody has set the collector's pace, and knows why
+	fixed bool        // somebody has set the collector's pace, and knows why
+	busy  atomic.Bool // much has been carried since the last look
 
-	mu        sync.Mutex // guards all following fields
-	transfers int
-	since     time.Time   // when the last of them ended
-	normal    int         // percent, at other times
-	look      *time.Timer // calls follow while the pace is not the normal one; nil: it is
+	mu     sync.Mutex  // guards all following fields
+	since  time.Time   // when a look last found that
+	normal int         // percent, at other times
+	look   *time.Timer // calls follow while the pace is not the normal one; nil: it is
 }
 
 // All is the pacer of the process.
 var All = &Pacer{fixed: os.Getenv("GOGC") != ""}
 
-// Begin notes that a transfer of many bytes runs, until end is called, once.
-func (p *Pacer) Begin() (end func()) {
-	if p.fixed {
-		return func() {}
+// Carry notes that a part of a transfer of many bytes has been carried just now. It is called for each part, which costs a look at a
+// flag: that a transfer is over shows by nothing else, where its connection stays open.
+func (p *Pacer) Carry() {
+	if p.fixed || p.busy.Load() {
+		return
 	}
+	p.busy.Store(true) // before the lock: who rests sees it, or is seen here
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.transfers++
 	if p.look == nil {
 		p.normal = debug.SetGCPercent(percent(100))
 		p.look = time.AfterFunc(tick, p.follow)
 	}
-	return p.end
-}
-
-func (p *Pacer) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.transfers--
-	p.since = time.Now()
 }
 
 // follow adapts the pace to the size of the heap, until nothing has been carried for a while.
@@ -66,7 +60,10 @@ func (p *Pacer) follow() {
 func (p *Pacer) rested() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.transfers == 0 && time.Since(p.since) > lull {
+	switch now := time.Now(); {
+	case p.busy.Swap(false):
+		p.since = now
+	case now.Sub(p.since) >= lull:
 		debug.SetGCPercent(p.normal)
 		p.look = nil
 		return true
