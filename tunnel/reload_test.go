@@ -161,6 +161,63 @@ func TestReloadMovesAForwardOnItsOwnPort(t *testing.T) {
 	}
 }
 
+// dnsOn is a TunneldDNS at host.
+func dnsOn(host string, port int) config.Forward {
+	f := localOn(host, port, config.Endpoint{Host: "127.0.0.1", Port: 53})
+	f.Kind = config.DNS
+	return f
+}
+
+// TunneldDNS listens on two ports of the same number, and both are its own.
+func TestReloadMovesDNSOnItsOwnPorts(t *testing.T) {
+	port := sshtest.FreePort(t)
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{dnsOn("127.0.0.1", port)}})
+	for _, host := range []string{"0.0.0.0", "127.0.0.1"} {
+		if err := reload(t, tun, config.Options{}, dnsOn(host, port)); err != nil {
+			t.Fatalf("%v, %s", err, fault.HintOf(err))
+		}
+		expectDNS(t, tun, net.JoinHostPort(host, strconv.Itoa(port)))
+	}
+}
+
+// expectDNS wants the only forward to answer at an address.
+func expectDNS(t *testing.T, tun *Tunnel, address string) {
+	t.Helper()
+	f := tun.Forwards()[0]
+	slices.Sort(f.Bound)
+	if !slices.Equal(f.Bound, []string{address, address + "/udp"}) || f.State != ForwardListening {
+		t.Errorf("%s on %v, want %s", f.State, f.Bound, address)
+	}
+	conn, err := net.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(20 * time.Second))
+	query, answer := []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x00\x00\x01\x00\x01"), make([]byte, 512)
+	if _, err := conn.Write(query); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(answer); err != nil || n != len(query) || answer[0] != query[0] || answer[1] != query[1] {
+		t.Errorf("got %x, %v", answer[:n], err)
+	}
+}
+
+// What had to be closed for a reload that then fails is there again, of UDP as well.
+func TestReloadOfDNSThatFailsPutsBackWhatItClosed(t *testing.T) {
+	port := sshtest.FreePort(t)
+	stranger, err := net.ListenPacket("udp", net.JoinHostPort("127.0.0.2", strconv.Itoa(port)))
+	if err != nil {
+		t.Skip(err)
+	}
+	defer stranger.Close()
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{dnsOn("127.0.0.1", port)}})
+	if err := reload(t, tun, config.Options{}, dnsOn("0.0.0.0", port)); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Fatalf("got %v", err)
+	}
+	expectDNS(t, tun, net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+}
+
 // Where the address stays, the socket does: nobody is refused or reset while forwards go to and fro.
 func TestReloadLosesNoClientOfAnAddressThatStays(t *testing.T) {
 	p := newPeer(t)

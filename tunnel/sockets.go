@@ -153,7 +153,7 @@ func (s *Sockets) rivals(p bind.Address, offered map[*socket]bool) []*socket {
 	defer s.mu.Unlock()
 	var list []*socket
 	for _, one := range s.all {
-		if offered[one] && !one.claimed && !one.inherited && p.Network == "tcp" && one.collides(p) {
+		if offered[one] && !one.claimed && !one.inherited && p.Network != "unix" && one.collides(p) {
 			list = append(list, one)
 		}
 	}
