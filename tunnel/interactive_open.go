@@ -123,9 +123,9 @@ func (p *place) openKind(ctx context.Context, kind string, payload []byte) (inte
 		requests: make(chan *ssh.Request),
 		left:     make(chan struct{}),
 	}
+	p.share()
 	c.expireWhenIdle(kind)
 	c.stderr = stderrReader{channel: c.channel, from: ch.Stderr()}
-	p.share()
 	c.session.run(func() { c.passRequests(reqs, over) })
 	return c, nil
 }

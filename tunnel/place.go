@@ -52,8 +52,13 @@ func (p *place) rise() {
 	}
 }
 
-// share adds a user. The caller is one already.
-func (p *place) share() { p.users.Add(1) }
+// share adds a user. Where the last one has left meanwhile, because the channel was closed before it came to carry anything, the place
+// is taken anew.
+func (p *place) share() {
+	if p.users.Add(1) == 1 {
+		p.session.channels.add()
+	}
+}
 
 // leave takes a user away.
 func (p *place) leave() {
@@ -70,8 +75,8 @@ func (p *place) leave() {
 // that of the channel's owner, and ends with Close.
 func (p *place) adopt(ch ssh.Channel, kind string, requests <-chan *ssh.Request) *channel {
 	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{}), expired: make(chan struct{})}
-	c.expireWhenIdle(kind)
 	p.share()
+	c.expireWhenIdle(kind)
 	c.session.run(func() { discard(ch.Stderr()) }) // which the library would keep, up to the window
 	c.session.run(func() {
 		defer p.leave()
