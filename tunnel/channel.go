@@ -139,6 +139,13 @@ func (s *Session) open(ctx context.Context, target, kind string, payload []byte)
 	return s.place().open(ctx, target, kind, payload)
 }
 
+// probe is open for a channel that finds something out and is no use of the session.
+func (s *Session) probe(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
+	p := s.place()
+	p.probe = true
+	return p.open(ctx, target, kind, payload)
+}
+
 // open is Session.open for a caller that has its place already. The place becomes the channel's, or is left on an error.
 func (p *place) open(ctx context.Context, target, kind string, payload []byte) (*channel, error) {
 	ch, reqs, err := p.session.openChannel(ctx, target, kind, payload, p.asked)
@@ -194,7 +201,9 @@ func (s *Session) closeLate(kind string, result <-chan openResult) {
 	select {
 	case r := <-result:
 		if r.err == nil {
-			s.place().adopt(r.channel, kind, r.reqs).Close()
+			p := s.place()
+			p.probe = true // of nobody
+			p.adopt(r.channel, kind, r.reqs).Close()
 		}
 	case <-s.done:
 	}

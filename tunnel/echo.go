@@ -113,7 +113,7 @@ func (e *echoLoop) rests(l *remoteListen) bool {
 // echoOnce sends the nonce to port at the server and reads it back.
 func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]byte) error {
 	payload := sshconn.MarshalTCPOpen("localhost", port, "127.0.0.1", 65535)
-	ch, err := s.open(ctx, "echo", "direct-tcpip", payload)
+	ch, err := s.probe(ctx, "echo", "direct-tcpip", payload)
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) && refused.Reason == ssh.Prohibited {
 		return fmt.Errorf("%w: %w", ErrEchoUnavailable, err)
@@ -122,7 +122,6 @@ func (s *Session) echoOnce(ctx context.Context, port uint32, nonce [nonceSize]by
 		return err
 	}
 	defer ch.Close()
-	ch.idle.Leave() // which is no channel of anybody's
 	answer := make(chan error, 1)
 	s.run(func() { answer <- exchange(ch, nonce) })
 	select {
@@ -163,12 +162,12 @@ func (s *Session) echoBack(_ context.Context, c arrival) {
 		c.reject(ssh.ResourceShortage, "too many connections at once")
 		return
 	}
+	c.place.probe = true
 	ch, err := c.accept()
 	if err != nil {
 		return
 	}
 	defer ch.Close()
-	ch.idle.Leave()
 	limit := time.AfterFunc(echoBackTime, func() { ch.Close() })
 	defer limit.Stop()
 	var nonce [nonceSize]byte

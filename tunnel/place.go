@@ -18,6 +18,7 @@ type place struct {
 	first   bool   // it is for the owner's own session, see Session.Reserve
 	seated  bool   // it has one of session.seats; only its owner reads and changes it, and what follows
 	opened  bool   // the server has opened the session that it was for
+	probe   bool   // its channel is no use of the session: ChannelTimeout does not see it
 	crowded bool   // the server has refused the session that it was for, because of those that there are
 }
 
@@ -76,7 +77,9 @@ func (p *place) leave() {
 func (p *place) adopt(ch ssh.Channel, kind string, requests <-chan *ssh.Request) *channel {
 	c := &channel{Channel: ch, session: p.session, place: p, ended: make(chan struct{}), expired: make(chan struct{})}
 	p.share()
-	c.expireWhenIdle(kind)
+	if !p.probe {
+		c.expireWhenIdle(kind)
+	}
 	c.session.run(func() { discard(ch.Stderr()) }) // which the library would keep, up to the window
 	c.session.run(func() {
 		defer p.leave()

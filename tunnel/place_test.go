@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -29,4 +30,28 @@ func TestChannelThatEndsBeforeItIsCarried(t *testing.T) {
 	if n := s.Open(); n != 0 {
 		t.Errorf("%d are open after the only one has ended", n)
 	}
+}
+
+// Probes are no use of a tunnel: ChannelTimeout global closes what is idle for longer than the time between two of them.
+func TestProbesAreNoUse(t *testing.T) {
+	p := newPeer(t)
+	far := target(t, echoBytes)
+	s := p.session(config.Echo{Mode: config.EchoAuto})
+	defer s.Close()
+	s.idle = new(idle.Watch)
+	s.idle.Follow([]config.ChannelTimeout{{Type: idle.Global, Time: time.Second}})
+	kind, payload := openPayload(far, nil)
+	ch, err := s.open(t.Context(), "far", kind, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ch.Close()
+	sshtest.Eventually(t, "the idle channel is closed", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if _, err := s.Echo(ctx); err != nil {
+			t.Error(err)
+		}
+		return ch.lapsed.Load()
+	})
 }

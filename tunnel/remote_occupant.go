@@ -45,7 +45,7 @@ func (f *remoteForward) probeOccupant(ctx context.Context, s *Session) occupant 
 	ctx, cancel := context.WithTimeout(ctx, holderDialTime)
 	defer cancel()
 	kind, payload := openPayload(insideTarget(listen), nil)
-	ch, err := s.open(ctx, "holder of "+listenText(listen), kind, payload)
+	ch, err := s.probe(ctx, "holder of "+listenText(listen), kind, payload)
 	var refused *ssh.OpenChannelError
 	switch {
 	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
