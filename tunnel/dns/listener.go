@@ -17,13 +17,14 @@ type limits struct {
 	open    int           // of which the other end is not rid yet, those included
 	strays  int           // answers on one stream that nobody has asked for
 	query   time.Duration // until an answer is there; a resolver asks again after 5 s, and gives up after twice that (resolv.conf(5))
+	fair    time.Duration // that a query waits at least, where so many do that there is no room for another
 	idle    time.Duration // of a stream without a query (RFC 7766 §6.2.3)
 	age     time.Duration // of a stream that takes more queries: a connection to the server that is to be replaced waits for it
 }
 
 var usual = limits{
 	queries: 512, bytes: 1 << 20, streams: 8, open: 32, strays: 64,
-	query: 8 * time.Second, idle: 10 * time.Second, age: 30 * time.Second,
+	query: 8 * time.Second, fair: time.Second, idle: 10 * time.Second, age: 30 * time.Second,
 }
 
 // Listener takes queries on a port of UDP, and hands out streams on which they are asked. It is a net.Listener.
@@ -40,6 +41,7 @@ type Listener struct {
 	bytes   int            // of those
 	streams []*stream      // that have not ended
 	open    int            // streams that were handed out and not closed
+	crowded time.Time      // until when no query has waited for long enough to make room
 	ended   bool           // by Close
 }
 
@@ -170,17 +172,18 @@ func (l *Listener) take(packet, control []byte, from netip.AddrPort) {
 
 // admitLocked has q asked. One that is asked already waits for that answer: its resolver has grown impatient.
 func (l *Listener) admitLocked(q *query) replies {
-	switch _, known := l.waiting[q.key]; {
-	case known || l.ended:
+	if _, known := l.waiting[q.key]; known || l.ended {
 		return nil
-	case len(l.waiting) >= l.limits.queries || l.bytes+len(q.text) > l.limits.bytes:
+	}
+	all, ok := l.makeRoomLocked(len(q.text))
+	if !ok {
 		q.to.text = failure(q.text, serverFailure)
-		return replies{q.to}
+		return append(all, q.to)
 	}
 	l.waiting[q.key] = q
 	l.bytes += len(q.text)
-	q.timer = time.AfterFunc(l.limits.query, q.late)
-	return l.askLocked(q)
+	q.since, q.timer = time.Now(), time.AfterFunc(l.limits.query, q.late)
+	return append(all, l.askLocked(q)...)
 }
 
 // askLocked puts q on a stream: on one that does nothing else, or on a new one, or where there are many on the one that does the

@@ -59,7 +59,7 @@ func quick() limits { return within(time.Second) }
 
 func within(query time.Duration) limits {
 	most := usual
-	most.query = query
+	most.query, most.fair = query, query/8
 	return most
 }
 

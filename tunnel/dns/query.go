@@ -23,6 +23,7 @@ type query struct {
 	text     []byte // as it came
 	to       reply  // without a text
 
+	since  time.Time // when it came
 	timer  *time.Timer
 	stream *stream // that it is on; nil: none
 	wireID uint16  // there
@@ -46,6 +47,49 @@ func (q *query) endLocked(answer []byte) reply {
 	return r
 }
 
+// failLocked is endLocked for a query that has no answer. Where that comes all the same nobody is to blame for it.
+func (q *query) failLocked() reply {
+	if q.sent && q.stream != nil {
+		q.stream.strays--
+	}
+	return q.endLocked(failure(q.text, serverFailure))
+}
+
+// makeRoomLocked sees to it that another query of so many bytes may wait. Where there is no room those are given up that have
+// waited longest: most answers come at once, and a few names that nobody answers would keep all others from theirs. It is false
+// where none has waited for long enough.
+func (l *Listener) makeRoomLocked(size int) (all replies, ok bool) {
+	for len(l.waiting) >= l.limits.queries || l.bytes+size > l.limits.bytes {
+		now := time.Now()
+		if now.Before(l.crowded) {
+			return all, false
+		}
+		q := l.oldestLocked()
+		if q == nil {
+			return all, false
+		}
+		if l.crowded = q.since.Add(l.limits.fair); now.Before(l.crowded) {
+			return all, false
+		}
+		s := q.stream
+		all = append(all, q.failLocked())
+		if s != nil && s.stale && len(s.pending) == 0 {
+			s.endLocked(false)
+		}
+	}
+	return all, true
+}
+
+// oldestLocked returns the query that has waited longest; nil: none waits.
+func (l *Listener) oldestLocked() (oldest *query) {
+	for _, q := range l.waiting {
+		if oldest == nil || q.since.Before(oldest.since) {
+			oldest = q
+		}
+	}
+	return oldest
+}
+
 // late ends the query after its time. A stream that has left it unanswered is no good for others; one that nobody has opened yet
 // is still wanted by those that it has.
 func (q *query) late() {
@@ -56,7 +100,7 @@ func (q *query) late() {
 		return
 	}
 	s := q.stream
-	all := replies{q.endLocked(failure(q.text, serverFailure))}
+	all := replies{q.failLocked()}
 	if s != nil {
 		s.stale = s.stale || s.opened
 		if len(s.pending) == 0 && (s.stale || s.taken) {
