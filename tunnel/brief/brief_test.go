@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -144,6 +145,43 @@ func BenchmarkEcho(b *testing.B) {
 				if _, err := conn.Read(one); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// While a call is under way its descriptor is nobody else's, even where the connection is closed meanwhile: what is read and written
+// without the poller's knowledge cannot come from another connection.
+func TestNumberIsNobodyElses(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]func(syscall.RawConn, func(uintptr) bool) error{"read": syscall.RawConn.Read, "write": syscall.RawConn.Write} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := pair(t)
+			closed := make(chan struct{})
+			err := call(c.raw, func(fd uintptr) bool {
+				go func() {
+					defer close(closed)
+					c.Close()
+				}()
+				for c.SetDeadline(time.Time{}) == nil { // until it is closed, as far as others see
+					runtime.Gosched()
+				}
+				for range 100 { // the lowest number that is free goes first
+					other, _ := pair(t)
+					other.raw.Control(func(number uintptr) {
+						if number == fd {
+							t.Errorf("%d is another connection's", fd)
+						}
+					})
+				}
+				return true
+			})
+			<-closed
+			if err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read: %v", err)
 			}
 		})
 	}
