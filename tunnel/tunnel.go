@@ -163,6 +163,7 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 		f.cancel() // the server stops accepting, which may take it a while, and another process may take over
 	}
 	t.pool.close()
+	t.ports.Remove(t.log) // before open connections end, which may take long: a reload may have begun another by then
 	t.mu.Lock()
 	locals = append(locals, t.parting...)
 	t.locals, t.remotes, t.parting = nil, nil, nil
@@ -184,7 +185,6 @@ func (t *Tunnel) Shutdown(ctx context.Context) error {
 	for _, f := range remotes {
 		f.stop()
 	}
-	t.ports.Remove(t.log)
 	t.pool.queueDrained()
 	ending, cancel := context.WithTimeout(context.Background(), endTime) // for all of them together
 	defer cancel()

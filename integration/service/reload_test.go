@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -36,6 +37,38 @@ func TestReloadOfARenamedAlias(t *testing.T) {
 	c.Signal(syscall.SIGTERM)
 	if code := c.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// The port file is that of the tunnel that runs: one that was gone for a moment, and whose connections of before went on, took it away
+// when these had ended.
+func TestPortFileIsThatOfTheTunnelThatRuns(t *testing.T) {
+	t.Parallel()
+	l, one, other := two(t)
+	file := l.Account.Path("ports")
+	ports := func() string { text, _ := os.ReadFile(file); return string(text) }
+	a := [2]string{"sx-a", forwardOf(one) + "\nRemoteForward 0 " + targetOf(one) + "\nTunneldPortFile " + file}
+	b := [2]string{"sx-b", forwardOf(other)}
+	l.Configure(a, b)
+	l.Up(2, "sx-*", "-o", "TunneldDrain=10m")
+	lab.Eventually(t, lab.Patience, "the port is told", func() bool { return ports() != "" })
+	open := one.Connect(t)
+	lab.Check(t, lab.Exchange(open, "before", lab.Patience))
+	l.Configure(b)
+	l.Account.Expect(0, "sx-a: stopped", "reload", "sx-b")
+	lab.Eventually(t, lab.Patience, "a port that is there no more is not told", func() bool { return ports() == "" })
+	l.Configure(a, b)
+	l.Account.Expect(0, "sx-a: started", "reload", "sx-b")
+	lab.Eventually(t, lab.Patience, "the new port is told", func() bool { return ports() != "" })
+	told := ports()
+	lab.Check(t, lab.Exchange(open, "it goes on meanwhile", lab.Patience))
+	open.Close()
+	lab.Eventually(t, lab.Patience, "the one of before has ended", func() bool {
+		text, _ := l.Account.Ask("log", "sx-a")
+		return strings.Contains(text, "INF stopped: no longer configured")
+	})
+	if now := ports(); now != told {
+		t.Errorf("the file has %q, want %q", now, told)
 	}
 }
 
