@@ -26,12 +26,14 @@ type Commands struct {
 	shell  string
 	log    *slog.Logger
 	after  <-chan struct{} // closed when the first may run; nil: at once
-	ended  chan struct{}   // closed by End
+	ended  chan struct{}   // closed when none follows any more; see endLocked
+	ending sync.Once       // closes ended
 	ctx    context.Context // of all that run
 	cut    context.CancelFunc
 
 	mu      sync.Mutex // guards all following fields
 	up      bool
+	over    bool          // the tunnel does not come up any more, though open connections may go on
 	pending []event       // at most two: what has been overtaken is left out
 	idle    chan struct{} // closed when nothing runs or waits any more; nil: nothing does
 }
@@ -59,7 +61,9 @@ func New(t Tunnel, name, shell string, log *slog.Logger, before *Commands) *Comm
 func (c *Commands) Look() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.endLocked()
 	state := c.tunnel.State() // under the lock, so that nobody notes an older one later
+	c.over = state == monitor.Stopped || state == monitor.Failed
 	if state.Carries() == c.up {
 		return
 	}
@@ -91,6 +95,7 @@ func (c *Commands) work() {
 		if len(c.pending) == 0 || c.ctx.Err() != nil {
 			close(c.idle)
 			c.pending, c.idle = nil, nil
+			c.endLocked()
 			c.mu.Unlock()
 			return
 		}
@@ -128,11 +133,19 @@ func (e event) command(name string, log *slog.Logger, shell string) hook.Command
 	}
 }
 
+// endLocked has those of the next tunnel run where none of this one follows. The next may have come up long before the open
+// connections of this one have ended.
+func (c *Commands) endLocked() {
+	if c.over && c.idle == nil {
+		c.ending.Do(func() { close(c.ended) })
+	}
+}
+
 // End is called when the tunnel has ended. It waits until all commands have.
 func (c *Commands) End() {
 	c.Look()
 	c.wait(nil)
-	close(c.ended)
+	c.ending.Do(func() { close(c.ended) })
 	c.cut()
 }
 

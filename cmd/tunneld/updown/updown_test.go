@@ -121,6 +121,22 @@ func TestCommandsOfTheNextTunnelComeAfterThoseOfTheLast(t *testing.T) {
 	next.End()
 }
 
+// A reload that took a tunnel away and the next that brought it back: TunneldOnUp waited until the open connections of before had
+// ended, for as long as TunneldDrain.
+func TestCommandsOfTheNextTunnelDoNotWaitForOpenConnections(t *testing.T) {
+	f, g := newFake(t), newFake(t)
+	last := New(f, "last", "", quiet, nil)
+	next := New(g, "next", "", quiet, last)
+	f.enter(last, monitor.Up, monitor.Stopped)
+	f.await("up-up-last-alias", "down-stopped-last-alias")
+	g.enter(next, monitor.Up)
+	g.await("up-up-next-alias")
+	last.End()
+	g.enter(next, monitor.Failed)
+	next.End()
+	g.await("up-up-next-alias", "down-failed-next-alias")
+}
+
 // Cut kills what runs, and what has not begun never does.
 func TestCutKillsWhatRuns(t *testing.T) {
 	f := newFake(t)
