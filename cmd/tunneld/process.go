@@ -180,7 +180,6 @@ func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *
 	defer tick.Stop()
 	memory := thrift.NewKeeper()
 	defer memory.Stop()
-	var told string
 	for {
 		select {
 		case <-memory.C:
@@ -196,11 +195,11 @@ func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *
 			p.tty.Left()
 		case <-p.changed:
 			memory.Changed()
-			p.statusLine(&told)
+			p.statusLine()
 		case now := <-tick.C:
 			tick.Next()
 			p.tty.Look(now)
-			p.statusLine(&told)
+			p.statusLine()
 		case <-watchdog:
 			p.service.Feed(p.heartbeat())
 		case s := <-caught:

@@ -58,13 +58,9 @@ func (p *process) summary() string {
 const statusEvery = 2 * time.Second
 
 // statusLine tells the service manager how the tunnels are, as far as that is news.
-func (p *process) statusLine(told *string) {
-	if !p.service.Listens() {
-		return
-	}
-	if now := p.summary(); now != *told {
-		p.service.Status(now)
-		*told = now
+func (p *process) statusLine() {
+	if p.service.Listens() {
+		p.service.Status(p.summary())
 	}
 }
 

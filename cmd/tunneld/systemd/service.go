@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -15,10 +16,15 @@ import (
 	"github.com/tunneld/tunneld/tunnel"
 )
 
-// Service tells the service manager how we are (sd_notify(3)). Without one, nothing happens.
+// Service tells the service manager how we are (sd_notify(3)). Without one, nothing happens. Its methods may be called from any
+// goroutine.
 type Service struct {
 	log      *slog.Logger
 	interval time.Duration // of the watchdog; 0: there is none
+
+	mu       sync.Mutex // guards all following fields, and has what is told come in order
+	status   string     // the last that was told
+	stopping bool       // nothing but that is told any more: a reload that ends now does not make us ready
 }
 
 func NewService(log *slog.Logger) *Service {
@@ -31,22 +37,43 @@ func NewService(log *slog.Logger) *Service {
 
 // Ready says that the local listeners are bound: clients are served or held from now on. A server that is down at boot must
 // not fail the unit.
-func (s *Service) Ready(status string) { s.tell("READY=1\nSTATUS=" + OneLine(status)) }
+func (s *Service) Ready(status string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping {
+		s.status = status
+		s.tell("READY=1\nSTATUS="+OneLine(status), readyTime)
+	}
+}
 
 // Listens reports whether there is a service manager to tell.
 func (s *Service) Listens() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
 
-// Status says in one line how the tunnels are.
-func (s *Service) Status(text string) { s.tell("STATUS=" + OneLine(text)) }
+// Status says in one line how the tunnels are, where that is news.
+func (s *Service) Status(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping && text != s.status {
+		s.status = text
+		s.tell("STATUS="+OneLine(text), tellTime)
+	}
+}
 
 // Reloading says that the configuration is being read anew, until ready. Type=notify-reload wants the time with it.
 func (s *Service) Reloading() {
-	s.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic().Microseconds()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopping {
+		s.tell(fmt.Sprintf("RELOADING=1\nMONOTONIC_USEC=%d", monotonic().Microseconds()), readyTime)
+	}
 }
 
 // Stopping says that the process is about to end.
 func (s *Service) Stopping() {
-	s.tell("STOPPING=1\nSTATUS=stopping: open connections go on for TunneldDrain at most")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	s.tell("STOPPING=1\nSTATUS=stopping: open connections go on for TunneldDrain at most", tellTime)
 }
 
 // Watchdog returns the moments at which feed is to be called; none come where nobody waits for that. cancel ends it.
@@ -64,11 +91,29 @@ func (s *Service) Feed(turned time.Time) {
 		s.log.Error("a supervising loop stands still: the watchdog is not fed", "took", age.Round(time.Second))
 		return
 	}
-	s.tell("WATCHDOG=1")
+	s.tell("WATCHDOG=1", tellTime)
 }
 
-func (s *Service) tell(state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
+// How long the service manager may take to accept what it is told. One that reads no more, as some that only wait for the first word,
+// must not hold us up.
+const (
+	tellTime  = 500 * time.Millisecond
+	readyTime = 5 * time.Second // for what it waits for
+)
+
+// tell does what sd_notify(3) does, for so long.
+func (s *Service) tell(state string, limit time.Duration) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err == nil {
+		defer conn.Close()
+		conn.SetWriteDeadline(time.Now().Add(limit))
+		_, err = conn.Write([]byte(state))
+	}
+	if err != nil {
 		s.log.Debug("service manager not told", "err", err)
 	}
 }
