@@ -41,6 +41,7 @@ type process struct {
 	changed   chan struct{} // of one element: a tunnel's state has changed
 
 	reloading chan struct{}  // of one element, in it while forwards change: one reload at a time
+	signalled chan struct{}  // of one element, in it while a reload that a signal asked for waits for its turn
 	tasks     sync.WaitGroup // reloads, reconnects and the watch for sleep and network changes; waited for by run
 
 	sockets *tunnel.Sockets  // set by run
@@ -68,6 +69,7 @@ func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, erro
 		ended:     make(chan struct{}, 1),
 		changed:   make(chan struct{}, 1),
 		reloading: make(chan struct{}, 1),
+		signalled: make(chan struct{}, 1),
 		left:      make(chan error, 1),
 		down:      make(map[string]bool),
 	}
@@ -214,7 +216,7 @@ func (p *process) loop(running context.Context, caught <-chan os.Signal, asked *
 			case stops && asked.Repeated:
 				p.log.Debug("the same signal once more", "signal", s.String())
 			case s == syscall.SIGHUP && !hungUp:
-				p.tasks.Go(reload)
+				p.reloadSoon(reload)
 			case s == signals.Reconnect:
 				p.reconnect(running)
 			default:

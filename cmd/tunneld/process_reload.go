@@ -40,6 +40,10 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 		return nil, p.tooLate()
 	}
 	defer func() { <-p.reloading }()
+	select {
+	case <-p.signalled:
+	default:
+	}
 	if running.Err() != nil {
 		return nil, p.tooLate()
 	}
@@ -78,6 +82,17 @@ func (p *process) reload(alive, running context.Context) ([]outcome, error) {
 		outcomes = append(outcomes, p.beginAnew(alive, running, plan, change, before != nil && before.hasEnded()))
 	}
 	return append(outcomes, p.dismiss(running, s, change)...), nil
+}
+
+// reloadSoon begins a reload that a signal asks for, unless one waits for its turn already, which will read all that there is by then:
+// a flood of signals must not have us read the same for hours.
+func (p *process) reloadSoon(reload func()) {
+	select {
+	case p.signalled <- struct{}{}:
+		p.tasks.Go(reload)
+	default:
+		p.log.Debug("the reload that waits will do for this signal, too")
+	}
 }
 
 // tooLate says why there is no reload any more.

@@ -41,6 +41,33 @@ func TestReloadDoesNotWaitForAnotherInAProcessThatStops(t *testing.T) {
 	})
 }
 
+// Each signal of a flood was a reload of its own: a hundred of them, of a configuration that takes a second, took two minutes.
+func TestFloodOfSignalsIsOneMoreReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		read := 0
+		plan := func(context.Context) ([]tunnelPlan, error) {
+			read++
+			<-time.After(time.Second)
+			return nil, errors.New("nothing to read")
+		}
+		p := newProcess(slog.New(slog.DiscardHandler), plan, nil)
+		reload := func() { p.reload(t.Context(), t.Context()) }
+		p.reloadSoon(reload)
+		synctest.Wait() // it reads
+		for range 100 {
+			p.reloadSoon(reload)
+		}
+		p.tasks.Wait()
+		if read != 2 {
+			t.Errorf("read %d times, want once by what was there and once by what came meanwhile", read)
+		}
+		p.reloadSoon(reload)
+		if p.tasks.Wait(); read != 3 {
+			t.Errorf("a signal that comes later is a reload: read %d times, want 3", read)
+		}
+	})
+}
+
 // What was put down was told by each reload, for ever.
 func TestDownIsToldOnce(t *testing.T) {
 	p := newProcess(slog.New(slog.DiscardHandler), nil, nil)
