@@ -68,6 +68,32 @@ func TestFloodOfSignalsIsOneMoreReload(t *testing.T) {
 	})
 }
 
+// What somebody stopped while a reload was about to try it again was started all the same.
+func TestDownIsHeardInAReload(t *testing.T) {
+	p := newProcess(slog.New(slog.DiscardHandler), nil, nil)
+	db := func() *runner {
+		_, end := context.WithCancel(t.Context())
+		return &runner{name: "db", events: p.book.Events("db"), log: p.log, end: end, done: make(chan struct{}), err: errors.New("refused")}
+	}
+	failed := db()
+	close(failed.done)
+	if _, ok := p.enlist(failed); !ok {
+		t.Fatal("it may not begin")
+	}
+	again := db()
+	if _, ok := p.enlist(again); !ok {
+		t.Fatal("it may not begin again")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond) // nobody runs it, and nobody ends it
+	defer cancel()
+	if p.putDown(ctx, failed, bySomebody); !again.isAsked() {
+		t.Error("what a reload has just begun goes on")
+	}
+	if why, ok := p.enlist(db()); ok || why != bySomebody {
+		t.Errorf("what is put down begins: %t, %q", ok, why)
+	}
+}
+
 // What was put down was told by each reload, for ever.
 func TestDownIsToldOnce(t *testing.T) {
 	p := newProcess(slog.New(slog.DiscardHandler), nil, nil)

@@ -13,8 +13,8 @@ func (p *process) start(running context.Context, r *runner) {
 	running, r.end = context.WithCancel(running)
 	r.carrier = p.carrierOf(running, r)
 	r.sharing = newSharing(r.carrier, r.log)
-	if !p.enlist(r) {
-		r.stop("") // it ends at once
+	if why, ok := p.enlist(r); !ok {
+		r.stop(why) // it ends at once
 	}
 	go func() {
 		defer r.end()
@@ -34,21 +34,25 @@ func (p *process) start(running context.Context, r *runner) {
 	}()
 }
 
-// enlist adds a tunnel. It is false where the process is about to end.
-func (p *process) enlist(r *runner) bool {
+// enlist adds a tunnel. It is false where the process is about to end, and where somebody has put the tunnel down while a reload was
+// about to begin it; why is what it has to end for.
+func (p *process) enlist(r *runner) (why string, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if _, isDown := p.down[r.name]; isDown {
+		why = bySomebody
+	}
 	p.book.Begin(r.name, r.events)
 	i := slices.IndexFunc(p.runners, func(other *runner) bool { return other.name == r.name })
 	if i < 0 {
 		p.runners = append(p.runners, r)
-		return !p.over
+		return why, why == "" && !p.over
 	}
 	if before := p.runners[i]; !before.hasEnded() {
 		p.parting = append(p.parting, before)
 	}
 	p.runners[i] = r
-	return !p.over
+	return why, why == "" && !p.over
 }
 
 // noteEnd notes how a tunnel has ended.
@@ -112,10 +116,14 @@ func (p *process) forget(r *runner, why string) {
 	p.delistLocked(r, why)
 }
 
-// putDown stops a tunnel because somebody asked for that: no reload starts it again. It waits until it has stopped.
+// putDown stops a tunnel because somebody asked for that, or the one that a reload has just begun in its place: no reload starts it
+// again. It waits until it has stopped.
 func (p *process) putDown(ctx context.Context, r *runner, why string) error {
 	p.mu.Lock()
 	p.down[r.name] = false
+	if now := find(p.runners, r.name); now != nil {
+		r = now
+	}
 	p.mu.Unlock()
 	defer p.forget(r, why)
 	return r.down(ctx, why)
