@@ -21,6 +21,7 @@ func (p *process) start(running context.Context, r *runner) {
 		stopSharing := p.share(running, r)
 		err := r.monitor.Run(running)
 		r.end() // where it has failed
+		r.way.End()
 		stopSharing()
 		r.updown.End()
 		p.noteEnd(r, err)

@@ -42,6 +42,7 @@ type Way struct {
 	proven  *config.Options // that a connection was made by; nil: none was yet
 	moved   chan struct{}   // closed and renewed when good is another way
 	found   findings        // when good was confirmed, and by what
+	ended   bool            // see End
 	kept    error           // why good is not what the configuration says; nil: it is
 	since   time.Time       // when kept was first found
 }
@@ -65,6 +66,17 @@ func (w *Way) Adopt(resolve Resolve, o *config.Options, adopted func()) {
 	w.resolve = resolve
 	w.base, w.good, w.taken, w.found = o, o, o, found
 	adopted()
+}
+
+// End is called when the tunnel has ended: others may suffer from what it has suffered from, and are heard then.
+func (w *Way) End() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.kept != nil && !w.ended {
+		w.source.forget(w.log, w.kept, false)
+	}
+	w.ended, w.resolve = true, nil
+	w.reload++ // what is being read now changes nothing
 }
 
 // Kept says why the tunnel does not live by what the configuration says, and since when; empty: it does.
@@ -169,7 +181,7 @@ func (w *Way) goLocked(o *config.Options) {
 
 // settleLocked notes why the configuration cannot be used; nil: it can.
 func (w *Way) settleLocked(err error) {
-	if err != nil && w.kept != nil && err.Error() == w.kept.Error() {
+	if w.ended || err != nil && w.kept != nil && err.Error() == w.kept.Error() {
 		return
 	}
 	before := w.kept

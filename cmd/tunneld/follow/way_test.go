@@ -231,6 +231,36 @@ func TestLastGoodIsKept(t *testing.T) {
 	warnings("the same trouble, another time", 5)
 }
 
+// A tunnel that ended while the configuration was broken suffered from that for ever, so that nobody was told that it could be used
+// again, nor of the same trouble another time.
+func TestEndOfATunnelEndsItsTrouble(t *testing.T) {
+	d := newDesk(t, "Host db\nPort 1\n")
+	w, lives := d.way()
+	other, others := d.way()
+	d.write("Host db\nPort nowhere\n")
+	d.attempt(w, lives)
+	d.attempt(other, others)
+	w.End()
+	if w.Kept() == "" {
+		t.Error("its status does not say any more what it lived by")
+	}
+	w.Look(t.Context())
+	d.write("Host db\nPort 2\n")
+	d.attempt(other, others)
+	w.Look(t.Context())
+	if n := d.log.count("can be used again"); n != 1 {
+		t.Errorf("said %d times that it is good again, want once", n)
+	}
+	d.write("Host db\nPort nowhere\n")
+	d.attempt(other, others)
+	if n := d.log.count("level=WARN"); n != 2 {
+		t.Errorf("%d warnings, want one each time\n%s", n, d.log.text.String())
+	}
+	if n := len(d.source.causes); n != 1 {
+		t.Errorf("%d troubles are remembered, want that of the one that runs", n)
+	}
+}
+
 // Commands and networks may say something else each time.
 func TestMatchExecIsAskedEachTime(t *testing.T) {
 	d := newDesk(t, "")
