@@ -195,6 +195,9 @@ func (p *process) renew(alive, running context.Context, plan tunnelPlan, r *runn
 		return outcome{name: plan.name, err: err}
 	}
 	anew := r.adopt(plan)
+	if anew && o.changed == difference.Nothing {
+		o.changed = "the way to the server is another than that of the connection"
+	}
 	o.settled = p.settle(func() (string, error) { return r.reloaded(running, o.changed, anew) })
 	return o
 }

@@ -101,9 +101,10 @@ func (r *runner) note() {
 }
 
 // adopt has the monitor live by a plan that the tunnel's forwards follow already. anew reports that the way to the server or
-// the login differ, so that a new connection is called for.
+// the login differ, so that a new connection is called for: from what the plan before said, or from an edit that connections have
+// followed since and that was taken back.
 func (r *runner) adopt(plan tunnelPlan) (anew bool) {
-	before := r.plan.options
+	before, now := r.plan.options, r.now()
 	plan.options.Forget()
 	r.plan = plan
 	r.way.Adopt(plan.resolve, plan.options, func() {
@@ -111,7 +112,8 @@ func (r *runner) adopt(plan tunnelPlan) (anew bool) {
 		r.monitor.Adopt(plan.options)
 	})
 	r.sharing.adopt(plan.options.Master)
-	return !before.SameConnection(plan.options) && !r.tunnel.Leads(plan.options)
+	same := before.SameConnection(plan.options) && now.SameConnection(plan.options)
+	return !same && !r.tunnel.Leads(plan.options)
 }
 
 // now returns the options that connections are made by now.

@@ -180,6 +180,27 @@ func TestFollowsEditsOfTheFile(t *testing.T) {
 	}
 }
 
+// The connection that had followed an edit went on by it when the edit was taken back, and a reload said that nothing had changed.
+func TestReloadTakesAnEditBack(t *testing.T) {
+	t.Parallel()
+	c := atCrossroads(t)
+	c.other.Open()
+	r := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address())
+	child := c.Start(lab.Tunneld, append(r.Flags, lab.Hasty...)...)
+	lab.WaitUp(t, child, 0)
+	good := lab.ReadFile(t, c.Account.Path("config"))
+	c.Account.Forget()
+	c.Account.Host(lab.Alias, c.other.Port)
+	from := child.Mark()
+	c.Relay.Cut()
+	lab.WaitUp(t, child, from)
+	c.carries(r, c.other)
+	lab.WriteFile(t, c.Account.Path("config"), good)
+	c.Account.Expect(0, "reloaded in .*: the way to the server is another than that of the connection; logged in anew", "reload", lab.Alias)
+	c.carries(r, c.Relay)
+	c.Account.Expect(0, "reloaded in .*: nothing has changed\n", "reload", lab.Alias)
+}
+
 // A file that is half written may lead to a server whose key nobody knows. That was the end of the tunnel.
 func TestWrongTurnOfAnEditIsNoEnd(t *testing.T) {
 	t.Parallel()
