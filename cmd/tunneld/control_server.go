@@ -15,6 +15,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/eventlog"
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/monitor"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // controlReport is the answer to GET /status on the control socket: a monitor.Report and whose it is.
@@ -67,7 +68,12 @@ func (p *process) handler(reload func() ([]outcome, error)) http.Handler {
 		answerJSON(w, http.StatusOK, controlReport{PID: os.Getpid(), Ended: p.book.Ended(), Report: monitor.NewReport(versionText(), p.monitors())})
 	})
 	mux.Handle("GET /log", p.book)
-	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error { return r.monitor.Reconnect(ctx) }))
+	mux.HandleFunc("POST /reconnect", p.control(func(ctx context.Context, r *runner) error {
+		if r.hasEnded() {
+			return hasFailed(r.name)
+		}
+		return r.monitor.Reconnect(ctx)
+	}))
 	mux.HandleFunc("POST /down", p.control(func(ctx context.Context, r *runner) error { return p.putDown(ctx, r, bySomebody) }))
 	mux.HandleFunc("POST /reload", p.steerReload(reload))
 	mux.HandleFunc("POST /connect", p.serveConnect)
@@ -146,8 +152,13 @@ func (p *process) oneNamed(names []string) (*runner, error) {
 	if r := meant[0]; !r.hasEnded() {
 		return r, nil
 	}
-	return nil, &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: it has failed", names[0]),
-		Hint: fmt.Sprintf("`tunneld status %s` says why, `tunneld reload %s` tries it again", names[0], names[0])}
+	return nil, hasFailed(names[0])
+}
+
+// hasFailed is what can be done with a tunnel that has failed for good.
+func hasFailed(name string) error {
+	return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: it has failed", name),
+		Hint: fmt.Sprintf("`tunneld status %s` says why, `tunneld reload %[1]s` tries it again", fault.ShellQuote(name))}
 }
 
 func answerJSON(w http.ResponseWriter, status int, answer any) {
