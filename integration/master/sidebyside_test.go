@@ -130,6 +130,9 @@ func TestTerminate(t *testing.T) {
 	if code := ours.master.WaitExit(t, lab.Patience); code != 0 {
 		t.Errorf("tunneld ends with %d", code)
 	}
+	if said := ours.master.Matching(lab.Said("stopping")); len(said) != 1 {
+		t.Errorf("it says %d times why it stops: %v", len(said), said)
+	}
 	if _, err := os.Lstat(ours.socket); err == nil {
 		t.Error("the socket is left")
 	}

@@ -93,7 +93,6 @@ func (c *Carrier) Terminate() error {
 	if c.Supervised {
 		return errSupervised
 	}
-	c.Log.Info("stopping", "why", "a client of the ControlPath asked for it (ssh -O exit)")
 	c.PutDown()
 	return nil
 }
