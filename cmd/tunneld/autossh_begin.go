@@ -130,7 +130,7 @@ func (a *autosshRun) traceCrashes() {
 		return
 	}
 	var err error
-	if a.trace, err = background.LeaveTrace(rundir.TracePath(socket.path), []string{a.runner.name}); err != nil {
+	if a.trace, err = background.LeaveTrace(rundir.TracePath(socket.Path()), []string{a.runner.name}); err != nil {
 		a.process.log.Debug("nothing will tell of a crash", "err", err)
 	}
 }

@@ -172,6 +172,6 @@ func (a *autosshRun) supervise(ctx, running context.Context, stop func(), caught
 	p.endpoints.serve(p, func() ([]outcome, error) {
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("an autossh does not read its configuration anew"), Hint: "end it and start it again"}
 	})
-	p.watchNetwork(running)
+	p.watch(running)
 	return a.react(running, stop, caught)
 }

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
@@ -20,20 +18,11 @@ import (
 // A process has one control socket, named after its first tunnel; a tunnel is found by asking every socket. Inside is
 // HTTP/1.1 and JSON (control_server.go), so that `curl --unix-socket` will do where tunneld's own commands are not at hand.
 
-// controlSocket is that of this process.
-type controlSocket struct {
-	path     string
-	file     os.FileInfo // as it was made: another one in its place is not ours to remove
-	listener net.Listener
-	server   *http.Server
-	served   chan struct{}
-}
-
 // claimControl makes the control socket of a process that runs the tunnels of these plans. A socket that a living process
 // holds is never taken, nor is the name of a tunnel that runs already: that is an error, or where the plan allows it, the plan
 // gets another name. Where there is no place for a socket, and nobody named one, the tunnels are worth more than the steering: then
 // it is nil.
-func claimControl(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (*controlSocket, error) {
+func claimControl(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (*rundir.Server, error) {
 	place, err := rundir.Writable(log, rundir.RuntimeDirectories(os.Getenv))
 	if err != nil {
 		if place.Given {
@@ -55,7 +44,7 @@ func claimControl(ctx context.Context, log *slog.Logger, plans []tunnelPlan) (*c
 	if err != nil {
 		return nil, err
 	}
-	return makeControl(ctx, path)
+	return rundir.NewServer(ctx, path)
 }
 
 // freePath returns the path of a socket for a process that runs the tunnels of these plans: that of the first, or one beside
@@ -126,7 +115,7 @@ func (p *process) refuseForeign(ctx context.Context, name string) error {
 	}
 	running, _ := findInstances(ctx)
 	for _, d := range running {
-		if d.socket != p.endpoints.socket.path && d.has(name) {
+		if d.socket != p.endpoints.socket.Path() && d.has(name) {
 			return alreadyRuns(d, name, fmt.Sprintf("`tunneld down %s` stops it there, and the next reload starts it here", fault.ShellQuote(name)))
 		}
 	}
@@ -155,45 +144,10 @@ func alreadyRuns(d *instance, name, instead string) error {
 	return e
 }
 
-func makeControl(ctx context.Context, path string) (*controlSocket, error) {
-	listener, err := rundir.ListenSocket(ctx, path)
-	if err != nil {
-		return nil, &exit.Error{Code: exit.Usage, Err: fmt.Errorf("control socket: %w", err)}
-	}
-	file, err := os.Lstat(path)
-	if err != nil {
-		listener.Close()
-		return nil, err
-	}
-	return &controlSocket{path: path, file: file, listener: listener, served: make(chan struct{})}, nil
-}
-
-// serve answers from now on, until close, which calls shut.
-func (c *controlSocket) serve(log *slog.Logger, handler http.Handler, shut func()) {
-	c.server = &http.Server{Handler: handler, ReadHeaderTimeout: rundir.AskTime, MaxHeaderBytes: maxReportHeader,
+// serveControl answers from now on, until the server is closed, which calls shut.
+func serveControl(s *rundir.Server, log *slog.Logger, handler http.Handler, shut func()) {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: rundir.AskTime, MaxHeaderBytes: maxReportHeader,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
-	c.server.RegisterOnShutdown(shut)
-	go func() {
-		defer close(c.served)
-		c.server.Serve(c.listener)
-	}()
-}
-
-// closeTime is how long those who wait for an answer may take to get it.
-const closeTime = time.Second
-
-// close removes the socket, and returns those who wait for an answer the time to get it.
-func (c *controlSocket) close() {
-	if now, err := os.Lstat(c.path); err == nil && os.SameFile(now, c.file) {
-		os.Remove(c.path)
-	}
-	if c.server == nil {
-		c.listener.Close()
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
-	c.server.Shutdown(ctx)
-	c.server.Close()
-	<-c.served
+	server.RegisterOnShutdown(shut)
+	s.Serve(server)
 }

@@ -139,13 +139,26 @@ func (d *departure) leaveTrace(p *process, kept bool) {
 		err = background.CrashTo(d.log.File)
 	case !kept && socket != nil:
 		var trace *background.Trace
-		if trace, err = background.LeaveTrace(rundir.TracePath(socket.path), p.names()); err == nil {
+		if trace, err = background.LeaveTrace(rundir.TracePath(socket.Path()), p.names()); err == nil {
 			d.log.Trace.Store(trace)
 		}
 	}
 	if err != nil {
 		p.log.Warn("nothing will tell of a crash", "err", err)
 	}
+}
+
+// traceAgain has the trace, if there is one, be where the control socket is now: that of before may have gone with it. d may be nil.
+func (d *departure) traceAgain(p *process) {
+	if d == nil || d.log.Trace.Load() == nil {
+		return
+	}
+	trace, err := d.log.Trace.Load().Again(rundir.TracePath(p.endpoints.socket.Path()), p.names())
+	if err != nil {
+		p.log.Warn("nothing will tell of a crash", "err", err)
+		return
+	}
+	d.log.Trace.Store(trace)
 }
 
 // renameTrace has the trace tell of the tunnels that the process runs now.

@@ -15,7 +15,7 @@ type endpoints struct {
 	listen  string // host:port of the HTTP server; empty: none
 	pidFile string // empty: none
 
-	socket *controlSocket  // nil: none
+	socket *rundir.Server  // nil: none
 	web    *web.Server     // nil: none
 	pid    *rundir.PIDFile // nil: none
 }
@@ -44,7 +44,7 @@ func (d *endpoints) open(ctx context.Context, log *slog.Logger, plans []tunnelPl
 // serve answers from now on. reload is what POST /reload does.
 func (d *endpoints) serve(p *process, reload func() ([]outcome, error)) {
 	if d.socket != nil {
-		d.socket.serve(p.log, p.handler(reload), p.book.Shut)
+		serveControl(d.socket, p.log, p.handler(reload), p.book.Shut)
 	}
 	if d.web != nil {
 		d.web.Serve(monitor.Handler(versionText(), p.monitors))
@@ -57,7 +57,7 @@ func (d *endpoints) close() {
 		d.web.Close()
 	}
 	if d.socket != nil {
-		d.socket.close()
+		d.socket.Close()
 	}
 	if d.pid != nil {
 		d.pid.Remove()

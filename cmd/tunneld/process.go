@@ -111,7 +111,7 @@ func (p *process) run(alive context.Context) error {
 	p.service.Ready(p.summary())
 	reload := func() ([]outcome, error) { return p.reload(alive, running) }
 	p.endpoints.serve(p, reload)
-	p.watchNetwork(running)
+	p.watch(running)
 	if p.departure != nil {
 		p.tasks.Go(func() { p.left <- p.departure.leave(running, p, runners, plans) })
 	}

@@ -75,8 +75,11 @@ func (p *process) heartbeat() time.Time {
 	return oldest
 }
 
-// watchNetwork watches for sleep and network changes until running ends.
-func (p *process) watchNetwork(running context.Context) {
+// watch watches for sleep and network changes, and for the end of the control socket's directory, until running ends.
+func (p *process) watch(running context.Context) {
+	if socket := p.endpoints.socket; socket != nil {
+		p.tasks.Go(func() { socket.Keep(running, p.log, func() { p.departure.traceAgain(p) }) })
+	}
 	p.tasks.Go(func() { netmon.Watch(running, p.log, p) })
 	p.tasks.Go(func() {
 		p.ways.Watch(running, func() (all []*follow.Way) {

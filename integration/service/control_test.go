@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -75,6 +76,22 @@ func TestControlSocketOfADeadDaemonIsReplaced(t *testing.T) {
 	l.Up(1, "one")
 	lab.Check(t, one.Works(lab.Patience))
 	l.Account.Expect(0, "(?m)^one · up", "status")
+}
+
+// The directory of a session goes with the last session of its user, and what is in the background goes on: it is found again, and
+// its end is told.
+func TestControlSocketIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	pid, _ := upInBackground(t, l, "one")
+	open := one.Connect(t)
+	lab.Check(t, lab.Exchange(open, "before", lab.Patience))
+	os.RemoveAll(l.Account.Path("run"))
+	lab.Eventually(t, lab.Patience, "it is found again", func() bool { return slices.Equal(l.Account.Names(), []string{"one"}) })
+	lab.Check(t, lab.Exchange(open, "after", lab.Patience))
+	syscall.Kill(pid, syscall.SIGKILL)
+	lab.Eventually(t, lab.Patience, "it has ended", func() bool { return gone(pid) })
+	l.Account.Expect(1, "it left no word: it was killed", "log", "one")
 }
 
 func TestControlSocketWithALongPath(t *testing.T) {

@@ -52,6 +52,18 @@ func LeaveTrace(path string, names []string) (*Trace, error) {
 	return t, nil
 }
 
+// Again makes the file anew at path, since that of t may be gone, and closes t.
+func (t *Trace) Again(path string, names []string) (*Trace, error) {
+	fresh, err := LeaveTrace(path, names)
+	if err != nil {
+		return nil, err
+	}
+	fresh.begun = t.begun
+	fresh.Rename(names)
+	t.Close()
+	return fresh, nil
+}
+
 // CrashTo has a crash of this process written to a file as well, which may be closed then. One that is not plain, such as a pipe
 // that nobody reads, could hold up the crash, and is an error.
 func CrashTo(file *os.File) error {

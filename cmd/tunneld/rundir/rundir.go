@@ -50,6 +50,12 @@ func (d Directory) Prepare() error {
 	return nil
 }
 
+// isOver reports whether the directory that it is in, which is not for us to make, has gone: that of a session that has ended.
+func (d Directory) isOver() bool {
+	_, err := os.Stat(filepath.Dir(d.Path))
+	return d.inside && errors.Is(err, os.ErrNotExist)
+}
+
 // stat refuses a directory that is not ours.
 func (d Directory) stat() (os.FileInfo, error) {
 	look := os.Lstat // a link in /tmp may be anybody's
