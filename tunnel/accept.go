@@ -33,7 +33,7 @@ func acceptLoop(ctx context.Context, l net.Listener, log *slog.Logger, room func
 				conn.Close()
 				continue
 			}
-			serve(resettable(quick(s)))
+			serve(quick(s))
 		case errors.Is(err, net.ErrClosed), ctx.Err() != nil:
 			return
 		default:

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/tunnel/unixconn"
 )
 
 // Direct is a connection from the server to a target that a program of this machine has asked for, without a forward. Its
@@ -89,7 +90,7 @@ func (t *Tunnel) Carry(d *Direct, conn *net.UnixConn) {
 	t.riders.open.Add(1)
 	t.riders.total.Add(1)
 	defer t.riders.open.Add(-1)
-	(&splice{ofProgram(conn), d.channel, new(counter), nil}).run(context.Background()) // it ends with the session
+	(&splice{unixconn.OfProgram(conn), d.channel, new(counter), nil}).run(context.Background()) // it ends with the session
 }
 
 // Close ends a connection that Carry was not called for.

@@ -15,6 +15,7 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
+	"github.com/tunneld/tunneld/tunnel/unixconn"
 )
 
 // program is a process that has asked for a connection to far: its end of the socket.
@@ -28,7 +29,7 @@ func program(t *testing.T, tun *Tunnel, far config.Endpoint) *net.UnixConn {
 	carried := make(chan struct{})
 	go func() {
 		defer close(carried)
-		tun.Carry(d, ours.(*unixStream).UnixConn)
+		tun.Carry(d, ours.(*unixconn.Conn).UnixConn)
 	}()
 	t.Cleanup(func() {
 		theirs.Close()

@@ -15,7 +15,7 @@ type bounded struct {
 	over atomic.Bool
 }
 
-func (b *bounded) abort() { reset(b.stream) }
+func (b *bounded) Abort() { reset(b.stream) }
 
 // lingerTime is how long a client's bytes that go nowhere are taken after the end, so that they do not make a reset of it, which
 // could destroy the end of the answer at the client.

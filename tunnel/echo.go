@@ -27,6 +27,7 @@ const nonceSize = 16
 // echoLoop is a listener at the server whose connections come back to us. The zero value has none yet.
 type echoLoop struct {
 	way     config.Echo  // set before the session is used
+	worked  atomic.Bool  // a probe has come back by way of listen
 	callers atomic.Int32 // connections to the listener that have not said who they are
 
 	mu     sync.Mutex // guards all following fields; held while the listener is asked for
@@ -55,9 +56,24 @@ func (s *Session) Echo(ctx context.Context) (time.Duration, error) {
 	defer s.echo.expect(nonce)()
 	began := time.Now()
 	if err := s.echoOnce(ctx, port, nonce); err != nil {
+		s.forsakeEcho()
 		return 0, err
 	}
+	s.echo.worked.Store(true)
 	return time.Since(began), nil
+}
+
+// forsakeEcho gives up a listener on a port that the server chose where no probe has ever come back by it, so that the next one asks
+// for another: OpenSSH's server is content to listen on one address of localhost alone where somebody has the port on the other,
+// and connections to localhost may go there.
+func (s *Session) forsakeEcho() {
+	s.echo.mu.Lock()
+	defer s.echo.mu.Unlock()
+	if l := s.echo.listen; l != nil && !s.echo.worked.Load() && l.endpoint.Port == 0 {
+		s.echo.listen = nil
+		s.listens.remove(l)
+		s.run(func() { _ = s.unlisten(context.Background(), l) }) // which is not heard of where the connection is dead
+	}
 }
 
 // echoListener returns the loop's listener and asks for it at the first probe.

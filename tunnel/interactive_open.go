@@ -253,7 +253,7 @@ func (s *Session) serveAgent(ctx context.Context, raw ssh.NewChannel, place *pla
 		s.reject(raw, ssh.ConnectionFailed, refusalText(err))
 		return
 	}
-	agent := resettable(conn.(stream))
+	agent := quick(conn.(stream))
 	ch, err := arrival{raw, place, func() {}}.accept()
 	if err != nil {
 		reset(agent)

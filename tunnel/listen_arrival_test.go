@@ -2,8 +2,15 @@ package tunnel
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
@@ -26,6 +33,69 @@ func TestEchoOfAServerThatNamesNoPort(t *testing.T) {
 			t.Error(err)
 		}
 		cancel()
+	}
+}
+
+// Somebody else may have the port that the server chose, on the other address of localhost, and answer nobody.
+func TestEchoAtAPortThatSomebodyElseHasAsWell(t *testing.T) {
+	p := newPeer(t)
+	var theirs atomic.Uint32
+	p.OnListen = func(string, uint32) (uint32, bool) {
+		port := uint32(sshtest.FreePort(t))
+		theirs.CompareAndSwap(0, port)
+		return port, true
+	}
+	given := make(chan string, 1)
+	p.OnRequest = func(r *ssh.Request) {
+		if r.Type == "cancel-tcpip-forward" {
+			given <- string(r.Payload)
+		}
+	}
+	p.OnOpen = func(c ssh.NewChannel) {
+		var open struct {
+			Host string
+			Port uint32
+			From string
+			Of   uint32
+		}
+		if err := ssh.Unmarshal(c.ExtraData(), &open); err != nil {
+			t.Error(err)
+		}
+		ch, requests, err := c.Accept()
+		if err != nil {
+			return
+		}
+		go ssh.DiscardRequests(requests)
+		if open.Port == theirs.Load() {
+			return
+		}
+		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", open.Port))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		go io.Copy(conn, ch)
+		io.Copy(ch, conn)
+		ch.Close()
+	}
+	s := p.session(config.Echo{Mode: config.EchoAuto})
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.Echo(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("an echo of nobody's: %v", err)
+	}
+	<-given
+	for range 2 {
+		if _, err := s.Echo(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	select {
+	case <-given:
+		t.Error("a port that works was given up")
+	default:
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/tunneld/tunneld/tunnel/brief"
+	"github.com/tunneld/tunneld/tunnel/unixconn"
 )
 
 // reader waits until a connection has bytes and only then takes a large buffer from the pool, so that an idle connection
@@ -24,9 +25,9 @@ type reader struct {
 func readerOf(conn net.Conn) *reader {
 	r := &reader{conn: conn, read: brief.Read}
 	if own, ok := conn.(interface {
-		readNow(fd int, b []byte) (int, error)
+		ReadNow(fd int, b []byte) (int, error)
 	}); ok {
-		r.read = own.readNow
+		r.read = own.ReadNow
 	}
 	if raw, ok := brief.Raw(conn); ok {
 		r.raw, r.once = raw, r.now
@@ -78,12 +79,15 @@ func (r *reader) now(fd uintptr) bool {
 	return true
 }
 
-// quick returns conn in a form whose small reads and writes are brief.
+// quick returns conn in a form whose small reads and writes are brief, and which reset can reset.
 func quick(conn stream) stream {
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		if c, ok := brief.Of(tcp); ok {
+	switch conn := conn.(type) {
+	case *net.TCPConn:
+		if c, ok := brief.Of(conn); ok {
 			return c
 		}
+	case *net.UnixConn:
+		return unixconn.Of(conn)
 	}
 	return conn
 }

@@ -104,7 +104,7 @@ func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (
 	if err != nil {
 		return nil, err
 	}
-	return resettable(quick(conn.(stream))), nil
+	return quick(conn.(stream)), nil
 }
 
 // refusalText returns what the server is told: the cause, without our addresses.

@@ -156,9 +156,9 @@ func (s *splice) up() error {
 		return err
 	}
 	err = s.channel.CloseWrite()
-	if conn, ok := s.conn.(interface{ awaitGone() bool }); ok && err == nil {
+	if conn, ok := s.conn.(interface{ AwaitGone() bool }); ok && err == nil {
 		s.channel.session.run(func() {
-			if conn.awaitGone() {
+			if conn.AwaitGone() {
 				s.channel.Close()
 			}
 		})
@@ -281,11 +281,11 @@ func writePackets(ch io.Writer, p []byte, large bool) error {
 	return nil
 }
 
-// reset closes conn so that its peer sees an error and not an end; see unixStream for Unix sockets.
+// reset closes conn so that its peer sees an error and not an end; see unixconn for Unix sockets.
 func reset(conn net.Conn) {
 	switch c := conn.(type) {
-	case interface{ abort() }:
-		c.abort()
+	case interface{ Abort() }:
+		c.Abort()
 		return
 	case interface{ SetLinger(int) error }:
 		c.SetLinger(0)

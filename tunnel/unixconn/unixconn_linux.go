@@ -1,4 +1,4 @@
-package tunnel
+package unixconn
 
 import (
 	"net"
@@ -8,37 +8,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unixStream is a Unix connection that can be reset. Linux has no call for that, but it reports ECONNRESET to the peer of a
+// Conn is a Unix connection that can be reset. Linux has no call for that, but it reports ECONNRESET to the peer of a
 // socket that is closed with something unread (unix_release_sock). So the last byte that the peer sent is passed on and
 // left in the kernel's queue until more comes, or the connection is closed in good order. A peer that has sent nothing at all
 // takes a reset for an end.
-type unixStream struct {
+type Conn struct {
 	*net.UnixConn
 	left atomic.Int32 // bytes in the kernel's queue that were passed on: 0 or 1
 }
 
-// resettable returns conn in a form that reset can reset, where that takes anything.
-func resettable(conn stream) stream {
-	if u, ok := conn.(*net.UnixConn); ok {
-		return &unixStream{UnixConn: u}
-	}
-	return conn
-}
+// Of returns conn in a form that has Abort, where that takes anything.
+func Of(conn *net.UnixConn) Stream { return &Conn{UnixConn: conn} }
 
 // programConn is a connection whose peer has no use for it once it has closed it: it will not come back for an answer.
-type programConn struct{ *unixStream }
+type programConn struct{ *Conn }
 
-// ofProgram returns conn, whose first byte is not to be passed on, in a form that can be reset from the beginning: that byte
+// OfProgram returns conn, whose first byte is not to be passed on, in a form that can be reset from the beginning: that byte
 // is the one that stays in the queue.
-func ofProgram(conn *net.UnixConn) stream {
-	u := &unixStream{UnixConn: conn}
+func OfProgram(conn *net.UnixConn) Stream {
+	u := &Conn{UnixConn: conn}
 	u.left.Store(1)
 	return programConn{u}
 }
 
-// awaitGone waits until the peer has closed the connection, and not just its own direction; false: we have. Nothing else reads
+// AwaitGone waits until the peer has closed the connection, and not just its own direction; false: we have. Nothing else reads
 // meanwhile.
-func (c programConn) awaitGone() bool {
+func (c programConn) AwaitGone() bool {
 	raw, err := c.SyscallConn()
 	return err == nil && raw.Read(func(fd uintptr) bool {
 		state := []unix.PollFd{{Fd: int32(fd)}} // POLLHUP is always told
@@ -47,8 +42,8 @@ func (c programConn) awaitGone() bool {
 	}) == nil
 }
 
-// readNow reads without waiting: EAGAIN where nothing new has come, 0 at the end.
-func (u *unixStream) readNow(fd int, b []byte) (int, error) {
+// ReadNow reads from the socket, which is fd, without waiting: EAGAIN where nothing new has come, 0 at the end.
+func (u *Conn) ReadNow(fd int, b []byte) (int, error) {
 	ended, err := hungUp(fd) // asked first: after the end nothing more comes
 	if err != nil {
 		return 0, err
@@ -71,7 +66,7 @@ func (u *unixStream) readNow(fd int, b []byte) (int, error) {
 
 // takeAllButOne fills b, which is not longer than what is new in the queue, behind the byte that was left there. The last
 // byte of b stays in the queue.
-func (u *unixStream) takeAllButOne(fd int, b []byte, left int) (int, error) {
+func (u *Conn) takeAllButOne(fd int, b []byte, left int) (int, error) {
 	var known [1]byte
 	n := len(b) - 1
 	if left+n > 0 {
@@ -98,7 +93,7 @@ func hungUp(fd int) (bool, error) {
 }
 
 // Close ends the connection in good order: what was passed on is taken from the queue first.
-func (u *unixStream) Close() error {
+func (u *Conn) Close() error {
 	if raw, err := u.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { u.forget(int(fd)) })
 	}
@@ -106,12 +101,12 @@ func (u *unixStream) Close() error {
 }
 
 // forget takes the byte that was left from the queue. More than that nobody has passed on, and the peer may know.
-func (u *unixStream) forget(fd int) {
+func (u *Conn) forget(fd int) {
 	if queued, err := unix.IoctlGetInt(fd, unix.TIOCINQ); err == nil && queued == 1 && u.left.Load() == 1 {
 		var known [1]byte
 		unix.Recvfrom(fd, known[:], unix.MSG_DONTWAIT)
 	}
 }
 
-// abort ends the connection with a reset.
-func (u *unixStream) abort() { u.UnixConn.Close() }
+// Abort ends the connection with a reset.
+func (u *Conn) Abort() { u.UnixConn.Close() }

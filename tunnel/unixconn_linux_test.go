@@ -13,6 +13,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
+	"github.com/tunneld/tunneld/tunnel/unixconn"
 )
 
 // unixPair returns both ends of a Unix connection, ours as the forwards use it.
@@ -33,7 +34,7 @@ func unixPair(t *testing.T) (ours stream, theirs *net.UnixConn) {
 	}
 	t.Cleanup(func() { conn.Close(); accepted.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	return resettable(accepted.(stream)), conn.(*net.UnixConn)
+	return unixconn.Of(accepted.(*net.UnixConn)), conn.(*net.UnixConn)
 }
 
 func TestUnixConnectionsCarryEveryByteOnce(t *testing.T) {
