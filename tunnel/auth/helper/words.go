@@ -13,7 +13,7 @@ import (
 
 // How much of what a helper says is taken, in bytes, and how much is kept.
 const (
-	maxWords  = 16 << 20 // then its standard error is closed; a library that explains itself says much
+	maxWords  = 4 << 20  // then its standard error is closed; a library that explains itself says much
 	maxTold   = 16 << 10 // in the log
 	maxLine   = 1 << 10
 	maxNoted  = 64 // lines

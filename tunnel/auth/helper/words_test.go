@@ -67,7 +67,7 @@ func TestWordsHaveAnEnd(t *testing.T) {
 	line := []byte("the PIN is 1234\x1b[2J\n")
 	written := 0
 	for {
-		n, err := w.Write(line)
+		n, err := w.Write(bytes.Repeat(line, 100))
 		if written += n; err != nil {
 			break
 		}
