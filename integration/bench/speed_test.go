@@ -143,10 +143,11 @@ func (p peer) share(share float64, count int) []float64 {
 	return []float64{float64(slices.Sorted(slices.Values(times))[int(share*float64(count-1))].Microseconds())}
 }
 
-// rate is that of many turns, 50 at a time, per second.
+// rate is that of many turns, 50 at a time, per second, and the microseconds of CPU for each.
 func (p peer) rate() []float64 {
 	const workers = 50
-	began := time.Now()
+	own := processes(p)
+	before, began := own.ran(), time.Now()
 	var all sync.WaitGroup
 	for range workers {
 		all.Go(func() {
@@ -156,7 +157,8 @@ func (p peer) rate() []float64 {
 		})
 	}
 	all.Wait()
-	return []float64{float64(much.each*workers) / time.Since(began).Seconds()}
+	count, took := float64(much.each*workers), time.Since(began).Seconds()
+	return []float64{count / took, (own.ran() - before) / 1e3 / count}
 }
 
 func BenchmarkOpenEchoClose(b *testing.B) { openEchoClose(b) }
@@ -171,7 +173,7 @@ func openEchoClose(t testing.TB) {
 				func() []float64 { return ours.share(0.5, much.turns) }, func() []float64 { return theirs.share(0.5, much.turns) })
 		})
 		run(t, "50/"+ours.Route.Name, func(t testing.TB) {
-			turns(t, "ssh", []column{{"50 at a time through -" + ours.Route.Name, "a second", "≥ 1.5"}}, ours.rate, theirs.rate)
+			turns(t, "ssh", []column{{"50 at a time through -" + ours.Route.Name, "a second", "≥ 1.5"}, {"CPU of each of 50 at a time through -" + ours.Route.Name, "µs", ""}}, ours.rate, theirs.rate)
 		})
 		stop(ours)
 		stop(theirs)

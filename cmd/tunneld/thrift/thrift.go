@@ -33,13 +33,14 @@ func (k *Keeper) Changed() {
 	k.timer.Reset(max(calm, time.Until(k.last.Add(least))))
 }
 
-// GiveBack gives back what is not in use. It takes a few milliseconds, and longer with hundreds of tunnels.
+// GiveBack gives back what is not in use: heap, stacks, and pages of the program itself. It takes a few milliseconds, and longer with hundreds of tunnels.
 func (k *Keeper) GiveBack() {
 	k.last = time.Now()
 	for range stack {
 		runtime.GC()
 	}
 	debug.FreeOSMemory()
+	_ = letGoOfText() // where the system has no such thing, or forbids it, it takes them when it needs memory
 }
 
 // Stop has C say nothing more.
