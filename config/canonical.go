@@ -1,10 +1,12 @@
 package config
 
 import (
-	"github.com/tunneld/tunneld/config/sshpattern"
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/numeral"
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // canonicalize finds the name to connect to: HostName with its token, a numeric address in its usual form, and, where
@@ -75,7 +77,7 @@ func (r *resolver) qualified(host string) (name string, ok bool, err error) {
 		return host, false, nil
 	}
 	var candidates []string
-	maxDots, _ := wholeNumber(r.doc.value("CanonicalizeMaxDots"), maxInt)
+	maxDots, _ := numeral.Whole(r.doc.value("CanonicalizeMaxDots"), maxInt)
 	switch {
 	case strings.HasSuffix(host, "."):
 		candidates = []string{host}
@@ -206,7 +208,7 @@ func scope(address netip.Addr, zone string) (string, bool) {
 			return "%" + i.Name, true
 		}
 	}
-	number, ok := wholeNumber(zone, 1<<32-1)
+	number, ok := numeral.Whole(zone, 1<<32-1)
 	if !ok || zone[0] < '0' || zone[0] > '9' {
 		return "", false
 	}
@@ -233,7 +235,7 @@ func classicIPv4(text string) (netip.Addr, bool) {
 		if part == "" || part[0] < '0' || part[0] > '9' {
 			return netip.Addr{}, false
 		}
-		number, rest, ranged, ok := leadingInteger(part, 0)
+		number, rest, ranged, ok := numeral.Leading(part, 0)
 		limit := int64(255)
 		if i == len(parts)-1 {
 			limit = 1<<(8*(5-len(parts))) - 1

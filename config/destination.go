@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 // readDestination takes ALIAS, user@host or ssh://[user@]host[:port].
@@ -77,7 +79,7 @@ func parseURI(text string) (p hostSpec, isURI, ok bool) {
 		return hostSpec{}, true, false // a path is not allowed
 	}
 	port, path, _ := strings.Cut(rest, "/")
-	if p.port, ok = portNumber(port); !ok || p.port == 0 || path != "" {
+	if p.port, ok = numeral.Port(port); !ok || p.port == 0 || path != "" {
 		return hostSpec{}, true, false
 	}
 	return p, true, true
@@ -109,10 +111,10 @@ func percentDecoded(text string) (string, bool) {
 		case '+':
 			out = append(out, ' ')
 		case '%':
-			if i+2 >= len(text) || digitValue(text[i+1]) > 15 || digitValue(text[i+2]) > 15 {
+			if i+2 >= len(text) || numeral.Digit(text[i+1]) > 15 || numeral.Digit(text[i+2]) > 15 {
 				return "", false
 			}
-			c := byte(digitValue(text[i+1])<<4 | digitValue(text[i+2]))
+			c := byte(numeral.Digit(text[i+1])<<4 | numeral.Digit(text[i+2]))
 			if c == 0 {
 				return "", false
 			}
@@ -141,7 +143,7 @@ func parsePlace(text string) (p hostSpec, ok bool) {
 		return hostSpec{}, false
 	}
 	if port != "" {
-		if p.port, ok = portNumber(port); !ok || p.port == 0 {
+		if p.port, ok = numeral.Port(port); !ok || p.port == 0 {
 			return hostSpec{}, false
 		}
 	}

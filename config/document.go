@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/kevinburke/ssh_config"
 )
@@ -11,7 +12,7 @@ import (
 // answers look-ups by keyword: the first value wins, but a keyword that may be repeated keeps all its values.
 type document struct {
 	config  *ssh_config.Config
-	sources map[ssh_config.Node]Source // where each node came from
+	sources map[ssh_config.Node]Source // where each node came from that is not of stock
 	trace   *trace                     // what was read and not used, for Explain
 }
 
@@ -35,7 +36,7 @@ func anyHost() *ssh_config.Pattern {
 // "default" where nobody set it. The case of keyword does not matter.
 func (d *document) Source(keyword string) Source {
 	if i := d.index(keyword); i >= 0 {
-		return d.sources[d.nodes()[i]]
+		return d.source(d.nodes()[i])
 	}
 	return Source{File: fromDefault}
 }
@@ -96,6 +97,31 @@ func (d *document) add(keyword, value string, from Source) {
 	d.config.Hosts[0].Nodes = append(d.config.Hosts[0].Nodes, node)
 }
 
+// stock has a node for each default of the table. All documents share them, which nobody changes: a process has a document for each of
+// its tunnels, and nearly all of it is defaults.
+var stock = sync.OnceValue(func() map[[2]string]*ssh_config.KV {
+	nodes := make(map[[2]string]*ssh_config.KV)
+	for _, k := range table() {
+		for _, value := range k.initial {
+			nodes[[2]string{k.name, value}] = &ssh_config.KV{Key: k.name, Value: value}
+		}
+	}
+	return nodes
+})
+
+// addDefault stores a default of the table.
+func (d *document) addDefault(keyword, value string) {
+	d.config.Hosts[0].Nodes = append(d.config.Hosts[0].Nodes, stock()[[2]string{keyword, value}])
+}
+
+// source returns where a node came from.
+func (d *document) source(node ssh_config.Node) Source {
+	if from, ok := d.sources[node]; ok {
+		return from
+	}
+	return Source{File: fromDefault}
+}
+
 // replace stores value in the place of all that keyword had.
 func (d *document) replace(keyword, value string, from Source) {
 	d.remove(keyword, nil)
@@ -104,7 +130,7 @@ func (d *document) replace(keyword, value string, from Source) {
 
 // rewrite changes each value of keyword in place; it keeps the sources. The first error ends it.
 func (d *document) rewrite(keyword string, change func(string) (string, error)) error {
-	for _, node := range d.nodes() {
+	for i, node := range d.nodes() {
 		kv, ok := node.(*ssh_config.KV)
 		if !ok || !strings.EqualFold(kv.Key, keyword) {
 			continue
@@ -113,7 +139,12 @@ func (d *document) rewrite(keyword string, change func(string) (string, error)) 
 		if err != nil {
 			return err
 		}
-		kv.Value = value
+		if value != kv.Value {
+			from := d.source(node)
+			delete(d.sources, node)
+			changed := &ssh_config.KV{Key: kv.Key, Value: value}
+			d.nodes()[i], d.sources[changed] = changed, from
+		}
 	}
 	return nil
 }
@@ -142,7 +173,7 @@ func (d *document) entries(keywords ...string) []entry {
 	for _, node := range d.nodes() {
 		kv, ok := node.(*ssh_config.KV)
 		if ok && (len(keywords) == 0 || containsFold(keywords, kv.Key)) {
-			all = append(all, entry{kv.Key, kv.Value, d.sources[node]})
+			all = append(all, entry{kv.Key, kv.Value, d.source(node)})
 		}
 	}
 	return all

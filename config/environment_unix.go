@@ -13,9 +13,6 @@ import (
 // systemDirectory is where the system's files are, and look for relative names.
 const systemDirectory = "/etc/ssh"
 
-// servicesFile lists the names of ports.
-const servicesFile = "/etc/services"
-
 // defaultAgent is the agent where nothing names one: none.
 const defaultAgent = ""
 

@@ -8,11 +8,8 @@ import (
 	"strings"
 )
 
-// The places of Win32-OpenSSH, which calls the first __PROGRAMDATA__.
-var (
-	systemDirectory = filepath.Join(cmp.Or(os.Getenv("ProgramData"), `C:\ProgramData`), "ssh")
-	servicesFile    = filepath.Join(cmp.Or(os.Getenv("SystemRoot"), `C:\Windows`), `System32\drivers\etc\services`)
-)
+// systemDirectory is that of Win32-OpenSSH, which calls its parent __PROGRAMDATA__.
+var systemDirectory = filepath.Join(cmp.Or(os.Getenv("ProgramData"), `C:\ProgramData`), "ssh")
 
 // defaultAgent is the agent where nothing names one: that of Win32-OpenSSH's service.
 const defaultAgent = `\\.\pipe\openssh-ssh-agent`

@@ -27,7 +27,7 @@ func (r *resolver) byDefault(k keyword) {
 		return
 	}
 	for _, value := range k.initial {
-		r.doc.add(k.name, value, Source{File: fromDefault})
+		r.doc.addDefault(k.name, value)
 	}
 }
 

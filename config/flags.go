@@ -2,10 +2,12 @@ package config
 
 import (
 	"fmt"
-	"github.com/tunneld/tunneld/config/algorithm"
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/algorithm"
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 var commandLine = Source{File: fromFlags}
@@ -106,7 +108,7 @@ func (r *resolver) portFlag(text string) string {
 	if r.doc.has("Port") {
 		return ""
 	}
-	port, ok := portNumber(text)
+	port, ok := numeral.Port(text)
 	if !ok || port == 0 {
 		return "not a port from 1 to 65535 or the name of a TCP service"
 	}

@@ -4,6 +4,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 // Kind is the direction of a forward, named by the option of ssh(1).
@@ -92,7 +94,7 @@ func parseOneForward(kind Kind, text string, dynamic bool, getenv func(string) (
 	if err != nil {
 		return Forward{}, false
 	}
-	fields, ok := forwardFields(strings.TrimLeft(text, cSpace))
+	fields, ok := forwardFields(strings.TrimLeft(text, numeral.Space))
 	if !ok {
 		return Forward{}, false
 	}
@@ -197,7 +199,7 @@ func noPort(text string) string {
 	fields, _ := forwardFields(text)
 	for _, field := range fields {
 		digits := field.text != "" && strings.Trim(field.text, "0123456789") == ""
-		if _, ok := portNumber(field.text); digits && !ok {
+		if _, ok := numeral.Port(field.text); digits && !ok {
 			return field.text + " is no port (1 to 65535); "
 		}
 	}
@@ -206,7 +208,7 @@ func noPort(text string) string {
 
 // port reads a port to listen on; 0 lets the server choose one.
 func (e *Endpoint) port(kind Kind, text string) bool {
-	port, ok := portNumber(text)
+	port, ok := numeral.Port(text)
 	e.Port = port
 	return ok && (port > 0 || kind == Remote)
 }

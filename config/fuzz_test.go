@@ -3,9 +3,6 @@ package config
 import (
 	"context"
 	"errors"
-	"github.com/tunneld/tunneld/config/bytesize"
-	"github.com/tunneld/tunneld/config/glob"
-	"github.com/tunneld/tunneld/config/sshpattern"
 	"net"
 	"net/netip"
 	"os"
@@ -18,6 +15,11 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/tunneld/tunneld/config/bytesize"
+	"github.com/tunneld/tunneld/config/glob"
+	"github.com/tunneld/tunneld/config/numeral"
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // The targets that feed anything to the parts of this package that read what others wrote. `make fuzz` runs them for long;
@@ -139,7 +141,7 @@ func FuzzJump(f *testing.F) {
 		if strict && (!validHost(j.host) || j.userSet && !validUser(j.user)) {
 			t.Fatalf("%q is allowed on the command line: %+v", text, j)
 		}
-		if strings.ContainsAny(j.host+j.user, "@,#[]:/"+cSpace) || lower(j.text()) == "none" {
+		if strings.ContainsAny(j.host+j.user, "@,#[]:/"+numeral.Space) || lower(j.text()) == "none" {
 			return // not to be written down, in ssh either
 		}
 		again, wrong := parseJump(j.text(), false)
@@ -212,13 +214,13 @@ func FuzzNumbers(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		if value, ok := seconds(text); ok && (value < 0 || value > 1<<31-1) {
+		if value, ok := numeral.Seconds(text); ok && (value < 0 || value > 1<<31-1) {
 			t.Errorf("%q is %d seconds", text, value)
 		}
 		if value, ok := bytesize.Parse(text); ok && value < 0 && !strings.Contains(text, "-") {
 			t.Errorf("%q is %d bytes", text, value)
 		}
-		if value, ok := portNumber(text); ok && (value < 0 || value > 65535) {
+		if value, ok := numeral.Port(text); ok && (value < 0 || value > 65535) {
 			t.Errorf("%q is port %d", text, value)
 		}
 		if text == "" || strings.Trim(text, "0123456789") != "" || len(text) > 20 {
@@ -226,13 +228,13 @@ func FuzzNumbers(f *testing.F) {
 		}
 		value, err := strconv.ParseInt(text, 10, 64)
 		in := func(limit int64) bool { return err == nil && value <= limit }
-		if got, ok := seconds(text); ok != in(1<<31-1) || ok && int64(got) != value {
+		if got, ok := numeral.Seconds(text); ok != in(1<<31-1) || ok && int64(got) != value {
 			t.Errorf("%s is %d seconds, %v", text, got, ok)
 		}
 		if got, ok := bytesize.Parse(text); ok != (err == nil) || ok && got != value {
 			t.Errorf("%s is %d bytes, %v", text, got, ok)
 		}
-		if got, ok := wholeNumber(text, 65535); ok != in(65535) || ok && got != value {
+		if got, ok := numeral.Whole(text, 65535); ok != in(65535) || ok && got != value {
 			t.Errorf("%s is port %d, %v", text, got, ok)
 		}
 	})

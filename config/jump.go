@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 // maxHops is how many jump hosts there may be on the way to a server.
@@ -38,7 +40,7 @@ func parseJump(text string, strict bool) (jump, string) {
 	}
 	text, _, _ = strings.Cut(text, "#")
 	if len(text) > 0 {
-		if end := strings.IndexAny(text[1:], cSpace); end >= 0 {
+		if end := strings.IndexAny(text[1:], numeral.Space); end >= 0 {
 			text = text[:end+1]
 		}
 	}
@@ -118,7 +120,7 @@ func (r *resolver) checkJump(host string) {
 	if j.none {
 		return
 	}
-	user, port := r.remoteUser(), decimalText(defaultPort())
+	user, port := r.remoteUser(), decimalText(numeral.SSHPort())
 	if j.userSet {
 		user = j.user
 	}

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/tunneld/tunneld/config/numeral"
+
 // state is a word that an option takes and the form in which `ssh -G` prints it.
 type state struct{ word, printed string }
 
@@ -116,7 +118,7 @@ func number(name string) keyword {
 		if word == "" {
 			return l.missing()
 		}
-		value, ok := wholeNumber(word, maxInt)
+		value, ok := numeral.Whole(word, maxInt)
 		if !ok {
 			return l.bad(word)
 		}
@@ -141,7 +143,7 @@ func (l *line) duration(name string) *Error {
 		l.r.disabled(l, name)
 		return nil
 	}
-	value, ok := seconds(word)
+	value, ok := numeral.Seconds(word)
 	if !ok {
 		return l.bad(word)
 	}

@@ -2,8 +2,9 @@ package config
 
 import (
 	"fmt"
-	"github.com/tunneld/tunneld/config/sshpattern"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // host reads a Host line: the lines after it hold if one of its patterns matches the host and no negated one does.

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 // Options that OpenSSH got, or that got another meaning, since 9.3.
@@ -32,7 +34,7 @@ func channelTimeout(word string) (ChannelTimeout, bool) {
 	if !ok || kind == "" {
 		return ChannelTimeout{}, false
 	}
-	if whole, ok := seconds(text); ok {
+	if whole, ok := numeral.Seconds(text); ok {
 		return ChannelTimeout{kind, time.Duration(whole) * time.Second}, true
 	}
 	value, err := strconv.ParseFloat(strings.TrimRight(text, "sS"), 64)
@@ -50,7 +52,7 @@ func parseObscure(l *line) *Error {
 	value, ok := lookUp(yesNo, word)
 	if !ok {
 		interval, found := strings.CutPrefix(word, "interval:")
-		number, valid := wholeNumber(interval, 1000)
+		number, valid := numeral.Whole(interval, 1000)
 		if !found || !valid || number == 0 {
 			return l.bad(word)
 		}

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 const maxConnections = 64
@@ -49,7 +51,7 @@ func ownTime(name, wants string, least time.Duration, off string) keyword {
 
 // parseTime reads a time as ssh does ("90", "1m30s"), and fractions of a second as Go does ("250ms").
 func parseTime(word string) (time.Duration, bool) {
-	if value, ok := seconds(word); ok {
+	if value, ok := numeral.Seconds(word); ok {
 		return time.Duration(value) * time.Second, true
 	}
 	value, err := time.ParseDuration(word)
@@ -105,13 +107,13 @@ func echoOf(value string) (Echo, bool) {
 	if service, ok := strings.CutPrefix(value, "service:"); ok {
 		mode, value = EchoService, service
 	}
-	port, ok := portNumber(value)
+	port, ok := numeral.Port(value)
 	return Echo{mode, port}, ok && port > 0
 }
 
 func parseConnections(l *line) *Error {
 	word := l.next()
-	value, ok := wholeNumber(word, maxConnections)
+	value, ok := numeral.Whole(word, maxConnections)
 	if !ok || value < 1 {
 		return l.bad(word)
 	}

@@ -2,8 +2,9 @@ package config
 
 import (
 	"errors"
-	"github.com/tunneld/tunneld/config/sshpattern"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // whitespace separates words in a configuration line, as OpenSSH's misc.c has it.

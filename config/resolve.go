@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 // Resolve finds the effective options of a destination, as ssh(1) does: the flags, then the user's file, then the system's;
@@ -218,7 +219,7 @@ func (r *resolver) port() string {
 	if r.doc.has("Port") {
 		return r.doc.value("Port")
 	}
-	return decimalText(defaultPort())
+	return decimalText(numeral.SSHPort())
 }
 
 // matchTokens are the tokens of "Match exec".

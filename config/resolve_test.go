@@ -3,12 +3,13 @@ package config
 import (
 	"context"
 	"errors"
-	"github.com/tunneld/tunneld/config/algorithm"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tunneld/tunneld/config/algorithm"
 )
 
 func TestTheExampleOfTheReadme(t *testing.T) {

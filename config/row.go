@@ -1,9 +1,10 @@
 package config
 
 import (
-	"github.com/tunneld/tunneld/config/algorithm"
 	"strconv"
 	"time"
+
+	"github.com/tunneld/tunneld/config/algorithm"
 )
 
 // keyword is one option of ssh_config(5) or one of tunneld's own: a row of the table, with everything known about it. Functions

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tunneld/tunneld/config/bytesize"
+	"github.com/tunneld/tunneld/config/numeral"
 )
 
 func anyWord(_ *line, word string) (string, *Error) { return word, nil }
@@ -16,7 +17,7 @@ func parsePort(l *line) *Error {
 	if word == "" {
 		return l.missing()
 	}
-	port, ok := portNumber(word)
+	port, ok := numeral.Port(word)
 	if !ok || port == 0 {
 		return l.bad(word)
 	}
@@ -135,7 +136,7 @@ func (l *line) agentSocket(keyword, word string) *Error {
 
 func validVariable(name string) bool {
 	for i := range len(name) {
-		if !isAlphanumeric(name[i]) && name[i] != '_' {
+		if !numeral.IsAlphanumeric(name[i]) && name[i] != '_' {
 			return false
 		}
 	}
@@ -151,12 +152,12 @@ func parseAddKeysToAgent(l *line) *Error {
 	switch {
 	case value == "confirm" && hasSecond:
 		var ok bool
-		if lifetime, ok = seconds(second); !ok {
+		if lifetime, ok = numeral.Seconds(second); !ok {
 			return l.bad(second)
 		}
 	case !known && !hasSecond:
 		var ok bool
-		if lifetime, ok = seconds(word); !ok {
+		if lifetime, ok = numeral.Seconds(word); !ok {
 			return l.bad(word)
 		}
 		value = "true"
@@ -187,7 +188,7 @@ func parseControlPersist(l *line) *Error {
 	case "yes", "true":
 		value = "yes"
 	default:
-		time, ok := seconds(word)
+		time, ok := numeral.Seconds(word)
 		if !ok {
 			return l.bad(word)
 		}
@@ -264,7 +265,7 @@ func parseBindMask(l *line) *Error {
 	if word == "" {
 		return l.missing()
 	}
-	value, _, _, ok := leadingInteger(word, 8)
+	value, _, _, ok := numeral.Leading(word, 8)
 	mask := int32(value) // strtol's result goes into an int
 	if !ok || mask < 0 || mask > 0o777 {
 		return l.bad(word)
@@ -288,7 +289,7 @@ func parseTunnelDevice(l *line) *Error {
 			values[i] = "any"
 			continue
 		}
-		number, ok := wholeNumber(device, maxInt-2)
+		number, ok := numeral.Whole(device, maxInt-2)
 		if !ok {
 			return l.bad(word)
 		}

@@ -1,13 +1,15 @@
 package config
 
 import (
-	"github.com/tunneld/tunneld/config/escape"
-	"github.com/tunneld/tunneld/config/sshpattern"
 	"math"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/tunneld/tunneld/config/escape"
+	"github.com/tunneld/tunneld/config/numeral"
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // parseEscapeChar stores the character as vis(3) writes it.
@@ -66,10 +68,10 @@ func qosValue(word string) (int, bool) {
 	if slices.Contains(oldQoS, lower(word)) {
 		return noQoS, true
 	}
-	if value, ok := wholeNumber(word, 255); ok {
+	if value, ok := numeral.Whole(word, 255); ok {
 		return int(value), true
 	}
-	value, rest, _, ok := leadingInteger(word, 0) // hexadecimal, up to OpenSSH 10.0
+	value, rest, _, ok := numeral.Leading(word, 0) // hexadecimal, up to OpenSSH 10.0
 	return int(value), ok && rest == "" && value >= 0 && value <= 255
 }
 
@@ -145,7 +147,7 @@ func validOpen(word string) bool {
 	if !ok || !hasPort {
 		return false
 	}
-	number, known := portNumber(port)
+	number, known := numeral.Port(port)
 	return port == "*" || known && number > 0
 }
 
@@ -157,7 +159,7 @@ func permittedOpens(words []string) []string {
 		if !hasPort {
 			continue
 		}
-		if number, known := portNumber(port); known {
+		if number, known := numeral.Port(port); known {
 			port = strconv.Itoa(number)
 		}
 		opens = append(opens, net.JoinHostPort(withoutBrackets(host), port))
@@ -205,13 +207,13 @@ func domainProblem(name string) string {
 	switch {
 	case name == "":
 		return "is empty"
-	case !isAlphanumeric(name[0]):
+	case !numeral.IsAlphanumeric(name[0]):
 		return "does not begin with a letter or digit"
 	case strings.Contains(name, ".."):
 		return "has two dots in a row"
 	}
 	for i := range len(name) {
-		if c := name[i]; !isAlphanumeric(c) && c != '.' && c != '-' && c != '_' {
+		if c := name[i]; !numeral.IsAlphanumeric(c) && c != '.' && c != '-' && c != '_' {
 			return "has a character that no domain name has"
 		}
 	}

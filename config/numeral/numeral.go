@@ -1,4 +1,6 @@
-package config
+// Package numeral reads numbers, ports and times as OpenSSH does, with the C library: what a file may hold is what strtol(3) takes, blanks
+// and a sign before a number, and in base 0 the prefixes 0x and 0.
+package numeral
 
 import (
 	"math"
@@ -9,22 +11,20 @@ import (
 	"strings"
 )
 
-// These follow the C library as OpenSSH uses it, since what a file may hold is what strtol(3) takes: blanks and a sign
-// before a number, and in base 0 the prefixes 0x and 0.
+// Space is what isspace(3) knows.
+const Space = " \t\n\v\f\r"
 
-const cSpace = " \t\n\v\f\r"
-
-// leadingInteger reads a number at the start of text and returns what follows it. A number out of range saturates, and ranged is
+// Leading reads a number at the start of text and returns what follows it. A number out of range saturates, and ranged is
 // false. ok is false where there is no digit.
-func leadingInteger(text string, base int) (value int64, rest string, ranged, ok bool) {
-	digits := strings.TrimLeft(text, cSpace)
+func Leading(text string, base int) (value int64, rest string, ranged, ok bool) {
+	digits := strings.TrimLeft(text, Space)
 	minus := strings.HasPrefix(digits, "-")
 	if minus || strings.HasPrefix(digits, "+") {
 		digits = digits[1:]
 	}
 	digits, base = basePrefix(digits, base)
 	end := 0
-	for end < len(digits) && digitValue(digits[end]) < base {
+	for end < len(digits) && Digit(digits[end]) < base {
 		end++
 	}
 	if end == 0 {
@@ -40,7 +40,7 @@ func leadingInteger(text string, base int) (value int64, rest string, ranged, ok
 
 // basePrefix returns the base that the first digits stand for in base 0, and drops "0x" where a hexadecimal digit follows.
 func basePrefix(digits string, base int) (string, int) {
-	hex := len(digits) > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') && digitValue(digits[2]) < 16
+	hex := len(digits) > 2 && digits[0] == '0' && (digits[1] == 'x' || digits[1] == 'X') && Digit(digits[2]) < 16
 	switch {
 	case base == 0 && hex:
 		return digits[2:], 16
@@ -52,7 +52,8 @@ func basePrefix(digits string, base int) (string, int) {
 	return digits, base
 }
 
-func digitValue(c byte) int {
+// Digit returns what a digit is worth in a base up to 36; 99: it is none.
+func Digit(c byte) int {
 	switch {
 	case '0' <= c && c <= '9':
 		return int(c - '0')
@@ -64,22 +65,22 @@ func digitValue(c byte) int {
 	return 99
 }
 
-// wholeNumber is OpenSSH's strtonum from 0 to max: the whole text must be one decimal number.
-func wholeNumber(text string, max int64) (int64, bool) {
-	value, rest, ranged, ok := leadingInteger(text, 10)
+// Whole is OpenSSH's strtonum from 0 to max: the whole text must be one decimal number.
+func Whole(text string, max int64) (int64, bool) {
+	value, rest, ranged, ok := Leading(text, 10)
 	return value, ok && ranged && rest == "" && value >= 0 && value <= max
 }
 
-// portNumber reads a port: 0 to 65535, or the name of a TCP service.
-func portNumber(text string) (int, bool) {
-	if port, ok := wholeNumber(text, 65535); ok {
+// Port reads a port: 0 to 65535, or the name of a TCP service.
+func Port(text string) (int, bool) {
+	if port, ok := Whole(text, 65535); ok {
 		return int(port), true
 	}
 	return servicePort(text)
 }
 
-// defaultPort is the port of the service "ssh", 22 where /etc/services does not say otherwise.
-func defaultPort() int {
+// SSHPort is the port of the service "ssh", 22 where /etc/services does not say otherwise.
+func SSHPort() int {
 	if port, ok := servicePort("ssh"); ok {
 		return port
 	}
@@ -104,21 +105,21 @@ func servicePort(name string) (int, bool) {
 			continue
 		}
 		port, protocol, _ := strings.Cut(fields[1], "/")
-		if number, ok := wholeNumber(port, 65535); ok && protocol == "tcp" {
+		if number, ok := Whole(port, 65535); ok && protocol == "tcp" {
 			return int(number), true
 		}
 	}
 	return 0, false
 }
 
-// seconds reads a time as sshd_config(5) TIME FORMATS has it: "90", "1m30s", "1w". Its range is that of a C int.
-func seconds(text string) (int, bool) {
+// Seconds reads a time as sshd_config(5) TIME FORMATS has it: "90", "1m30s", "1w". Its range is that of a C int.
+func Seconds(text string) (int, bool) {
 	if text == "" {
 		return 0, false
 	}
 	var total int64
 	for text != "" {
-		value, rest, ranged, ok := leadingInteger(text, 10)
+		value, rest, ranged, ok := Leading(text, 10)
 		if !ok || !ranged || value < 0 {
 			return 0, false
 		}
@@ -154,4 +155,5 @@ func timeUnit(c byte) int64 {
 	return 0
 }
 
-func isAlphanumeric(c byte) bool { return digitValue(c) < 36 }
+// IsAlphanumeric reports whether c is an ASCII letter or digit.
+func IsAlphanumeric(c byte) bool { return Digit(c) < 36 }
