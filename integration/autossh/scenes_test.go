@@ -80,7 +80,7 @@ var scenes = []scene{
 	{"AUTOSSH_POLL=60 AUTOSSH_FIRST_POLL=4 AUTOSSH_MAXSTART=2 -M {P}:{DEAD} -N " + forward + " server", "starts=2 end", ""},
 	{"AUTOSSH_PORT={P}:{ECHO} -N " + forward + " server", "up settle", ""}, {"AUTOSSH_PORT={P} -N " + forward + " server", "up settle", ""},
 	{"-M {P} -N " + forward + " server", "up settle", ""}, {"-NfM {P}:{ECHO} " + forward + " server", "up settle", "exit=clustered monitor; listens=clustered monitor"},
-	{"AUTOSSH_POLL=2 -M {P} -N " + forward + " server", "up settle settle settle settle settle", "starts=monitor port taken at the server; log=monitor port taken at the server"},
+	{"AUTOSSH_POLL=2 -M {P} -N " + forward + " server", "up settle settle settle settle settle", "starts=monitor port taken at the server; log=monitor port taken at the server; listens?=monitor port taken at the server"},
 	{"-M {BEFORE} -N " + forward + " server", "settle settle settle", "exit=monitor port taken here; starts=monitor port taken here; log=monitor port taken here; listens=monitor port taken here; ssh=monitor port taken here"},
 
 	// Life is short.
