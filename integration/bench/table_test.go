@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	_ "embed"
 	"fmt"
 	"os"
 	"os/exec"
@@ -99,6 +100,11 @@ func figure(v float64) string {
 	}
 }
 
+// missed says of what is missed why that is.
+//
+//go:embed missed.md
+var missed string
+
 // report is the table with what is needed to read it.
 func report() string {
 	var text strings.Builder
@@ -113,7 +119,7 @@ func report() string {
 	for _, r := range table.rows {
 		fmt.Fprintln(&text, r)
 	}
-	return text.String()
+	return text.String() + missed
 }
 
 // processor is the machine's, as it calls itself.
