@@ -122,7 +122,7 @@ func (d *instance) ask(ctx context.Context) error {
 	var report controlReport
 	err := d.exchange(ctx, http.MethodGet, "/status", nil, nil, &report)
 	switch {
-	case errors.Is(err, errno.Refused), errors.Is(err, os.ErrNotExist), errors.Is(err, errno.Reset):
+	case errors.Is(err, errno.Refused), errors.Is(err, os.ErrNotExist), errors.Is(err, errno.Reset), errors.Is(err, io.EOF): // it has ended, or ends
 		return nil
 	case errors.Is(err, os.ErrPermission):
 		return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: %w", foreign.Line(d.socket), os.ErrPermission),

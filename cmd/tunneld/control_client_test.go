@@ -66,6 +66,26 @@ func TestAnswerWithoutEnd(t *testing.T) {
 	}
 }
 
+// A process that is killed while it is asked was as good as gone.
+func TestProcessThatEndsWhileItIsAsked(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		if conn, err := listener.Accept(); err == nil {
+			conn.Read(make([]byte, 1<<10))
+			conn.Close()
+		}
+	}()
+	d := newInstance(path)
+	if err := d.ask(t.Context()); err != nil || d.report.PID != 0 {
+		t.Errorf("got %v and process %d, want neither", err, d.report.PID)
+	}
+}
+
 func TestAnswerOfManySmallValues(t *testing.T) {
 	var report controlReport
 	if err := readAnswer(strings.NewReader(`{"tunnels":[`+strings.Repeat("null,", maxReportValues)+`null]}`), &report); !errors.Is(err, errLongAnswer) {
