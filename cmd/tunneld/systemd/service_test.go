@@ -15,21 +15,28 @@ import (
 	"github.com/tunneld/tunneld/monitor"
 )
 
-// notified returns what a service manager is told of what is done, in messages of which it reads none before the end.
-func notified(t *testing.T, do func(*Service)) (messages []string, log string) {
+// manager returns the socket of a service manager, to which everything is told until the test has ended.
+func manager(t *testing.T) *net.UnixConn {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "notify-")
+	dir, err := os.MkdirTemp("", "notify-") // the test's own is too long a name for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	t.Cleanup(func() { os.RemoveAll(dir) })
 	path := filepath.Join(dir, "notify")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer socket.Close()
+	t.Cleanup(func() { socket.Close() })
 	t.Setenv("NOTIFY_SOCKET", path)
+	return socket
+}
+
+// notified returns what a service manager is told of what is done, in messages of which it reads none before the end.
+func notified(t *testing.T, do func(*Service)) (messages []string, log string) {
+	t.Helper()
+	socket := manager(t)
 	var said bytes.Buffer
 	do(NewService(slog.New(slog.NewTextHandler(&said, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	socket.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
@@ -98,18 +105,7 @@ func TestManagerThatReadsNoMore(t *testing.T) {
 
 // A watchdog that is fed by a ticker alone would not see a loop that hangs.
 func TestWatchdogIsFedOnlyWhileTheLoopsTurn(t *testing.T) {
-	dir, err := os.MkdirTemp("", "feed-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "notify")
-	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	t.Setenv("NOTIFY_SOCKET", path)
+	socket := manager(t)
 	var said bytes.Buffer
 	s := NewService(slog.New(slog.NewTextHandler(&said, nil)))
 

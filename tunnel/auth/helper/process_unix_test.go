@@ -135,19 +135,10 @@ func TestHelperThatHangs(t *testing.T) {
 			data, _ := os.ReadFile(pids) // it may have been killed before it came that far
 			for word := range strings.FieldsSeq(string(data)) {
 				pid, _ := strconv.Atoi(word)
-				sshtest.Eventually(t, "process "+word+" is gone", func() bool { return !alive(pid) })
+				sshtest.Gone(t, pid)
 			}
 		})
 	}
-}
-
-// alive reports whether a process runs; one that has ended and waits for its parent does not.
-func alive(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
-		return false
-	}
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	return err != nil || !bytes.Contains(stat, []byte(") Z "))
 }
 
 // What a helper has started may leave its group, and keep its standard error and output: nobody waits for that.

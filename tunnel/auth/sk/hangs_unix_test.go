@@ -3,14 +3,12 @@
 package sk
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -56,17 +54,8 @@ func TestHelperThatHangs(t *testing.T) {
 			}
 			for word := range strings.FieldsSeq(string(data)) {
 				pid, _ := strconv.Atoi(word)
-				sshtest.Eventually(t, "process "+word+" is gone", func() bool { return !alive(pid) })
+				sshtest.Gone(t, pid)
 			}
 		})
 	}
-}
-
-// alive reports whether a process runs; one that has ended and waits for its parent does not.
-func alive(pid int) bool {
-	if syscall.Kill(pid, 0) != nil {
-		return false
-	}
-	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	return err != nil || !bytes.Contains(stat, []byte(") Z "))
 }
