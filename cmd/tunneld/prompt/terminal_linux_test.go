@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,7 @@ func openPTY(t *testing.T) (keyboard, tty *os.File) {
 		t.Skipf("no pseudo terminals here: %v", err)
 	}
 	t.Cleanup(func() { keyboard.Close() })
+	keyboard.SetReadDeadline(time.Now().Add(time.Minute)) // of what it shows
 	var number int
 	err = control(keyboard, func(fd int) (err error) {
 		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {

@@ -47,6 +47,10 @@ func inForeground(tty *os.File) bool {
 // with ctx, and leaves the terminal as it was. A person who puts the process into the background meanwhile (Ctrl-Z, bg) has left,
 // which is auth.ErrNobody: the terminal is the shell's then. One who comes back (fg) is asked again.
 func readLine(ctx context.Context, tty *os.File, prompt string, echo bool) (line string, err error) {
+	wake := func() { tty.SetReadDeadline(time.Unix(1, 0)) } // long ago
+	defer context.AfterFunc(ctx, wake)()
+	resumed, stop := onResume(wake) // from before the question is seen: it may be stopped as soon as it is
+	defer stop()
 	ours := inForeground(tty)
 	left := func() bool { return ours && !inForeground(tty) }
 	show := func() error {
@@ -77,7 +81,7 @@ func readLine(ctx context.Context, tty *os.File, prompt string, echo bool) (line
 	if err := show(); err != nil {
 		return "", err
 	}
-	line, err = read(ctx, tty, left, again)
+	line, err = read(ctx, tty, left, resumed, again)
 	if ctx.Err() != nil && echo && !left() {
 		io.WriteString(tty, "\n") // what comes next does not land on the question
 	}
@@ -88,16 +92,12 @@ func readLine(ctx context.Context, tty *os.File, prompt string, echo bool) (line
 const lookEvery = time.Second
 
 // read waits for a line until ctx is done, or left reports that the person has left: to read then would stop the process (SIGTTIN).
-// It calls again when the process goes on after it was stopped. Nothing, from Ctrl-D, is an empty line.
-func read(ctx context.Context, tty *os.File, left func() bool, again func() error) (line string, err error) {
+// It calls again when resumed says that the process went on after it was stopped. Nothing, from Ctrl-D, is an empty line.
+func read(ctx context.Context, tty *os.File, left func() bool, resumed *atomic.Bool, again func() error) (line string, err error) {
 	raw, err := tty.SyscallConn()
 	if err != nil {
 		return "", err
 	}
-	wake := func() { tty.SetReadDeadline(time.Unix(1, 0)) } // long ago
-	defer context.AfterFunc(ctx, wake)()
-	resumed, stop := onResume(wake)
-	defer stop()
 	buffer := make([]byte, maxAnswer)
 	for {
 		tty.SetReadDeadline(time.Now().Add(lookEvery))
