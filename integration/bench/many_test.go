@@ -128,9 +128,9 @@ func idle(t testing.TB) {
 	mine, others := h.aliases("mine", much.idle), h.aliases("other", much.idle)
 	watch := func(peers ...peer) []float64 {
 		all := processes(peers...).settle()
-		wakeUps, cpu := all.wakeUps(), all.cpu()
+		wakeUps, ran := all.wakeUps(), all.ran() // cpu counts in hundredths of a second, and rounds each process down
 		<-time.After(much.span)
-		return []float64{all.wakeUps() - wakeUps, all.cpu() - cpu + 0.01} // the kernel counts hundredths
+		return []float64{all.wakeUps() - wakeUps, (all.ran() - ran) / 1e9}
 	}
 	turns(t, fmt.Sprint(much.idle, " autossh + ssh"), []column{
 		{fmt.Sprintf("wake-ups of %d idle tunnels in %v", much.idle, much.span), "", "≤ 1.0"}, {"their CPU time", "s", "≤ 1.0"},

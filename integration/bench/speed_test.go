@@ -186,22 +186,31 @@ func BenchmarkSmallBesideBulk(b *testing.B) { smallBesideBulk(b) }
 func smallBesideBulk(t testing.TB) {
 	h := newHouse(t)
 	echo, streams := lab.StartTarget(t, lab.Echo).Address(), lab.StartTarget(t, bulk).Address()
-	beside := func(start func(string, lab.Route, ...string) peer) func() []float64 {
-		small, large := lab.LocalRoute(t, echo), lab.LocalRoute(t, streams)
-		p := start(direct, small, large.Flags...)
-		q := peer{t, p.child, large}
-		return func() []float64 {
-			var hauling sync.WaitGroup
-			var over atomic.Bool
-			hauling.Go(func() {
-				for !over.Load() {
-					q.haul(lab.Download, much.bulk)
-				}
-			})
-			defer hauling.Wait()
-			defer over.Store(true)
-			return p.share(0.99, much.turns)
-		}
+	start := func(program func(string, lab.Route, ...string) peer, flags ...string) (small, large peer) {
+		narrow, wide := lab.LocalRoute(t, echo), lab.LocalRoute(t, streams)
+		small = program(direct, narrow, append(flags, wide.Flags...)...)
+		return small, peer{t, small.child, wide}
 	}
-	turns(t, "ssh", []column{{"a small request beside a bulk transfer, p99", "µs", "≤ 0.5"}}, beside(h.tunneld), beside(h.ssh))
+	small, large := start(h.ssh)
+	for i, what := range []string{"a small request beside a bulk transfer, p99", "the same, TunneldConnections 2"} {
+		quick, hauling := start(h.tunneld, "-o", fmt.Sprint("TunneldConnections=", i+1))
+		run(t, fmt.Sprint("connections=", i+1), func(t testing.TB) {
+			turns(t, "ssh", []column{{what, "µs", "≤ 0.5"}}, func() []float64 { return quick.shareBeside(hauling) }, func() []float64 { return small.shareBeside(large) })
+		})
+		stop(quick)
+	}
+}
+
+// shareBeside returns what 99 of 100 turns of p take at most while bulk goes through q, in microseconds.
+func (p peer) shareBeside(q peer) []float64 {
+	var hauling sync.WaitGroup
+	var over atomic.Bool
+	hauling.Go(func() {
+		for !over.Load() {
+			q.haul(lab.Download, much.bulk)
+		}
+	})
+	defer hauling.Wait()
+	defer over.Store(true)
+	return p.share(0.99, much.turns)
 }
