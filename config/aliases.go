@@ -3,8 +3,8 @@ package config
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"strings"
+	"syscall"
 )
 
 // Aliases returns the names without wildcards of all Host lines, each once, in the order of the files. file is the argument of
@@ -39,14 +39,17 @@ func (a *aliases) read(path string, user bool, depth int) error {
 		return nil
 	}
 	a.files[path] = true
-	text, err := os.ReadFile(path)
+	c, err := a.env.Once.read(path, a.env.UID)
+	if err == nil && c.info.IsDir() {
+		err = syscall.EISDIR
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return unreadable(path, err, a.env.account())
 	}
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(c.text) {
 		a.line(strings.TrimSuffix(line, "\n"), user, depth)
 	}
 	return nil

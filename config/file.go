@@ -10,7 +10,6 @@ import (
 	"syscall"
 	"unique"
 
-	"github.com/tunneld/tunneld/config/account"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/config/sshpattern"
 )
@@ -36,25 +35,17 @@ func (r *resolver) readFile(f *file, checkPermission bool, active *bool) error {
 		return nil
 	}
 	r.doc.trace.sought[f.path] = true
-	handle, err := os.Open(f.path)
+	c, err := r.env.Once.read(f.path, r.env.UID)
 	if err != nil {
 		return err
 	}
-	defer handle.Close() // only read from
-	info, err := handle.Stat()
-	if err != nil {
-		return err
-	}
-	f.checked = account.Secure(handle, info, r.env.UID)
+	f.checked = c.safe
 	if checkPermission && !f.checked {
-		r.problem(insecure(f.path, info, r.env.account()))
+		r.problem(insecure(f.path, c.info, r.env.account()))
 		return nil
 	}
-	text, err := readAll(handle, info)
-	if err != nil {
-		return err
-	}
-	if info.IsDir() && f.depth == 0 { // empty, in OpenSSH's eyes
+	text := c.text
+	if c.info.IsDir() && f.depth == 0 { // empty, in OpenSSH's eyes
 		r.unread(f.path, syscall.EISDIR)
 		return nil
 	}

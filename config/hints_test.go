@@ -35,6 +35,19 @@ func TestHintsOfAServiceAreForRoot(t *testing.T) {
 	}
 }
 
+// A file may have been named by whoever may write to the directory of an Include: what is to be pasted, by root at times, is one word of
+// the shell.
+func TestHintsQuoteTheNamesOfFiles(t *testing.T) {
+	p := newPerson(t)
+	path := p.write(".ssh/shared/x; touch y", "")
+	if err := os.Chmod(path, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	p.user("Include shared/*\n")
+	_, err := p.resolve("db")
+	wantHint(t, err, "chmod go-w '"+path+"'")
+}
+
 func wantHint(t *testing.T, err error, want string) {
 	t.Helper()
 	e := new(Error)

@@ -54,4 +54,5 @@ type Environment struct {
 	Resolver   *net.Resolver               // for CanonicalizeHostname; nil: the machine's
 	LookingUp  func(name string)           // called before CanonicalizeHostname has a name looked up, which can take long; nil: nobody wants to know
 	Exec       Exec                        // nil: each command of "Match exec" is run
+	Once       *Once                       // what came through a pipe; nil: it is remembered for one Resolve alone
 }

@@ -53,6 +53,9 @@ func newResolver(ctx context.Context, req Request) *resolver {
 	if req.Environment.Getenv == nil {
 		req.Environment.Getenv = func(string) (string, bool) { return "", false }
 	}
+	if req.Environment.Once == nil {
+		req.Environment.Once = new(Once)
+	}
 	return &resolver{
 		ctx:       ctx,
 		env:       req.Environment,

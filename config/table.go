@@ -142,7 +142,7 @@ var table = sync.OnceValue(func() []keyword {
 		special("TunneldConnections", "a number from 1 to 64", parseConnections).or("1").to(func(o *Options) any { return &o.Connections }).
 			means("SSH connections that share the load, up to 64"),
 		ownTime("TunneldDrain", "a time such as 10s, or 0", 0, "").or("10s").to(func(o *Options) any { return &o.Drain }).
-			means("how long open connections may go on when stopping; after a planned replacement, how long those may that carry nothing (a transfer goes on to its end, and a quiet connection of a session that was only late for as long as that lives)"),
+			means("how long open connections may go on when stopping; after a planned replacement, how long those may that carry nothing (a transfer goes on to its end, and a quiet connection of a session that was only late, or whose certificate ends, for as long as that lives)"),
 		ownTime("TunneldMaxLifetime", "a time such as 12h, or none", 1, "none").or("none").to(func(o *Options) any { return &o.MaxLifetime }).
 			means("replace the connection after this long, the new one first").offers("none"),
 		text("TunneldPortFile").or("none").toPath(func(o *Options) *string { return &o.PortFile }).

@@ -151,8 +151,9 @@ type fakeSession struct {
 	expires time.Time
 	in, out uint64
 	carried uint64
-	nowhere bool   // Homeless
-	stale   string // StaleKeys
+	nap     time.Duration // for which Carried stops who calls it, once
+	nowhere bool          // Homeless
+	stale   string        // StaleKeys
 }
 
 var errHang = errors.New("never comes back")
@@ -280,6 +281,9 @@ func (s *fakeSession) StaleKeys() string {
 }
 
 func (s *fakeSession) Carried() uint64 {
+	var nap time.Duration
+	s.set(func(s *fakeSession) { nap, s.nap = s.nap, 0 })
+	<-time.After(nap)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.carried

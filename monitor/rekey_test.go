@@ -21,7 +21,7 @@ func TestStaleKeysReplaceTheSession(t *testing.T) {
 		if lines := w.log.lines("level=INFO", `why="RekeyLimit reached: 16M with the same keys"`, "making a new connection"); len(lines) != 1 {
 			t.Errorf("%d lines tell why:\n%s", len(lines), w.log)
 		}
-		w.pass(keysQuiet - time.Minute) // with no byte moving
+		w.pass(quietLong - time.Minute) // with no byte moving
 		if old.Err() != nil {
 			t.Error("a quiet connection was cut although nobody asked for the replacement")
 		}

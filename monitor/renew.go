@@ -19,9 +19,9 @@ const (
 	// not make one connection after the other.
 	keysLeast = time.Minute
 
-	// keysQuiet is how long connections that say nothing may go on after their session was replaced for its keys. Nobody
-	// asked for that replacement, and with ssh they would not have noticed a key exchange.
-	keysQuiet = time.Hour
+	// quietLong is how long connections that say nothing may go on after their session was replaced for its keys, or had begun to
+	// go because nobody used it when they came. Nobody asked for that, and with ssh they would not have noticed anything.
+	quietLong = time.Hour
 
 	// forever is longer than anything lives.
 	forever = 100 * 365 * 24 * time.Hour
@@ -75,14 +75,15 @@ func (w *supervision) reason(now time.Time) string {
 	return ""
 }
 
-// spare returns what connections that say nothing get after the session was replaced. One that was only late goes on for as
-// long as it lives by the rule of ssh, at most to TunneldMaxLifetime: nobody asked for its end, and it may answer again.
+// spare returns what connections that say nothing get after the session was replaced. One that was only late, or whose certificate
+// ends, goes on for as long as it lives by the rule of ssh, at most to TunneldMaxLifetime: nobody asked for its end, and it may answer
+// again; the server does not look at the certificate any more.
 func (w *supervision) spare(now time.Time) spare {
 	switch {
-	case w.asked, !w.retire.IsZero() && !now.Before(w.retire), !w.replace.IsZero() && !now.Before(w.replace):
+	case w.asked, !w.retire.IsZero() && !now.Before(w.retire):
 		return spare{}
 	case w.stale != "":
-		return spare{keysQuiet, w.retire}
+		return spare{quietLong, w.retire}
 	case w.echo.broken():
 		return spare{}
 	}

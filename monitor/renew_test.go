@@ -245,6 +245,33 @@ func TestExpiringCertificate(t *testing.T) {
 	}
 }
 
+// A new certificate is picked up without a cut: the server does not look at the old one again, so that a quiet connection goes on, as
+// it does with ssh. It was reset after TunneldDrain, each time that a certificate was renewed.
+func TestQuietConnectionOutlivesACertificate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		end := time.Now().Add(8 * time.Hour).Round(0)
+		f := &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+			s := newFakeSession(n)
+			if n == 1 {
+				s.expires = end
+			}
+			return s, nil
+		}}
+		w := start(t, options(), f)
+		old := f.session(t)
+		old.set(func(s *fakeSession) { s.open = 1 })
+		w.pass(8 * time.Hour)
+		if f.count() != 2 {
+			t.Fatalf("%d sessions, want a second with the new certificate", f.count())
+		}
+		w.pass(24 * time.Hour)
+		if old.Err() != nil {
+			t.Errorf("cut: %v\n%s", old.Err(), w.log)
+		}
+		w.finish()
+	})
+}
+
 // Certificates of a few seconds are renewed as well, and one that nobody renewed is not asked for again and again.
 func TestShortCertificate(t *testing.T) {
 	for name, renewed := range map[string]bool{"renewed": true, "not renewed": false} {

@@ -48,6 +48,7 @@ func (l *slot) guard(running, draining context.Context, s Session, p keepalive, 
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stopping, hurried := running.Done(), (<-chan struct{})(nil)
+	due := time.Now() // when the next turn was to come
 	for {
 		select {
 		case <-draining.Done():
@@ -66,6 +67,10 @@ func (l *slot) guard(running, draining context.Context, s Session, p keepalive, 
 		case <-timer.C:
 		}
 		now := time.Now()
+		if now.Sub(due) > overslept {
+			p.slept(now)
+			d.slept(now)
+		}
 		p.hear(s.LastRead(), now)
 		if err := p.dead(now); err != nil {
 			l.log.Warn("connection lost", "err", err, "phase", fault.PhaseSession, "why", "it was being retired")
@@ -82,7 +87,8 @@ func (l *slot) guard(running, draining context.Context, s Session, p keepalive, 
 		if p.send(now) {
 			l.m.probe(draining, beats, s.Keepalive)
 		}
-		timer.Reset(min(left, turnEvery))
+		due = now.Add(min(left, turnEvery))
+		timer.Reset(time.Until(due))
 	}
 }
 
@@ -94,6 +100,9 @@ type drain struct {
 	moved   time.Time // when bytes were last seen to have come or gone
 	stopped time.Time // when everything was asked to stop; zero: it was not
 }
+
+// slept notes that we did not run until now: that nothing has moved meanwhile is not their doing.
+func (d *drain) slept(now time.Time) { d.moved = now }
 
 // left returns what is left of it now.
 func (d *drain) left(carried uint64, now time.Time) time.Duration {

@@ -109,10 +109,11 @@ func TestCutEndsRetiredSessionsAsWell(t *testing.T) {
 		old := w.tunnel.session(t)
 		old.set(func(s *fakeSession) { s.open = 1 })
 		w.servedWithin(time.Second)
+		synctest.Wait() // else Shutdown finds it in service, and serves it to its end itself
 		w.stop()
 		w.pass(time.Minute)
 		if old.Err() != nil {
-			t.Error("it was cut before anybody asked for that")
+			t.Errorf("it was cut before anybody asked for that: %v", old.Err())
 		}
 		w.Cut()
 		synctest.Wait()
@@ -121,4 +122,40 @@ func TestCutEndsRetiredSessionsAsWell(t *testing.T) {
 		}
 		<-w.ended
 	})
+}
+
+// A process that was stopped for a while, as by `docker pause`, has neither carried anything nor heard an answer: the transfers of a
+// session that was replaced go on. They were cut.
+func TestOversleepingIsNotTheTransfersFault(t *testing.T) {
+	for _, stopped := range []time.Duration{20 * time.Second, time.Hour} { // longer than TunneldDrain, and than a dead server is waited for
+		synctest.Test(t, func(t *testing.T) {
+			w := start(t, options(), &fakeTunnel{})
+			w.pass(5 * time.Minute)
+			old := w.tunnel.session(t)
+			old.set(func(s *fakeSession) { s.open = 1 })
+			w.servedWithin(time.Second)
+			carry := func() { old.set(func(s *fakeSession) { s.carried++ }) }
+			for range 20 { // it moves all the time
+				carry()
+				w.pass(time.Second)
+			}
+			old.freeze() // who does not run gets no answer
+			w.pass(5 * time.Second)
+			old.set(func(s *fakeSession) { s.nap = stopped })
+			w.pass(stopped + 5*time.Second)
+			old.thaw()
+			for range 20 {
+				carry()
+				w.pass(time.Second)
+			}
+			if old.Err() != nil {
+				t.Fatalf("cut after %v: %v\n%s", stopped, old.Err(), w.log)
+			}
+			w.pass(15 * time.Second)
+			if old.Err() == nil {
+				t.Error("it lives on though nothing moves")
+			}
+			w.finish()
+		})
+	}
 }

@@ -27,8 +27,11 @@ func (l *slot) supervise(ctx context.Context, s Session) (lived time.Duration, e
 		case next == nil && errors.Is(err, errIdle):
 			l.log.Info("disconnecting", "state", Idle, "why", err)
 			l.dropAttempt()
-			l.m.update(func(now time.Time) { l.m.setAsideLocked(l, now) })
-			l.retire(ctx, s, w.keepalive, spare{})
+			l.m.update(func(now time.Time) {
+				l.m.setAsideLocked(l, now)
+				l.rec.enter(Idle, errIdle.Error(), now) // a client may want it back before anybody else says so, which is no outage
+			})
+			l.retire(ctx, s, w.keepalive, spare{quietLong, w.retire}) // who came at the last moment is still served
 			return lived, err
 		case next == nil:
 			l.discard(s, err)

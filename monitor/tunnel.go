@@ -37,8 +37,8 @@ type Tunnel interface {
 	// Riders returns what programs carry that ride on the tunnel.
 	Riders() tunnel.Carried
 
-	// Wanted receives a value when a local connection waits and no session lives: a channel of one. Read only for
-	// TunneldLazy.
+	// Wanted receives a value when a local connection has come and no session lives, or a remote forward: a channel of one. Read
+	// only for TunneldLazy.
 	Wanted() <-chan struct{}
 }
 

@@ -42,9 +42,6 @@ func (t *Tunnel) AddForward(ctx context.Context, f config.Forward) (added bool, 
 	}
 	t.added = append(t.added, f)
 	t.mu.Unlock()
-	if f.Kind == config.Remote {
-		t.want() // a lazy tunnel has nobody else to connect for
-	}
 	if err := t.Reload(ctx, t.options.Load()); err != nil {
 		t.dropAdded(f)
 		return false, err

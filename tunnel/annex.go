@@ -29,6 +29,9 @@ type annexes struct {
 	live    []*Session
 	waiting int     // sessions without a seat
 	logins  *logins // that they wait for; nil: none is under way
+	groups  int     // of logins, so far
+	failed  int     // the last group of which no login succeeded
+	failure error   // of that group
 	making  int     // logins under way, those included that nobody waits for any more
 	over    int     // logins that have ended
 	closed  bool
@@ -37,6 +40,7 @@ type annexes struct {
 
 // logins are under way together. annexes.mu guards them.
 type logins struct {
+	number int // of annexes.groups
 	joined int // sessions that have waited for them
 	begun  int // so far
 	count  int // under way
@@ -85,7 +89,7 @@ func (t *Tunnel) seatElsewhere(ctx context.Context) (*place, error) {
 		return p, nil
 	}
 	a := &t.annexes
-	a.queue()
+	since := a.queue()
 	defer a.unqueue()
 	var mine *logins
 	for {
@@ -93,7 +97,7 @@ func (t *Tunnel) seatElsewhere(ctx context.Context) (*place, error) {
 		if p := t.freeSeat(); p != nil {
 			return p, nil
 		}
-		l, next, err := t.makeAnnexes(ctx, mine, over)
+		l, next, err := t.makeAnnexes(ctx, since, mine, over)
 		switch {
 		case err != nil:
 			return nil, err
@@ -154,11 +158,16 @@ func (a *annexes) takers(now *config.Options) (list []*Session) {
 	return list
 }
 
-// queue counts a session without a seat.
-func (a *annexes) queue() {
+// queue counts a session without a seat, and returns which group of logins is the first that it waits for: the one that is
+// under way, or else the next.
+func (a *annexes) queue() (since int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting++
+	if a.logins != nil {
+		return a.logins.number
+	}
+	return a.groups + 1
 }
 
 // unqueue is the end of queue. Logins that nobody waits for any more are given up.
@@ -181,9 +190,10 @@ func (a *annexes) giveUpLocked() {
 }
 
 // makeAnnexes sees to it that as many logins are under way as those who wait need, and returns these and what is closed when
-// one has ended. mine are those that the caller has waited for before: where all of them have failed, that is the error. over is
-// how many had ended when the caller found no seat: where one has ended since there may be one, and both results are nil.
-func (t *Tunnel) makeAnnexes(ctx context.Context, mine *logins, over int) (l *logins, next <-chan struct{}, err error) {
+// one has ended. The caller waits for the group since and for all after it: where one of them has failed, that is the error. mine
+// is the group that it has joined before. over is how many logins had ended when the caller found no seat: where one has ended
+// since there may be one, and both results are nil.
+func (t *Tunnel) makeAnnexes(ctx context.Context, since int, mine *logins, over int) (l *logins, next <-chan struct{}, err error) {
 	most, a := max(1, t.mostSeats()), &t.annexes
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -194,10 +204,11 @@ func (t *Tunnel) makeAnnexes(ctx context.Context, mine *logins, over int) (l *lo
 		return nil, nil, errCrowded
 	case a.over != over:
 		return nil, nil, nil
-	case mine != nil && mine.count == 0 && mine.made == 0:
-		return nil, nil, mine.err
+	case a.failed >= since:
+		return nil, nil, a.failure
 	case a.logins == nil:
-		a.logins = &logins{next: make(chan struct{})}
+		a.groups++
+		a.logins = &logins{number: a.groups, next: make(chan struct{})}
 	}
 	if l = a.logins; l != mine {
 		l.joined++
@@ -244,11 +255,22 @@ func (a *annexes) ended(l *logins, made *Session, err error) {
 		l.made++
 		a.live = append(a.live, made)
 	}
-	if l.count--; l.count == 0 && a.logins == l {
-		a.logins = nil
+	if l.count--; l.count == 0 {
+		a.endedLocked(l)
 	}
 	close(l.next)
 	l.next = make(chan struct{})
+}
+
+// endedLocked notes that a group of logins is over. A group that has failed is the answer to all who waited then, those included
+// that had not come to joining it.
+func (a *annexes) endedLocked(l *logins) {
+	if l.made == 0 && l.number > a.failed {
+		a.failed, a.failure = l.number, l.err
+	}
+	if a.logins == l {
+		a.logins = nil
+	}
 }
 
 // sessions returns those that live.

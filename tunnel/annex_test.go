@@ -198,6 +198,24 @@ func TestFailedLoginIsTheAnswerToAll(t *testing.T) {
 	}
 }
 
+// A failed login is also the answer to a session that has waited since before its end and had not come to joining it. What comes
+// later begins another.
+func TestFailedLoginIsTheAnswerToWhoHadNotJoined(t *testing.T) {
+	c := newCrowd(t, 1, func(context.Context) error { return errors.New("Permission denied") })
+	list, _ := c.openAll(1)
+	defer closeChannels(list)
+	early := c.annexes.queue()
+	defer c.annexes.unqueue()
+	for logins := 1; logins <= 2; logins++ {
+		if _, failures := c.openAll(1); len(failures) != 1 || c.logins != logins {
+			t.Errorf("%v after %d logins", failures, c.logins)
+		}
+		if _, _, err := c.makeAnnexes(t.Context(), early, nil, c.annexes.overNow()); err == nil || err.Error() != "Permission denied" || c.logins != logins {
+			t.Errorf("who had not joined is told %v after %d logins", err, c.logins)
+		}
+	}
+}
+
 // Where the connections end while a session waits for another, it is held as any client is.
 func TestOutageBeginsWhileASessionWaitsForALogin(t *testing.T) {
 	var c *crowd

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -24,13 +23,14 @@ type binding struct {
 	bound     []*socket
 	displaced []*socket // closed to make room
 	owners    map[*socket]*localForward
-	wishes    []*wish // of the plan
+	wishes    []*wish           // of the plan
+	plans     map[*Tunnel]*plan // of all tunnels that change together
 }
 
 // bind binds and claims what p wishes for. Places that collide with a socket on offer come last, when all else is bound: that
 // socket has to be closed for them.
 func (c *Change) bind(ctx context.Context, p *plan) *binding {
-	b := &binding{sockets: c.sockets, offered: c.offered, options: p.options, log: p.log, owners: make(map[*socket]*localForward), wishes: p.locals}
+	b := &binding{sockets: c.sockets, offered: c.offered, options: p.options, log: p.log, owners: make(map[*socket]*localForward), wishes: p.locals, plans: c.plans}
 	for _, w := range p.locals {
 		if w.old == nil {
 			w.locate(ctx, p.options)
@@ -103,19 +103,31 @@ func (b *binding) fail(w *wish, p bind.Address, err error) {
 	}
 	failed := bind.Error(w.forward, Spec(w.forward), p.String(), err)
 	if holder := cmp.Or(b.sockets.holder(p), b.twin(p)); holder != "" && errors.Is(err, errno.InUse) {
-		failed.Hint = fmt.Sprintf("%s of this process listens there: take one of the two out, or choose another port", holder)
+		failed.Hint = holder + " listens there: take one of the two out, or choose another port"
 	}
 	w.failed = failed
 }
 
-// twin returns the forward of the same plan that has got p already; empty: there is none.
+// twin returns, in words, the forward that has got p a moment ago, of the same tunnel or of one that begins together with it; empty:
+// there is none.
 func (b *binding) twin(p bind.Address) string {
-	for _, w := range b.wishes {
-		if slices.ContainsFunc(w.opened, func(s *socket) bool { return s.collides(p) }) {
-			return Spec(w.forward)
+	for _, plan := range b.plans {
+		for _, w := range plan.locals {
+			if slices.ContainsFunc(w.opened, func(s *socket) bool { return s.collides(p) }) {
+				return ofThisProcess(w.forward)
+			}
 		}
 	}
 	return ""
+}
+
+// ofThisProcess names a forward of ours. Two aliases often have the same: where it stands tells which it is.
+func ofThisProcess(f config.Forward) string {
+	text := Spec(f) + " of this process"
+	if where := f.Source.String(); where != "" {
+		text += " (" + where + ")"
+	}
+	return text
 }
 
 // rivals returns the sockets on offer that are in the way of p and may be closed.
@@ -128,6 +140,9 @@ func (b *binding) undo(ctx context.Context) {
 	}
 	for _, s := range b.bound {
 		s.close()
+	}
+	for _, w := range b.wishes {
+		w.opened = nil // it is in nobody's way any more
 	}
 	for _, s := range b.displaced {
 		owner := b.owners[s]

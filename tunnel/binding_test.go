@@ -24,6 +24,27 @@ func TestTheSamePortTwiceIsTold(t *testing.T) {
 	}
 }
 
+// Two aliases that were copied from one another want one port: the hint says which of them has it, for no other program does.
+func TestPortOfAnotherTunnelOfTheProcessIsTold(t *testing.T) {
+	copied := localOn("127.0.0.1", sshtest.FreePort(t), config.Endpoint{Host: "a", Port: 1})
+	copied.Source = config.Source{File: "config", Line: 7}
+	again := copied
+	again.Source.Line = 12
+	first := New(&config.Options{Forwards: []config.Forward{copied}}, nil, quiet())
+	second := New(&config.Options{Forwards: []config.Forward{again}}, nil, quiet())
+	defer first.Shutdown(t.Context())
+	defer second.Shutdown(t.Context())
+	change := NewSockets(nil).Begin()
+	defer change.End()
+	if err := change.Listen(t.Context(), first, second); err != nil {
+		t.Fatal(err)
+	}
+	locals, _ := second.forwards()
+	if hint, want := fault.HintOf(locals[0].failing()), Spec(copied)+" of this process (config:7) listens there"; !strings.Contains(hint, want) {
+		t.Errorf("the hint is %q, want %q in it", hint, want)
+	}
+}
+
 // A port below 1024 is for root of the server, whoever has it now: a web server is no rival that lets go.
 func TestPortBelow1024NeedsRootThere(t *testing.T) {
 	held, err := net.Listen("tcp", "127.0.0.1:0")

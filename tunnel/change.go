@@ -181,6 +181,9 @@ func (c *Change) commit(ctx context.Context, t *Tunnel, p *plan, b *binding) boo
 	for _, live := range fresh {
 		live()
 	}
+	if len(fresh) > 0 {
+		t.want() // a lazy tunnel has nobody else to connect for
+	}
 	t.noteChange()
 	return true
 }

@@ -73,6 +73,7 @@ func (t *Tunnel) openDirect(ctx context.Context, target config.Endpoint) (*chann
 		switch {
 		case errors.Is(err, errSessionDown):
 			t.pool.leave(p.session)
+			who.waited += p.waited
 			continue
 		case err != nil:
 			return nil, unreachable(target, err)

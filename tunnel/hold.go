@@ -23,14 +23,15 @@ const forever = time.Duration(math.MaxInt64)
 
 // caller is a local connection that wants a session.
 type caller struct {
-	conn    net.Conn // nil: there is no client that could leave
-	number  uint64   // says when it came
-	forward string   // where it came to; it has a share of the queue
-	count   *counter // of the forward
+	conn    net.Conn      // nil: there is no client that could leave
+	number  uint64        // says when it came
+	forward string        // where it came to; it has a share of the queue
+	count   *counter      // of the forward
+	waited  time.Duration // before now, for sessions that ended before they had answered; see place.waited
 }
 
 // hold returns a place on the least loaded session. Where there is none, or while others who came before are served, the caller
-// waits: for limit at most, or until ctx is done or its client leaves. waits is called once if it has to.
+// waits: for limit at most with what it has waited before, or until ctx is done or its client leaves. waits is called once if it has to.
 func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits func()) (*place, error) {
 	taken, mine, err := p.takeOrQueue(ctx, who, limit)
 	if taken != nil || err != nil {
@@ -40,7 +41,8 @@ func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits 
 	who.count.held.Add(1)
 	defer who.count.held.Add(-1)
 	waits()
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, errHeldTooLong)
+	begun := time.Now()
+	ctx, cancel := context.WithTimeoutCause(ctx, limit-who.waited, errHeldTooLong)
 	defer cancel()
 	ctx, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
@@ -50,6 +52,7 @@ func (p *pool) hold(ctx context.Context, who caller, limit time.Duration, waits 
 		if taken == nil {
 			return nil, errStopping
 		}
+		taken.waited = time.Since(begun)
 		return taken, nil
 	case <-ctx.Done():
 		p.giveUp(mine)
@@ -74,10 +77,12 @@ func (p *pool) takeOrQueue(ctx context.Context, who caller, hold time.Duration) 
 		return nil, waiter{}, errNoSession
 	case p.closed:
 		return nil, waiter{}, errStopping
+	case who.waited >= hold:
+		return nil, waiter{}, errHeldTooLong
 	case !p.places.Take(who.forward):
 		return nil, waiter{}, errTooManyHeld
 	}
-	mine := waiter{who.number, who.forward, time.Now(), make(chan *place, 1)}
+	mine := waiter{who.number, who.forward, time.Now().Add(-who.waited), make(chan *place, 1)}
 	i, _ := slices.BinarySearchFunc(p.queue, mine, waiter.compare)
 	p.queue = slices.Insert(p.queue, i, mine)
 	return nil, mine, nil
@@ -115,6 +120,9 @@ func (t *Tunnel) HoldTime() time.Duration { return t.options.Load().Hold }
 // hold is pool.hold for the hold time of the options. A lazy tunnel connects when somebody waits.
 func (t *Tunnel) hold(ctx context.Context, who caller) (*place, error) {
 	p, err := t.pool.hold(ctx, who, t.options.Load().Hold, t.want)
+	if errors.Is(err, errNoSession) {
+		t.want() // nobody is held, but the next client may be served
+	}
 	t.warnRefused(err)
 	return p, err
 }

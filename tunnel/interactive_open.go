@@ -248,6 +248,11 @@ func (s *Session) serveAgent(ctx context.Context, raw ssh.NewChannel, place *pla
 	}
 	dialer := net.Dialer{Timeout: localDialTime}
 	conn, err := dialer.DialContext(ctx, "unix", s.agent.path)
+	if err == nil {
+		if err = s.link.BindAgent(ctx, conn); err != nil {
+			conn.Close()
+		}
+	}
 	if err != nil {
 		s.log.Debug("agent not forwarded", "err", err)
 		s.reject(raw, ssh.ConnectionFailed, refusalText(err))

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/gone"
 	"github.com/tunneld/tunneld/tunnel/limit"
+	"github.com/tunneld/tunneld/tunnel/seek"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
@@ -30,9 +30,7 @@ type localForward struct {
 	take        func(stream)          // serves a connection, without blocking; set by start
 	cancel      context.CancelFunc    // ends open connections; set by start
 	failed      atomic.Pointer[error] // why it does not listen everywhere; nil: it does
-	look        chan struct{}         // of one element: find out whether it does
-	noMore      context.CancelFunc    // ends seeking; set by start
-	seeking     sync.WaitGroup        // asking for a place
+	seek        *seek.Seek            // asks for places that could not be bound
 	share       *limit.Share          // of the connections that the process may have; set by start
 	asking      *limit.Quota          // of the connections that the server has not answered, by target; for a -D alone
 	limited     limited
@@ -41,7 +39,7 @@ type localForward struct {
 }
 
 func newLocalForward(t *Tunnel, f config.Forward) *localForward {
-	l := &localForward{tunnel: t, name: Spec(f), log: t.log.With("forward", Spec(f)), look: make(chan struct{}, 1), asking: limit.NewQuota(0)}
+	l := &localForward{tunnel: t, name: Spec(f), log: t.log.With("forward", Spec(f)), seek: seek.New(), asking: limit.NewQuota(0)}
 	l.forward.Store(&f)
 	return l
 }
@@ -63,16 +61,11 @@ func (f *localForward) start(alive context.Context) {
 			f.serve(serving, conn, number)
 		}()
 	}
-	asking, noMore := context.WithCancel(alive)
-	f.noMore = noMore
-	f.seeking.Go(func() { f.keep(asking, alive) })
+	f.seek.Start(alive, func(asking context.Context) { f.keep(asking, alive) })
 }
 
 // stopAsking leaves the sockets as they are from now on.
-func (f *localForward) stopAsking() {
-	f.noMore()
-	f.seeking.Wait()
-}
+func (f *localForward) stopAsking() { f.seek.Stop() }
 
 // stop gives the sockets up and waits for that. Open connections go on.
 func (f *localForward) stop() {
@@ -158,15 +151,17 @@ func (f *localForward) open(ctx context.Context, conn net.Conn, number uint64, t
 			defer f.asking.Release(name)
 		}
 	}
+	who := caller{conn: conn, number: number, forward: f.name, count: &f.count}
 	kind, payload := openPayload(target, conn.RemoteAddr())
 	for {
-		p, err := f.tunnel.hold(ctx, caller{conn, number, f.name, &f.count})
+		p, err := f.tunnel.hold(ctx, who)
 		if err != nil {
 			return nil, err
 		}
 		ch, err := f.ask(ctx, p, conn, target, kind, payload)
 		if errors.Is(err, errSessionDown) {
 			f.tunnel.pool.leave(p.session)
+			who.waited += p.waited
 			continue
 		}
 		if err == nil {

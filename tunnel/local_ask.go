@@ -14,18 +14,12 @@ import (
 // repeats. Asking costs next to nothing, and whoever is in the way does not announce its end.
 var localSchedule = [...]time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 5 * time.Second}
 
-// keep has the forward listen everywhere that it should until asking is done. The sockets live until alive is.
+// keep has the forward listen everywhere that it should, and returns when it does or asking is done. The sockets live until
+// alive is.
 func (f *localForward) keep(asking, alive context.Context) {
-	for {
-		select {
-		case <-f.look:
-		case <-asking.Done():
+	for try := 0; asking.Err() == nil && !f.complete(asking, alive); try++ {
+		if !f.await(asking, localSchedule[min(try, len(localSchedule)-1)]) {
 			return
-		}
-		for try := 0; !f.complete(asking, alive); try++ {
-			if !f.await(asking, localSchedule[min(try, len(localSchedule)-1)]) {
-				return
-			}
 		}
 	}
 }
@@ -37,7 +31,7 @@ func (f *localForward) await(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-timer.C:
 	case <-f.tunnel.sockets.whenFreed():
-	case <-f.look:
+	case <-f.seek.Asked():
 	case <-ctx.Done():
 		return false
 	}
@@ -45,12 +39,7 @@ func (f *localForward) await(ctx context.Context, d time.Duration) bool {
 }
 
 // lookAgain has the forward find out whether it listens everywhere. It does not block.
-func (f *localForward) lookAgain() {
-	select {
-	case f.look <- struct{}{}:
-	default:
-	}
-}
+func (f *localForward) lookAgain() { f.seek.Ask() }
 
 // complete binds what is missing, and reports whether the forward listens everywhere now.
 func (f *localForward) complete(asking, alive context.Context) bool {

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -14,12 +15,13 @@ import (
 type place struct {
 	session *Session
 	users   atomic.Int32
-	asked   func() // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
-	first   bool   // it is for the owner's own session, see Session.Reserve
-	seated  bool   // it has one of session.seats; only its owner reads and changes it, and what follows
-	opened  bool   // the server has opened the session that it was for
-	probe   bool   // its channel is no use of the session: ChannelTimeout does not see it
-	crowded bool   // the server has refused the session that it was for, because of those that there are
+	asked   func()        // says that the server has been asked for the channel, or will not be; nil: nobody wants to know
+	first   bool          // it is for the owner's own session, see Session.Reserve
+	seated  bool          // it has one of session.seats; only its owner reads and changes it, and what follows
+	opened  bool          // the server has opened the session that it was for
+	probe   bool          // its channel is no use of the session: ChannelTimeout does not see it
+	crowded bool          // the server has refused the session that it was for, because of those that there are
+	waited  time.Duration // how long its owner was held for it
 }
 
 // place returns a new place on s, with one user: the caller.

@@ -40,6 +40,7 @@ type pool struct {
 
 	mu       sync.Mutex // guards all following fields
 	live     []*Session
+	joins    uint64        // how many sessions have joined so far
 	queue    []waiter      // by number
 	places   *limit.Quota  // in the queue; nil before anybody waited
 	draining chan struct{} // closed and forgotten when serve ends; nil: it does not run
@@ -64,6 +65,8 @@ func (p *pool) arrive() uint64 { return p.arrived.Add(1) }
 func (p *pool) join(s *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.joins++
+	s.joined = p.joins
 	p.live = append(p.live, s)
 	if len(p.queue) > 0 && p.draining == nil {
 		p.draining = make(chan struct{})
@@ -135,6 +138,13 @@ func (p *pool) close() {
 		waiting.taken <- nil
 	}
 	p.queue = nil
+}
+
+// joinedSoFar returns the number of the last session that has joined.
+func (p *pool) joinedSoFar() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.joins
 }
 
 // sessions returns the live sessions.

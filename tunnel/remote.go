@@ -78,12 +78,16 @@ func (f *remoteForward) stop() {
 
 // keep has the forward live on one session after the other until ctx is done.
 func (f *remoteForward) keep(ctx context.Context) {
+	var heirs uint64 // up to this number, sessions had joined when the one that had the listener was left
 	for ctx.Err() == nil {
 		s := f.tunnel.pool.owner(ctx)
 		if s == nil {
 			return
 		}
-		f.establish(ctx, s)
+		heir := s.joined <= heirs
+		if f.establish(ctx, s, heir) || heir {
+			heirs = f.tunnel.pool.joinedSoFar()
+		}
 		f.set(ForwardAsking, "")
 		select {
 		case <-s.leaving:
@@ -93,8 +97,9 @@ func (f *remoteForward) keep(ctx context.Context) {
 	}
 }
 
-// establish asks s for the listener until it is granted, and keeps it until s is left. s owns the forward until establish returns.
-func (f *remoteForward) establish(ctx context.Context, s *Session) {
+// establish asks s for the listener until it is granted, and keeps it until s is left. s owns the forward until establish returns,
+// which reports whether the listener was granted. heir: see mayAskAgain.
+func (f *remoteForward) establish(ctx context.Context, s *Session, heir bool) (granted bool) {
 	defer s.owned.done()
 	h := occupant{end: func() {}}
 	defer func() { h.end() }()
@@ -104,10 +109,10 @@ func (f *remoteForward) establish(ctx context.Context, s *Session) {
 			h.end()
 			f.listening(l)
 			f.keepUntilLeft(ctx, s, l)
-			return
+			return true
 		}
-		if ctx.Err() != nil || !f.mayAskAgain(s, err) {
-			return
+		if ctx.Err() != nil || !f.mayAskAgain(s, err, heir) {
+			return false
 		}
 		if try%holderEvery == 0 && errors.Is(err, errDenied) {
 			h.end()
@@ -119,7 +124,7 @@ func (f *remoteForward) establish(ctx context.Context, s *Session) {
 		wait := askSchedule[min(try, len(askSchedule)-1)]
 		f.noteRefused(cmp.Or(h.why, err), try, wait)
 		if !h.await(ctx, s, wait) {
-			return
+			return false
 		}
 	}
 }
@@ -202,9 +207,11 @@ func (f *remoteForward) keepUntilLeft(ctx context.Context, s *Session, l *remote
 	}
 }
 
-// mayAskAgain reports whether s may be asked once more. It ends s where ExitOnForwardFailure wants that.
-func (f *remoteForward) mayAskAgain(s *Session, err error) bool {
-	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) && !f.tunnel.isAdded(f.current()) {
+// mayAskAgain reports whether s may be asked once more. It ends s where ExitOnForwardFailure wants that: not an heir, which served
+// already when another session of ours was replaced or lost that had the listener. The server may hear of that later than we do, behind
+// all that is on its way there, and others' connections go through s.
+func (f *remoteForward) mayAskAgain(s *Session, err error, heir bool) bool {
+	if f.tunnel.options.Load().ExitOnForwardFailure && errors.Is(err, errDenied) && !heir && !f.tunnel.isAdded(f.current()) {
 		s.end(&fault.Error{
 			Phase: fault.PhaseForward,
 			Err:   f.failure(err),

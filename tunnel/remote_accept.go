@@ -6,11 +6,13 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/names"
 )
 
 // localDialTime bounds the dial of a remote forward's target on our side.
@@ -101,6 +103,13 @@ func (f *remoteForward) dialLocal(ctx context.Context, target config.Endpoint) (
 		network = "unix"
 	}
 	conn, err := dialer.DialContext(ctx, network, address)
+	if names.IsUnknown(err) {
+		for _, ip := range names.Others(ctx, f.tunnel.options.Load().AddressFamily.Network("ip"), target.Host) {
+			if conn, err = dialer.DialContext(ctx, network, net.JoinHostPort(ip.String(), strconv.Itoa(target.Port))); err == nil {
+				break
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,7 @@ var (
 	errHeld         = errors.New("held by another connection")
 	errHeldByUs     = errors.New("held by another connection of this tunnel, which is about to let go")
 	errNotPermitted = errors.New("not permitted by the server, where nothing listens on it")
+	errLeftover     = errors.New("refused by the server, where nobody listens on it: a socket left behind is in the way, which StreamLocalBindUnlink yes in its sshd_config removes, or it is not permitted")
 	errPrivileged   = errors.New(PrivilegedPort)
 	errDeniedOnly   = errors.New("refused by the server: held by another connection, or not permitted")
 )
@@ -48,6 +49,8 @@ func (f *remoteForward) probeOccupant(ctx context.Context, s *Session) occupant 
 	ch, err := s.probe(ctx, "holder of "+listenText(listen), kind, payload)
 	var refused *ssh.OpenChannelError
 	switch {
+	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed && listen.IsUnix():
+		return occupant{why: errLeftover, end: func() {}}
 	case errors.As(err, &refused) && refused.Reason == ssh.ConnectionFailed:
 		return occupant{why: errNotPermitted, end: func() {}}
 	case err != nil:

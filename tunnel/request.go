@@ -3,6 +3,8 @@ package tunnel
 import (
 	"context"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/hostkey"
 )
@@ -47,17 +49,14 @@ func (s *Session) answer(ctx context.Context, result <-chan requestResult) (bool
 	}
 }
 
-// serveRequests answers the server's global requests. None is supported, which RFC 4254 §4 answers with a failure; that
-// is also the answer to the server's own keepalives.
-func (s *Session) serveRequests(ctx context.Context) {
-	learned := false
-	for r := range s.link.Reqs {
-		if r.Type == hostkey.Announcement && !learned {
-			learned = true // a server says so once; ssh listens to the first as well
-			s.run(func() { s.learnHostKeys(ctx, r.Payload) })
-		}
-		if err := r.Reply(false, nil); err != nil {
-			s.log.Debug("global request not answered", "request", foreign.Line(r.Type), "err", err)
-		}
+// serveRequest answers a global request of the server. None is supported, which RFC 4254 §4 answers with a failure; that is
+// also the answer to the server's own keepalives.
+func (s *Session) serveRequest(ctx context.Context, r *ssh.Request) {
+	if r.Type == hostkey.Announcement && !s.learned {
+		s.learned = true // a server says so once; ssh listens to the first as well
+		s.run(func() { s.link.Learn(ctx, r.Payload, s.request, s.log) })
+	}
+	if err := r.Reply(false, nil); err != nil {
+		s.log.Debug("global request not answered", "request", foreign.Line(r.Type), "err", err)
 	}
 }

@@ -187,7 +187,7 @@ func TestRetireWaitsForConnectionsThatCameLast(t *testing.T) {
 		settled := make(chan error, 1)
 		go func() { settled <- s.settle(t.Context()) }()
 		sshtest.Eventually(t, "somebody asks", func() bool { return bytes.Contains(stacks(), []byte(").settle(")) })
-		s.run(func() { s.serveChannels(t.Context()) })
+		s.run(func() { s.serve(t.Context()) })
 		if err := <-settled; err != nil {
 			t.Error(err)
 		}

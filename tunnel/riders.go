@@ -90,6 +90,7 @@ func (t *Tunnel) openFor(ctx context.Context, kind string, payload []byte) (inte
 		switch {
 		case errors.Is(err, errSessionDown):
 			t.pool.leave(p.session)
+			who.waited += p.waited
 		case !p.crowded || !isRefusal(err) || p.session.lives(ctx):
 			return ch, err
 		} // there may be no room because an outage has begun, in which a client is held

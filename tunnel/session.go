@@ -16,7 +16,6 @@ import (
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/fault"
-	"github.com/tunneld/tunneld/tunnel/hostkey"
 	"github.com/tunneld/tunneld/tunnel/idle"
 	"github.com/tunneld/tunneld/tunnel/limit"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
@@ -32,6 +31,7 @@ var errStillRuns = fmt.Errorf("the ssh library has not ended within %v", endTime
 // refers to a local listener. Its goroutines end with it.
 type Session struct {
 	link     *sshconn.Conn
+	joined   uint64          // its number in the order in which sessions have joined; set by pool.join
 	way      *config.Options // that it was made by
 	log      *slog.Logger
 	opens    *limit.Quota  // opens the server has not answered, by target
@@ -52,7 +52,8 @@ type Session struct {
 	rejections rejections
 	closing    atomic.Int32 // channels that we closed and the server did not, yet
 
-	settling chan chan<- struct{} // asks serveChannels to count what has arrived
+	learned  bool                 // that the server has announced its host keys; serve alone looks
+	settling chan chan<- struct{} // asks serve to count what has arrived
 
 	leaveOnce sync.Once
 	leaving   chan struct{} // closed when the session takes no new work: retired or ended
@@ -80,8 +81,7 @@ func newSession(ctx context.Context, l *sshconn.Conn, echo config.Echo, log *slo
 	s.echo.way = echo
 	s.proofs.patience, s.proofs.tarry, s.proofs.hurried = muteTime, tarryTime, make(chan struct{}, 1)
 	l.Wire.OnDead(s.wireDied)
-	s.run(func() { s.serveChannels(ctx) })
-	s.run(func() { s.serveRequests(ctx) })
+	s.run(func() { s.serve(ctx) })
 	return s
 }
 
@@ -214,9 +214,10 @@ func (s *Session) Keepalive(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
-// serveChannels hands every channel that the server opens to a goroutine of its own: a loop that waits here stops the
-// whole connection.
-func (s *Session) serveChannels(ctx context.Context) {
+// serve hands every channel that the server opens to a goroutine of its own, and answers what it asks: a loop that waits here
+// for anything but room on the wire stops the whole connection.
+func (s *Session) serve(ctx context.Context) {
+	requests := s.link.Reqs
 	for {
 		select {
 		case c, ok := <-s.link.Chans:
@@ -224,6 +225,12 @@ func (s *Session) serveChannels(ctx context.Context) {
 				return
 			}
 			s.serveChannel(ctx, c)
+		case r, ok := <-requests:
+			if !ok {
+				requests = nil
+				continue
+			}
+			s.serveRequest(ctx, r)
 		case settled := <-s.settling:
 			for range len(s.link.Chans) { // the library has put them there before it took the answer that settle follows
 				if c, ok := <-s.link.Chans; ok {
@@ -273,26 +280,6 @@ func (s *Session) settle(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	}
-}
-
-// learnHostKeysTime bounds the exchange after hostkeys-00@openssh.com.
-const learnHostKeysTime = 30 * time.Second
-
-// learnHostKeys passes the keys of hostkeys-00@openssh.com on (OpenSSH PROTOCOL §2.5).
-func (s *Session) learnHostKeys(ctx context.Context, payload []byte) {
-	if s.link.HostKeys == nil {
-		return
-	}
-	keys, err := hostkey.AnnouncedKeys(payload)
-	if err != nil {
-		s.log.Debug("host keys not learned", "err", err)
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, learnHostKeysTime)
-	defer cancel()
-	if err := s.link.HostKeys.Update(ctx, s.link.Conn, s.request, keys); err != nil {
-		s.log.Debug("host keys not learned", "err", err)
 	}
 }
 

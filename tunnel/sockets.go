@@ -201,7 +201,7 @@ func (s *Sockets) holder(p bind.Address) string {
 		switch {
 		case !one.collides(p):
 		case one.owner != nil:
-			return Spec(*one.owner.forward.Load())
+			return ofThisProcess(*one.owner.forward.Load())
 		default:
 			return "the socket " + one.at.String() + " of the service manager"
 		}

@@ -57,7 +57,10 @@ func (s *splice) run(ctx context.Context) {
 	defer s.channel.place.leave()
 	defer s.channel.Close()
 	sent, received := make(chan error, 1), make(chan ending, 1)
-	s.channel.session.run(func() { sent <- s.up() })
+	s.channel.session.run(func() {
+		defer close(sent) // for whoever looks twice
+		sent <- s.up()
+	})
 	s.channel.session.run(func() { received <- s.down(ctx) })
 	var how ending
 	select {
@@ -88,6 +91,7 @@ func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
 	case cut:
 		reset(s.conn)
 	case deaf:
+		s.sendRest(ctx, sent)
 		s.conn.Close()
 	case passed:
 		select {
@@ -116,6 +120,19 @@ func (s *splice) finish(ctx context.Context, how ending, sent <-chan error) {
 	select {
 	case <-sent:
 	case <-s.channel.session.done:
+	case <-ctx.Done():
+	}
+}
+
+// sendRest waits until all that conn has sent is on its way to the peer, though conn takes no answer: its program may have said all
+// that it wanted to and closed it, as it may with ssh. What the peer still says goes nowhere.
+func (s *splice) sendRest(ctx context.Context, sent <-chan error) {
+	s.channel.session.run(func() { discard(s.channel) }) // ends with the channel
+	select {
+	case <-sent:
+	case <-s.channel.ended:
+	case <-s.channel.session.done:
+	case <-s.channel.expired:
 	case <-ctx.Done():
 	}
 }
@@ -166,14 +183,13 @@ func (s *splice) up() error {
 	return err
 }
 
-// down copies from the channel to conn until the channel's end. Its EOF is passed on once it is proven to be the peer's.
-// When conn takes no more, the channel is closed.
+// down copies from the channel to conn until the channel's end, or until conn takes no more. The channel's EOF is passed on once it
+// is proven to be the peer's.
 func (s *splice) down(ctx context.Context) ending {
 	err := copyFromChannel(s.conn, s.channel, &s.count.in)
 	var conn *connError
 	switch {
 	case errors.As(err, &conn):
-		s.channel.Close()
 		return deaf
 	case err != nil || s.channel.stopped.Load() && s.channel.used.Load() || !s.proven(ctx):
 		return cut // or it was us who closed it, in the midst of something

@@ -1,12 +1,15 @@
 package tunnel
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"runtime/metrics"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
@@ -66,5 +69,89 @@ func TestQuietConnectionLeavesThePace(t *testing.T) {
 	close(over)
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+// stuff writes until nothing more goes through, closes conn, and returns how much has.
+func stuff(t *testing.T, conn net.Conn) (sent int64) {
+	defer conn.Close()
+	for chunk := make([]byte, 64<<10); ; {
+		conn.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err := conn.Write(chunk)
+		sent += int64(n)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error(err)
+		}
+		if err != nil {
+			return sent
+		}
+	}
+}
+
+// A client says all that it wants to and closes the connection, as one does that prints or ships a log, and the server has words for
+// it meanwhile. The end of what the client has sent was thrown away, and to the server it looked like all there is.
+func TestClientThatTakesNoAnswer(t *testing.T) {
+	t.Parallel()
+	p := newPeer(t)
+	answer, read, got := make(chan struct{}), make(chan struct{}), make(chan int64, 1)
+	forward := localTo(target(t, func(conn *net.TCPConn) {
+		<-answer
+		io.WriteString(conn, "out of paper\n")
+		<-read
+		n, err := io.Copy(io.Discard, conn)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- n
+	}))
+	// What the client of a Unix socket has written is here when it closes that.
+	forward.Listen = config.Endpoint{Path: filepath.Join(t.TempDir(), "s")}
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{forward}})
+	tun.Join(p.session(config.Echo{}))
+	conn, err := net.Dial("unix", forward.Listen.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := stuff(t, conn)
+	close(answer)
+	sshtest.Eventually(t, "the answer is here", func() bool { return tun.Forwards()[0].BytesIn > 0 })
+	close(read)
+	select {
+	case n := <-got:
+		if n != sent {
+			t.Errorf("the server has got %d bytes of %d, and then the end", n, sent)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("the server has not got the end")
+	}
+	sshtest.Eventually(t, "no open connection", func() bool { return tun.busy() == 0 })
+}
+
+// The same the other way round: a target of ours has said all that it wanted to and closes, as a web server does, while the client at the
+// server still talks. The end of the answer was missing, and the client took what it got for all of it.
+func TestTargetThatClosesBehindItsAnswer(t *testing.T) {
+	t.Parallel()
+	path, answered := filepath.Join(t.TempDir(), "s"), make(chan int64, 1)
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			answered <- stuff(t, conn)
+		}
+	}()
+	p := newPeer(t)
+	tun := newTestTunnel(t, &config.Options{Forwards: []config.Forward{fromPort("", config.Endpoint{Path: path})}})
+	tun.Join(p.session(config.Echo{}))
+	sshtest.Eventually(t, "listening", func() bool { return tun.Forwards()[0].State == ForwardListening })
+	conn := dialTo(t, tun.boundAt(0))
+	sent := <-answered
+	io.WriteString(conn, "still there?")
+	sshtest.Eventually(t, "the client's words are here", func() bool { return tun.Forwards()[0].BytesIn > 0 })
+	n, err := io.Copy(io.Discard, conn)
+	if err != nil || n != sent {
+		t.Errorf("the client has got %d bytes of %d, and then %v", n, sent, err)
 	}
 }

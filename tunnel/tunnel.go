@@ -119,7 +119,8 @@ func (t *Tunnel) Retire(ctx context.Context, s *Session) error {
 	return err
 }
 
-// Wanted is sent to when a local connection has to wait for a session: a lazy tunnel connects then.
+// Wanted is sent to when a local connection needs a session and there is none, and when there is a new remote forward: a lazy tunnel
+// connects then.
 func (t *Tunnel) Wanted() <-chan struct{} { return t.wanted }
 
 // Forwards returns a snapshot of every forward, local ones first.

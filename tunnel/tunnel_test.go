@@ -328,6 +328,42 @@ func TestExitOnForwardFailureEndsTheSession(t *testing.T) {
 	}
 }
 
+// Under ExitOnForwardFailure a session in service was ended, with all connections on it, because another session of ours had died, or
+// had been replaced, and the server had not let go of its port yet.
+func TestExitOnForwardFailureSparesWhoServesAlready(t *testing.T) {
+	for name, leave := range map[string]func(*Tunnel, *Session){
+		"the other was replaced": func(tun *Tunnel, s *Session) {
+			now, cancel := context.WithCancel(context.Background())
+			cancel() // TunneldDrain 0
+			tun.Retire(now, s)
+		},
+		"the other died": func(tun *Tunnel, s *Session) {
+			s.Close()
+			tun.Leave(s)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPeer(t)
+			var asked atomic.Int64
+			p.OnListen = func(_ string, port uint32) (uint32, bool) { return port, asked.Add(1) != 2 }
+			forward := config.Forward{Kind: config.Remote, Listen: config.Endpoint{Port: sshtest.FreePort(t)}, Target: target(t, echoBytes)}
+			tun := newTestTunnel(t, &config.Options{ExitOnForwardFailure: true, Forwards: []config.Forward{forward}})
+			listens := func() bool { return tun.Forwards()[0].State == ForwardListening }
+			first, second := p.session(config.Echo{}), p.session(config.Echo{})
+			tun.Join(first)
+			sshtest.Eventually(t, "listening", listens)
+			tun.Join(second)
+			leave(tun, first)
+			sshtest.Eventually(t, "refused", func() bool { return asked.Load() > 1 })
+			sshtest.Eventually(t, "listening again, or ended", func() bool { return second.broken() || listens() && asked.Load() > 2 })
+			if second.broken() {
+				t.Errorf("it was ended: %v", second.Err())
+			}
+		})
+	}
+}
+
 func TestEcho(t *testing.T) {
 	p := newPeer(t)
 	service := target(t, echoBytes)

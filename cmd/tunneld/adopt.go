@@ -18,7 +18,7 @@ func adoptCommand() *cobra.Command {
 		Use:    "adopt",
 		Short:  "Give what root has put into $STATE_DIRECTORY to its owner",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   exit.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path := os.Getenv("STATE_DIRECTORY")
 			if path == "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
+	"github.com/tunneld/tunneld/cmd/tunneld/follow"
 	"github.com/tunneld/tunneld/cmd/tunneld/output"
 	"github.com/tunneld/tunneld/cmd/tunneld/prompt"
 	"github.com/tunneld/tunneld/cmd/tunneld/systemd"
@@ -52,6 +53,7 @@ Exit codes are those of "up": 0 all good, 1 not healthy, 2 configuration or a lo
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
+			context.AfterFunc(ctx, stop) // another signal ends it at once, also where a file system does not answer
 			return eachAlias(cmd, &flags, args, func(alias string) error {
 				c := &checker{out: cmd.OutOrStdout(), log: log, ask: prompt.New(screen)}
 				return c.run(ctx, &flags, alias)
@@ -145,7 +147,11 @@ func (c *checker) config(ctx context.Context, flags *sshFlags, alias string) *co
 	environment, err := config.CurrentEnvironment()
 	var p tunnelPlan
 	if err == nil {
-		p, err = planOne(ctx, environment, flags, alias, nil)
+		read := func(ctx context.Context) (tunnelPlan, error) { return planOne(ctx, environment, flags, alias, nil) }
+		p, err = follow.Unheld(read)(ctx)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx) // which names the signal
 	}
 	if err != nil {
 		for _, one := range exit.Flatten(err) {

@@ -17,7 +17,7 @@ func demoCommand() *cobra.Command {
 		Long: `Starts an SSH server of its own on loopback in this process, opens -L, -R and -D through it, sends data through each,
 cuts the connection under load, and shows it come back. It uses throw-away keys in a temporary directory and reads
 nothing of yours. It ends by itself.`,
-		Args: cobra.NoArgs,
+		Args: exit.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()

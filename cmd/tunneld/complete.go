@@ -57,7 +57,7 @@ func (f *sshFlags) aliases(typed string) []string {
 	if err != nil {
 		return nil
 	}
-	aliases, _ := config.Aliases(environment, f.file())
+	aliases, _ := f.known(environment)
 	return slices.DeleteFunc(aliases, func(alias string) bool { return !strings.HasPrefix(alias, typed) })
 }
 

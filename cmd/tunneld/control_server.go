@@ -157,7 +157,7 @@ func (p *process) oneNamed(names []string) (*runner, error) {
 
 // hasFailed is what can be done with a tunnel that has failed for good.
 func hasFailed(name string) error {
-	return &exit.Error{Code: exit.GaveUp, Err: fmt.Errorf("%s: it has failed", name),
+	return &exit.Error{Code: exit.GaveUp, Err: errors.New("it has failed"),
 		Hint: fmt.Sprintf("`tunneld status %s` says why, `tunneld reload %[1]s` tries it again", fault.ShellQuote(name))}
 }
 

@@ -15,12 +15,20 @@ import (
 // value wins.
 type sshFlags struct {
 	given  []config.Flag
-	before int // how many of them stood before the first ALIAS
+	before int         // how many of them stood before the first ALIAS
+	once   config.Once // what -F names may come through a pipe
 }
 
 // request asks for alias as it was typed.
 func (f *sshFlags) request(environment config.Environment, alias string) config.Request {
+	environment.Once = &f.once
 	return config.Request{Destination: alias, Flags: f.given, FlagsBefore: f.before, Environment: environment}
+}
+
+// known returns the aliases of the configuration.
+func (f *sshFlags) known(environment config.Environment) ([]string, error) {
+	environment.Once = &f.once
+	return config.Aliases(environment, f.file())
 }
 
 // sshFlagLetters are the options of ssh(1) that a tunnel takes.

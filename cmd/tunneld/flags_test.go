@@ -160,6 +160,8 @@ func TestSlipsGetAHintThatIsTrue(t *testing.T) {
 		{"completion tcsh", "there is one for bash, fish, powershell, zsh"},
 		{"up --lisen 127.0.0.1:1 host", "did you mean --listen?"},
 		{"status --jsn", "did you mean --json?"},
+		{"list db", "\"db\": `tunneld list` takes no words besides flags"},
+		{"unit db", "`systemctl enable --now tunneld@db` starts it for this one"},
 		{"up -F none -L nonsense host", "-L nonsense: want"},
 	} {
 		var problems bytes.Buffer

@@ -33,7 +33,7 @@ func listCommand() *cobra.Command {
 		Short: "List the aliases that have forwards, open or closed",
 		Long: `Lists every alias of ssh_config that has forwards, and every running tunnel, to root those of all users, a line each: open
 or closed, its state, its forwards. Host lines with wildcards are no aliases.`,
-		Args: cobra.NoArgs,
+		Args: exit.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			environment, err := config.CurrentEnvironment()
 			if err != nil {
@@ -66,7 +66,7 @@ or closed, its state, its forwards. Host lines with wildcards are no aliases.`,
 // listEntries returns the aliases in the order of the files, each as often as it runs, at least once; then what runs besides.
 // What could not be asked is told in problems.
 func listEntries(ctx context.Context, environment config.Environment, flags *sshFlags) (entries []view.Entry, problems []error, err error) {
-	aliases, err := config.Aliases(environment, flags.file())
+	aliases, err := flags.known(environment)
 	if err != nil && len(aliases) == 0 {
 		return nil, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,11 +21,15 @@ import (
 )
 
 // sharing is a tunnel's ControlPath: it listens there for as long as the tunnel lives, through every outage, if the
-// configuration says so (ControlMaster).
+// configuration says so (ControlMaster). It has no goroutine before that.
 type sharing struct {
 	master *mux.Master
 	log    *slog.Logger
 	wish   chan config.Master // of one element: what the configuration says now
+
+	mu    sync.Mutex
+	begin func() (ended <-chan struct{}) // nil while the tunnel does not run, and once run has begun
+	ended <-chan struct{}                // nil: run has never begun
 
 	stock    stock.SSH // that clients are
 	listened bool      // since the configuration was read last
@@ -40,13 +45,38 @@ func newSharing(t mux.Tunnel, log *slog.Logger) *sharing {
 
 // adopt has it live by what was read anew. A socket that was given up (ssh -O stop) is made again.
 func (s *sharing) adopt(m config.Master) {
-	for {
-		select {
-		case s.wish <- m:
-			return
-		case <-s.wish:
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.wish:
+	default:
 	}
+	s.wish <- m // nobody else puts anything there
+	if m.Listens() && s.begin != nil {
+		s.ended, s.begin = s.begin(), nil
+	}
+}
+
+// live has it listen, from the first time that this is wished on, until running is done.
+func (s *sharing) live(running context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin = func() <-chan struct{} {
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.run(running)
+		}()
+		return ended
+	}
+}
+
+// over returns what is closed when nothing goes on any more; nil: nothing does. Nothing begins from now on.
+func (s *sharing) over() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.begin = nil
+	return s.ended
 }
 
 // lookEvery is how often it is found out whether the socket is still there, and whether another's has gone.
@@ -160,13 +190,14 @@ const unsharedTime = 3 * time.Second
 // share has the tunnel of r be a ControlMaster until running is done. The function that it returns ends what goes on then
 // and waits for it, but not for a file system that does not answer.
 func (p *process) share(running context.Context, r *runner) (end func()) {
+	r.sharing.live(running)
 	r.sharing.adopt(r.plan.options.Master)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		r.sharing.run(running)
-	}()
 	return func() {
+		defer r.sharing.master.Close()
+		ended := r.sharing.over()
+		if ended == nil {
+			return
+		}
 		late := time.NewTimer(unsharedTime)
 		defer late.Stop()
 		select {
@@ -174,7 +205,6 @@ func (p *process) share(running context.Context, r *runner) (end func()) {
 		case <-late.C:
 			r.log.Warn("not waiting for the ControlPath any more", "hint", "the file system that it is on does not answer")
 		}
-		r.sharing.master.Close()
 	}
 }
 

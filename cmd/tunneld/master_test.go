@@ -10,6 +10,7 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/mux"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // The directory of the ControlPath may go and come back: one warning, and then clients find the socket again.
@@ -70,5 +71,35 @@ func TestOneWarningOfAForeignMaster(t *testing.T) {
 	s.settle(t.Context(), wanted)
 	if !s.master.InPlace() || strings.Count(log.String(), "level=WARN") != 1 {
 		t.Errorf("it has gone\n%s", &log)
+	}
+}
+
+// A tunnel without a ControlPath has no goroutine for it. It gets one with the reload that brings one, and none after its end.
+func TestSharingBeginsWhenItIsWished(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cm")
+	s := newSharing(nil, slog.New(slog.DiscardHandler))
+	defer s.master.Close()
+	running, end := context.WithCancel(t.Context())
+	s.live(running)
+	s.adopt(config.Master{})
+	if s.ended != nil {
+		t.Error("there is nothing to listen for")
+	}
+	for _, wanted := range []config.Master{{Mode: config.MasterAuto, Path: path, JumpPath: path}, {}, {Mode: config.MasterAuto, Path: path, JumpPath: path}} {
+		s.adopt(wanted)
+		sshtest.Eventually(t, "it listens as it is wished", func() bool { return s.master.InPlace() == wanted.Listens() })
+	}
+	end()
+	<-s.over()
+	if s.adopt(config.Master{Mode: config.MasterAuto, Path: path, JumpPath: path}); s.master.InPlace() || s.begin != nil {
+		t.Error("it listens after the end of the tunnel")
+	}
+	never := newSharing(nil, slog.New(slog.DiscardHandler))
+	never.live(t.Context())
+	if never.over() != nil {
+		t.Error("there is nothing to wait for")
+	}
+	if never.adopt(config.Master{Mode: config.MasterAuto, Path: path, JumpPath: path}); never.ended != nil {
+		t.Error("it has begun after the end of the tunnel")
 	}
 }

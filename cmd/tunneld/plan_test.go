@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/config"
 )
 
@@ -48,5 +51,18 @@ func TestCanonicalNamesAreWaitedFor(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A mistake in a file is met with each alias of a pattern. Told for each it buries itself: of a hundred tunnels a reload told it ten
+// thousand times.
+func TestMistakeInAFileIsToldOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(path, []byte("Bogus yes\nHost a b c\nDynamicForward 1080\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := plan(t.Context(), &sshFlags{given: []config.Flag{{Letter: 'F', Value: path}}}, []string{"*"}, "")
+	if list := exit.Flatten(err); len(list) != 1 || !strings.Contains(list[0].Error(), "Bogus") {
+		t.Errorf("%d errors: %v", len(list), list)
 	}
 }

@@ -62,7 +62,7 @@ type process struct {
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
-		log: log, plan: plan, ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book), ways: follow.NewSource(config.CurrentEnvironment),
+		log: log, plan: follow.Unheld(plan), ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book), ways: follow.NewSource(config.CurrentEnvironment),
 		follow:    func([]tunnelPlan) {},
 		dump:      signals.Show,
 		service:   systemd.NewService(log),

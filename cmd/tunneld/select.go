@@ -17,6 +17,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/sshpattern"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
@@ -108,7 +109,7 @@ func match(words, running []string) (meant, missing []string) {
 	for _, word := range words {
 		found := false
 		for _, name := range running {
-			if ok, _ := filepath.Match(word, name); ok || word == name {
+			if ok, _ := filepath.Match(word, name); ok || sshpattern.MatchPattern(name, word) { // past a slash (ssh://host) as well
 				found = true
 				meant = append(meant, name)
 			}

@@ -46,9 +46,11 @@ func TestWatchInAPipe(t *testing.T) {
 }
 
 func TestNamesAndPatternsOfRunningTunnels(t *testing.T) {
-	running := []string{"db", "web-1", "web-2"}
+	running := []string{"db", "ssh://bob@host:22", "web-1", "web-2"}
 	for _, c := range []struct{ words, meant, missing string }{
-		{"", "db web-1 web-2", ""},
+		{"", "db ssh://bob@host:22 web-1 web-2", ""},
+		{"*", "db ssh://bob@host:22 web-1 web-2", ""},
+		{"*host*", "ssh://bob@host:22", ""},
 		{"web-*", "web-1 web-2", ""},
 		{"web-1 db web-*", "db web-1 web-2", ""},
 		{"wbe db", "db", "wbe"},

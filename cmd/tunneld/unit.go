@@ -13,6 +13,7 @@ import (
 	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 	"github.com/tunneld/tunneld/cmd/tunneld/launchd"
 	"github.com/tunneld/tunneld/cmd/tunneld/rundir"
+	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // The units; deploy/systemd has links to them for those who package, because no embedded file can be a link.
@@ -53,10 +54,11 @@ its own:
   tunneld unit --launchd ALIAS >~/Library/LaunchAgents/tunneld.ALIAS.plist
   launchctl bootstrap gui/$UID ~/Library/LaunchAgents/tunneld.ALIAS.plist`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if runAs != "" {
+			if runAs != "" || len(args) == 0 {
 				return cobra.MaximumNArgs(1)(cmd, args)
 			}
-			return cobra.NoArgs(cmd, args)
+			return &exit.Error{Code: exit.Usage, Err: fmt.Errorf("%q: the unit is one for all aliases, `tunneld unit` prints it", args[0]),
+				Hint: fmt.Sprintf("`systemctl enable --now tunneld@%s` starts it for this one", fault.ShellQuote(args[0]))}
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("launchd") {

@@ -81,7 +81,7 @@ func whichAlias(ssh *sshFlags) error {
 	if err != nil {
 		return err
 	}
-	known, err := config.Aliases(environment, ssh.file())
+	known, err := ssh.known(environment)
 	switch {
 	case err != nil:
 		return err
@@ -186,7 +186,7 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	if name != "" && len(aliases) > 1 {
 		return nil, &exit.Error{Code: exit.Usage, Err: errors.New("--name goes with one alias only")}
 	}
-	known, _ := config.Aliases(environment, ssh.file()) // of a file that cannot be read, none
+	known, _ := ssh.known(environment) // of a file that cannot be read, none
 	var plans []tunnelPlan
 	var failures []error
 	var read quiet.Lines
@@ -204,7 +204,7 @@ func plan(ctx context.Context, ssh *sshFlags, typed []string, name string) ([]tu
 	if name != "" {
 		plans[0].name = name
 	}
-	return plans, errors.Join(failures...)
+	return plans, exit.Join(failures...)
 }
 
 func planOne(ctx context.Context, environment config.Environment, ssh *sshFlags, alias string, read *quiet.Lines) (tunnelPlan, error) {
@@ -241,7 +241,7 @@ func expand(environment config.Environment, ssh *sshFlags, typed []string) ([]st
 			list = append(list, word)
 			continue
 		}
-		known, err := config.Aliases(environment, ssh.file())
+		known, err := ssh.known(environment)
 		if err != nil {
 			return nil, err
 		}
@@ -305,7 +305,7 @@ func nothingToForward(environment config.Environment, ssh *sshFlags, o *config.O
 	if o.Account.Service {
 		e.Hint = fmt.Sprintf("add a Host block with one to %s: the service runs as %s, and reads no other user's", environment.UserFile, o.Account)
 	}
-	if known, err := config.Aliases(environment, ssh.file()); err == nil {
+	if known, err := ssh.known(environment); err == nil {
 		if near := config.Nearest(o.Alias, known); near != "" {
 			e.Hint = fmt.Sprintf("did you mean %s?", near)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tunneld/tunneld/cmd/tunneld/build"
+	"github.com/tunneld/tunneld/cmd/tunneld/exit"
 )
 
 // Set by the linker in builds without version control, for example of a release or in a container.
@@ -17,7 +18,7 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print version, commit and date",
-		Args:  cobra.NoArgs,
+		Args:  exit.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printVersion(cmd.OutOrStdout())
 		},

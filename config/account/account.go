@@ -41,7 +41,13 @@ func (a Account) Type(command string) string {
 // Forbidden says what bars the way to a file of that path, which could not be read for lack of permission: it, or the last
 // directory above it that can be seen. text is what it is, for a message; mend is what to type. Both are empty where nothing can
 // be told.
-func (a Account) Forbidden(path string) (text, mend string) {
+func (a Account) Forbidden(path string) (text, mend string) { return a.barred(path, "r") }
+
+// ForbiddenToChange is Forbidden for a file that could not be written, or made.
+func (a Account) ForbiddenToChange(path string) (text, mend string) { return a.barred(path, "rw") }
+
+// barred is Forbidden for the rights that are wanted, as chmod(1) writes them.
+func (a Account) barred(path, rights string) (text, mend string) {
 	place := path
 	info, err := os.Stat(place)
 	for err != nil && place != filepath.Dir(place) {
@@ -60,17 +66,17 @@ func (a Account) Forbidden(path string) (text, mend string) {
 		subject = place
 	}
 	text = fmt.Sprintf("%s belongs to %s, mode %v", subject, a.OwnerName(owner), info.Mode())
-	mode := "u+r"
+	mode := "u+" + rights
 	if info.IsDir() {
-		mode = "u+rx"
+		mode += "x"
 	}
 	if owner == a.UID {
-		return text, a.Type(fmt.Sprintf("chmod %s %s", mode, foreign.Own(place)))
+		return text, a.Type(fmt.Sprintf("chmod %s %s", mode, foreign.Quoted(place)))
 	}
 	if a.Service {
-		return text, a.Type(fmt.Sprintf("chown %d %s", a.UID, foreign.Own(place)))
+		return text, a.Type(fmt.Sprintf("chown %d %s", a.UID, foreign.Quoted(place)))
 	}
-	return text, fmt.Sprintf("as root: chown %s %s", cmp.Or(registered(a.UID), strconv.Itoa(a.UID)), foreign.Own(place))
+	return text, fmt.Sprintf("as root: chown %s %s", cmp.Or(registered(a.UID), strconv.Itoa(a.UID)), foreign.Quoted(place))
 }
 
 // overflowUID stands in a user namespace, such as that of PrivateUsers=, for everybody who is not in it (user_namespaces(7)).

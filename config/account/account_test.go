@@ -14,6 +14,9 @@ func TestForbiddenNamesTheFileOrWhatIsAboveIt(t *testing.T) {
 	if !strings.HasPrefix(text, dir+" belongs to ") || mend != "chmod u+rx "+dir {
 		t.Errorf("%s; %s", text, mend)
 	}
+	if _, mend := us.ForbiddenToChange(filepath.Join(dir, "missing")); mend != "chmod u+rwx "+dir {
+		t.Errorf("to change it: %s", mend)
+	}
 	text, mend = Account{UID: 4242, Name: "tunneld", Service: true}.Forbidden(dir)
 	if !strings.HasPrefix(text, "it belongs to ") || mend != "as root, for the service runs as tunneld (UID 4242): chown 4242 "+dir {
 		t.Errorf("%s; %s", text, mend)

@@ -13,9 +13,9 @@ import (
 
 // Insecure says what is wrong with a file that is not Secure, and what to type.
 func (a Account) Insecure(path string, info fs.FileInfo) (text, hint string) {
-	command := "chmod go-w " + foreign.Own(path).String()
+	command := "chmod go-w " + foreign.Quoted(path).String()
 	if info.Mode().Perm()&0o022 == 0 {
-		command = "chown " + strconv.Itoa(a.UID) + " " + foreign.Own(path).String()
+		command = "chown " + strconv.Itoa(a.UID) + " " + foreign.Quoted(path).String()
 	}
 	text = fmt.Sprintf("bad owner or permissions (%v): others could change the configuration", info.Mode().Perm())
 	hint = a.Type(command)

@@ -45,6 +45,16 @@ func TestLineHasAnEnd(t *testing.T) {
 	}
 }
 
+func TestQuoted(t *testing.T) {
+	for words, want := range map[string]string{
+		"/a/b.c-d_1": "/a/b.c-d_1", "~/.ssh/x": "~/.ssh/x", "": "''", "it's": `'it'\''s'`, "a b": "'a b'", "x; rm -rf ~": "'x; rm -rf ~'", "$(x)\ny\x1b[2J": "'$(x) y[2J'",
+	} {
+		if got := Quoted(words).String(); got != want {
+			t.Errorf("%q: %s, want %s", words, got, want)
+		}
+	}
+}
+
 func TestShort(t *testing.T) {
 	for words, want := range map[string]string{"abc": "abc", "abcdefgh": "abcdefgh", "abcdefghi": "abcde…", "漢漢漢": "漢…"} {
 		if got := Line(words).Short(8).String(); got != want {

@@ -261,7 +261,7 @@ func TestDNSWaitsForItsPort(t *testing.T) {
 	defer other.Close()
 	server, address := nameServer(t, "far"), other.LocalAddr().String()
 	l := lab.New(t, "TunneldDNS "+address+"="+server)
-	l.Account.Expect(2, "another program has the port: `ss -ltunp", "check", "-F", l.Account.Path("config"), lab.Alias)
+	l.Account.Expect(2, "another program has the port: `ss -tuanp", "check", "-F", l.Account.Path("config"), lab.Alias)
 	l.Account.Host("second", l.Relay.Port, "DynamicForward "+lab.Loopback(lab.FreePort(t)), "TunneldDNS "+address+"="+server)
 	l.Up(1, "second")
 	l.Account.Expect(1, "failed", "health")

@@ -158,7 +158,10 @@ func TestStaleSocketAtTheServer(t *testing.T) {
 				lab.Check(t, r.Works(lab.Patience))
 				return
 			}
-			c.WaitLine(t, 0, lab.Patience, "a refusal", lab.Said("remote listener refused"))
+			refused := c.WaitLine(t, 0, lab.Patience, "a refusal", lab.Said("remote listener refused"))
+			if !strings.Contains(refused.Field("err"), "StreamLocalBindUnlink yes") {
+				t.Errorf("nobody learns what to do: %s", refused.Text)
+			}
 		})
 	}
 }

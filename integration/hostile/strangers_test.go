@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tunneld/tunneld/integration/lab"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 	"golang.org/x/crypto/ssh"
 	sshagent "golang.org/x/crypto/ssh/agent"
 )
@@ -254,15 +255,7 @@ func evilAgent(t *testing.T, path string) {
 	l, err := net.Listen("unix", path)
 	lab.Check(t, err)
 	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer conn.Close(); sshagent.ServeAgent(ring, conn) }()
-		}
-	}()
+	go sshtest.ServeAgent(l, ring)
 }
 
 // A control socket of somebody else's says what it likes.

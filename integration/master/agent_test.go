@@ -1,7 +1,9 @@
 package master
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"net"
 	"path/filepath"
 	"strings"
@@ -10,10 +12,22 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/tunneld/tunneld/integration/lab"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // agentWith starts an agent with one key of that name, and returns its socket.
 func agentWith(t *testing.T, name string) (socket string) {
+	t.Helper()
+	_, key, _ := ed25519.GenerateKey(nil)
+	ring := agent.NewKeyring()
+	if err := ring.Add(agent.AddedKey{PrivateKey: key, Comment: name}); err != nil {
+		t.Fatal(err)
+	}
+	return serveAgent(t, ring)
+}
+
+// serveAgent serves an agent until the end of the test, and returns its socket.
+func serveAgent(t *testing.T, served agent.Agent) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "agent")
 	listener, err := net.Listen("unix", socket)
@@ -21,23 +35,7 @@ func agentWith(t *testing.T, name string) (socket string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { listener.Close() })
-	_, key, _ := ed25519.GenerateKey(nil)
-	ring := agent.NewKeyring()
-	if err := ring.Add(agent.AddedKey{PrivateKey: key, Comment: name}); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer conn.Close()
-				agent.ServeAgent(ring, conn)
-			}()
-		}
-	}()
+	go sshtest.ServeAgent(listener, served)
 	return socket
 }
 
@@ -66,6 +64,43 @@ func TestAgentOfTheMaster(t *testing.T) {
 		if a.code != 0 || strings.Contains(a.out, "ED25519") {
 			t.Errorf("%s forwards an agent that its alias has not: %v", s.name, a)
 		}
+	}
+}
+
+// toldAgent notes what it is told of a server.
+type toldAgent struct {
+	agent.ExtendedAgent
+	server *lab.Sshd
+	told   chan string
+}
+
+func (a *toldAgent) Extension(name string, contents []byte) ([]byte, error) {
+	a.told <- fmt.Sprintf("%s, its key %v, forwarded %d", name, bytes.Contains(contents, a.server.HostKey.Marshal()), contents[len(contents)-1])
+	return nil, agent.ErrExtensionUnsupported
+}
+
+// An agent that is forwarded is told so, before the server can say a word: what is on this machine, such as libraries for tokens, is not
+// for the server to have loaded, and a key that is for certain hosts is not for those behind them.
+func TestForwardedAgentIsToldThatTheServerSpeaks(t *testing.T) {
+	t.Parallel()
+	lab.Need(t, "ssh-add")
+	var said []string
+	server := lab.StartSSHD(t)
+	for _, p := range []lab.Program{lab.OpenSSH, lab.Tunneld} {
+		told := &toldAgent{agent.NewKeyring().(agent.ExtendedAgent), server, make(chan string, 10)}
+		s := startMaster(t, p, server, "ForwardAgent "+serveAgent(t, told))
+		if a := s.ssh(t, "", "-A", lab.Alias, "ssh-add -l"); a.code != 1 {
+			t.Errorf("%s: %v", s.name, a)
+		}
+		select {
+		case one := <-told.told:
+			said = append(said, one)
+		default:
+			t.Errorf("%s tells the agent nothing", s.name)
+		}
+	}
+	if len(said) == 2 && said[0] != said[1] {
+		t.Errorf("ssh says %s\nwe say %s", said[0], said[1])
 	}
 }
 

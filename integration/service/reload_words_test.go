@@ -75,6 +75,24 @@ func TestReloadOfALazyTunnel(t *testing.T) {
 	}
 }
 
+// A lazy tunnel that gets its first forward at the server does not wait for a client, who may never come.
+func TestReloadWakesALazyTunnelForARemoteForward(t *testing.T) {
+	t.Parallel()
+	l, one, _ := two(t)
+	l.Configure([2]string{"one", forwardOf(one) + "\nTunneldLazy 1m"})
+	l.Account.Tunneld("up", "one", "-F", l.Account.Path("config"))
+	lab.Eventually(t, lab.Patience, "it waits", func() bool {
+		text, _ := l.Account.Ask("status", "one")
+		return strings.Contains(text, "waiting for the first client")
+	})
+	l.Configure([2]string{"one", forwardOf(one) + "\nTunneldLazy 1m\nRemoteForward 0 localhost:1"})
+	l.Account.Expect(0, `one: reloaded in .*added -R 0`, "reload", "one")
+	lab.Eventually(t, lab.Patience, "the server listens", func() bool {
+		forwards := l.Account.Status("one").Tunnels[0].Forwards
+		return len(forwards) == 2 && forwards[1].State == "listening"
+	})
+}
+
 // What was put down is told, and a new alias says how it is.
 func TestReloadTellsOfWhatIsDownAndWhatIsNew(t *testing.T) {
 	t.Parallel()

@@ -92,6 +92,7 @@ func TestOneThatIsRefusedLeavesTheOthers(t *testing.T) {
 	l.Account.Expect(0, `bad · failed(?s).*host key`, "status")
 	l.Account.Expect(1, "bad: failed", "health")
 	l.Account.Expect(1, "bad: it has failed\ntunneld: hint: .*`tunneld reload bad` tries it again", "reconnect", "bad") // and not that it has stopped
+	l.Account.Expect(1, "(?m)^tunneld: bad: it has failed\n", "forward", "bad", "-D", "1080")
 	c.Signal(syscall.SIGTERM)
 	if code := c.WaitExit(t, lab.Patience); code != 3 {
 		t.Errorf("exit code %d, want 3 because of bad", code)

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/tunneld/tunneld/integration/lab"
+	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
 
 // Without a terminal: what ssh gives and how it ends, we give and end with.
@@ -111,15 +112,7 @@ func TestAgentIsForwarded(t *testing.T) {
 	if err := ring.Add(agent.AddedKey{PrivateKey: key, Comment: "forwarded key"}); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go agent.ServeAgent(ring, conn)
-		}
-	}()
+	go sshtest.ServeAgent(listener, ring)
 	for _, c := range []struct {
 		flag string
 		code int

@@ -192,11 +192,15 @@ func (a *Attempt) reply(prompt string, secret bool) (string, error) {
 }
 
 // answerKey returns the key under which answers to this server for this user are remembered. The way there is part of it:
-// "localhost:22" behind a jump host is not the same server as "localhost:22" here.
+// "localhost:22" behind a jump host is not the same server as "localhost:22" here. So is the key of a server that nothing vouches for:
+// where another one answers at the next connection, its owner gets nothing unless a person types it once more, as with ssh.
 func (a *Attempt) answerKey(kind string) string {
 	words := []string{kind, a.options.User, a.serverName()}
 	for o := a.options; o != nil; o = o.Via {
 		words = append(words, o.Address(), o.ProxyCommand)
+	}
+	if a.Unchecked != nil {
+		words = append(words, a.Unchecked())
 	}
 	return strings.Join(append(words, ""), "\x00")
 }

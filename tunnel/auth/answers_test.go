@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
@@ -158,6 +159,37 @@ func TestPasswordIsAskedOnceAndKept(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "right") || strings.Contains(err.Error(), "right") {
 		t.Errorf("the password is in the log:\n%s", log)
+	}
+}
+
+// With StrictHostKeyChecking no and no file that keeps keys, whoever answers at the next connection is taken for the server: a person who
+// typed a password for one server has not typed it for another, and nobody may be there to see.
+func TestAnswersAreNotSentToAnotherServerThatNobodyChecked(t *testing.T) {
+	noLeaks(t)
+	for _, method := range []string{"password", "keyboard-interactive"} {
+		server := askingServer(t, method)
+		person := &fakePerson{answers: []string{"right"}}
+		c, _ := credentials(person)
+		o := authOptions(t, "bob", server.address)
+		o.NumberOfPasswordPrompts = 1
+		shown := func(fingerprint string) func(*Attempt, *config.Options) {
+			return func(a *Attempt, _ *config.Options) {
+				a.Known, a.Unchecked = func() bool { return fingerprint == "" }, func() string { return fingerprint }
+			}
+		}
+		for _, fingerprint := range []string{"SHA256:one", "SHA256:one"} { // the second time without asking
+			if _, err := loginChanged(t, c, o, shown(fingerprint)); err != nil {
+				t.Errorf("%s: %v", method, err)
+			}
+		}
+		server.wantTries(t, method+": right", method+": right")
+		loginChanged(t, c, o, shown("SHA256:two"))
+		if tries := server.took(); slices.Contains(tries, method+": right") {
+			t.Errorf("%s: another server was sent what was typed for the first: %q", method, tries)
+		}
+		if n := strings.Count(person.asked(), "|"); n != 1 {
+			t.Errorf("%s: asked %q, want a question for each server", method, person.asked())
+		}
 	}
 }
 

@@ -38,6 +38,13 @@ type Attempt struct {
 	// no other server.
 	Known func() bool
 
+	// Unchecked returns what tells a server whose key was taken without a look from others, such as the key's fingerprint; empty where
+	// Known is true. What a person has typed for it is sent to no other one. It may be nil, as it is where all are known.
+	Unchecked func() string
+
+	// Bind returns what an agent is told of the connection, whose session identifier it is given; nil: there is nothing. It may be nil.
+	Bind func(session []byte) *Binding
+
 	Destination bool // the server is where the tunnel leads, and no jump host on the way
 
 	ctx         context.Context // of the attempt; x/crypto's callbacks carry none
@@ -45,6 +52,7 @@ type Attempt struct {
 	credentials *Credentials
 	log         *slog.Logger
 
+	session  []byte           // identifier (RFC 4253 §7.2); nil before the key exchange
 	agent    *agentConnection // nil: none, or not yet dialled
 	agentErr error            // why the configured agent is of no use
 	card     cardState        // of PKCS11Provider
@@ -108,6 +116,9 @@ func (a *Attempt) next(state *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	}
 	if a.Dead != nil && a.Dead() {
 		return nil, ErrConnectionLost
+	}
+	if state.Metadata != nil {
+		a.session = state.Metadata.SessionID()
 	}
 	a.settle(state)
 	if len(state.TriedMethods)+len(state.PartialSuccessMethods) > maxTries {

@@ -27,7 +27,7 @@ const maxNamed = 8
 const manyKeys = 3
 
 // Failure turns the error of ssh.NewClientConn into a *fault.Error. It is permanent only where the server refused and neither the
-// agent, a token nor the network had a part in it.
+// agent, a token, the network nor the time had a part in it.
 func (a *Attempt) Failure(err error) error {
 	where := a.options.User + "@" + a.options.Address()
 	if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "ssh: handshake failed: ") {
@@ -43,7 +43,7 @@ func (a *Attempt) Failure(err error) error {
 		result.Err = fmt.Errorf("authentication not finished: %w", context.Cause(a.ctx))
 	case errors.Is(err, errRefused), saysNo(err):
 		result.Err = a.refused(fmt.Errorf("%w %s", errRefused, a.story()))
-		result.Permanent = a.agentFault() == nil && a.cardFault() == nil
+		result.Permanent = a.agentFault() == nil && a.cardFault() == nil && !a.early()
 		result.Hint = a.hint()
 	case bye != nil && bye.Reason == disconnectProtocolError && a.refusals() > 0:
 		result.Err = a.refused(fmt.Errorf("%w %s: %w", errRefused, a.story(), bye))
@@ -51,7 +51,7 @@ func (a *Attempt) Failure(err error) error {
 		result.Hint = a.tooManyHint()
 	case bye != nil && (bye.Reason == disconnectNoMoreMethods || bye.Reason == disconnectIllegalUserName):
 		result.Err = a.refused(fmt.Errorf("%w %s: %w", errRefused, a.story(), bye))
-		result.Permanent = true
+		result.Permanent = !a.early()
 		result.Hint = a.hint()
 	case bye != nil:
 		result.Err = fmt.Errorf("server hung up during authentication: %w", bye)
@@ -187,6 +187,8 @@ func (a *Attempt) offered() []string {
 			text += " (no signature algorithm in common)"
 		case offer.err != nil:
 			text += " (accepted, but " + offer.err.Error() + ")"
+		case early(offer.candidate.public) != "":
+			text += " (" + early(offer.candidate.public) + ")"
 		}
 		if !slices.Contains(keys, text) {
 			keys = append(keys, text)

@@ -33,6 +33,8 @@ func (a *Attempt) hint() string {
 		}
 	}
 	switch {
+	case a.early():
+		return "set the clock of this machine, if it is slow; else the certificate is tried again until it holds"
 	case a.options.PubkeyAuthentication && slices.ContainsFunc(a.offers, func(o *offer) bool { return !o.sent || o.unannounced != "" && !o.signed }):
 		return "the server announces no SHA-2 signatures of RSA keys, and did not take this one when asked: use an ed25519 key; " +
 			"or let its PubkeyAcceptedAlgorithms have rsa-sha2-512; where it is so old that it knows SHA-1 only, allow that with PubkeyAcceptedAlgorithms +ssh-rsa"
@@ -182,5 +184,5 @@ func (a *Attempt) copyCommand() string {
 	if a.options.Port != 22 {
 		port = " -p " + strconv.Itoa(a.options.Port)
 	}
-	return fmt.Sprintf("ssh-copy-id -i %s%s %s@%s", file, port, a.options.User, a.options.HostName)
+	return fmt.Sprintf("ssh-copy-id -i %s%s %s", fault.ShellQuote(file), port, fault.ShellQuote(a.options.User+"@"+a.options.HostName))
 }

@@ -139,6 +139,7 @@ func (a *Attempt) agentKeys() []agentKey {
 	connection, err := dialAgent(a.ctx, path)
 	if err == nil {
 		a.agent = connection
+		a.bindAgent()
 		var keys []agentKey
 		if keys, err = connection.keys(a.ctx); err == nil {
 			a.log.Debug("agent asked", "agent", path, "keys", len(keys))
@@ -152,7 +153,7 @@ func (a *Attempt) agentKeys() []agentKey {
 }
 
 // fits reports whether a key may be offered at all: RequiredRSASize and PubkeyAcceptedAlgorithms allow it, and a certificate is a
-// user's and valid now.
+// user's and has not expired.
 func (a *Attempt) fits(name string, public ssh.PublicKey, explicit bool) bool {
 	why := a.unfit(public)
 	if why != "" {
@@ -172,21 +173,13 @@ func (a *Attempt) unfit(public ssh.PublicKey) string {
 	if !ok {
 		return ""
 	}
-	now := time.Now()
 	switch {
 	case certificate.CertType != ssh.UserCert:
 		return "not a user certificate"
-	case now.Before(certTime(certificate.ValidAfter)):
-		return "certificate not valid before " + certTime(certificate.ValidAfter).Format(time.RFC3339)
-	case certificate.ValidBefore != ssh.CertTimeInfinity && !now.Before(certTime(certificate.ValidBefore)):
+	case certificate.ValidBefore != ssh.CertTimeInfinity && !time.Now().Before(certTime(certificate.ValidBefore)):
 		return "certificate expired " + certTime(certificate.ValidBefore).Format(time.RFC3339)
 	}
 	return ""
-}
-
-// certTime reads a time of a certificate (PROTOCOL.certkeys: seconds since 1970).
-func certTime(seconds uint64) time.Time {
-	return time.Unix(int64(min(seconds, 1<<40)), 0)
 }
 
 // skip notes a key that is not offered, and why, for the message of an attempt that fails. Where somebody asked for the key, it

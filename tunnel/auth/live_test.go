@@ -5,13 +5,17 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/fault"
+	"github.com/tunneld/tunneld/tunnel/sshkey"
 )
 
 func TestEncryptedKeyIsAskedForOnce(t *testing.T) {
@@ -215,12 +219,47 @@ func TestUserCertificates(t *testing.T) {
 		}
 	})
 	t.Run("out of their time", func(t *testing.T) {
-		_, err := login(t, c, server.options(t, at("old"), at("future")))
-		wantAuthError(t, err, true, "offered 2 keys", "certificate expired 202", "certificate not valid before")
+		_, err := login(t, c, server.options(t, at("old")))
+		wantAuthError(t, err, true, "offered 1 key", "certificate expired 202")
 		if !strings.Contains(log.String(), "certificate expired") {
 			t.Error("not in the log")
 		}
 	})
+	t.Run("before their time", func(t *testing.T) { // which comes by itself
+		_, err := login(t, c, server.options(t, at("old"), at("future")))
+		wantAuthError(t, err, false, "offered 3 keys", "certificate expired 202", "certificate not valid before", "clock")
+		if !strings.Contains(server.log.String(), "not yet valid") {
+			t.Error("the server was not asked")
+		}
+	})
+}
+
+// A machine without a clock of its own starts in the past. The server judges certificates by its own clock, so ssh logs in there.
+func TestCertificateThatHoldsByTheServersClock(t *testing.T) {
+	noLeaks(t)
+	directory := t.TempDir()
+	ca, key := authKeygen(t, filepath.Join(directory, "ca")), authKeygen(t, filepath.Join(directory, "key"))
+	authSign(t, ca, key, "-V", "+1d:+2d")
+	authority, err := readPublicHalf(ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := startPasswordServer(t, func(s *passwordServer) {
+		checker := &ssh.CertChecker{
+			Clock:           func() time.Time { return time.Now().Add(36 * time.Hour) },
+			IsUserAuthority: func(by ssh.PublicKey) bool { return sshkey.Same(by, authority) },
+			UserKeyFallback: func(ssh.ConnMetadata, ssh.PublicKey) (*ssh.Permissions, error) { return nil, errNotRight },
+		}
+		s.config.PublicKeyCallback = checker.Authenticate
+	})
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := credentials(nil)
+	if _, err := login(t, c, authOptions(t, me.Username, server.address, key)); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestTooManyKeys(t *testing.T) {

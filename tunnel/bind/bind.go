@@ -198,9 +198,9 @@ func Error(f config.Forward, spec, address string, err error) *fault.Error {
 }
 
 func listenHint(f config.Forward, err error) string {
-	sockets := "lt"
+	sockets := "ta" // not listeners alone: a connection of another program may have the port at its near end
 	if f.Kind == config.DNS {
-		sockets = "ltu"
+		sockets = "tua"
 	}
 	switch {
 	case errors.Is(err, errno.InUse) && f.Listen.IsUnix() && leftover(f.Listen.Path):

@@ -3,7 +3,6 @@ package fault
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
@@ -89,14 +88,5 @@ func (e *PlainError) Error() string { return e.Text }
 
 func (e *PlainError) Unwrap() error { return e.Err }
 
-// ShellQuote returns word so that it can be pasted into a shell: in single quotes, unless it needs none. A ~ alone is no reason for
-// quotes, and the shell expands it.
-func ShellQuote(word string) string {
-	plain := func(r rune) bool {
-		return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("@%+=:,./_-~", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+// ShellQuote returns word so that it can be pasted into a shell.
+func ShellQuote(word string) string { return foreign.Quoted(word).String() }

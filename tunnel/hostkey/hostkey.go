@@ -47,9 +47,10 @@ type Keys struct {
 
 // acceptedKey is the outcome of a check. A later key exchange on the same connection is not looked up again.
 type acceptedKey struct {
-	blob      []byte
-	learnable bool   // the key stands in UserKnownHostsFile or a person confirmed it, so that others may be learned by it
-	address   string // the peer's address as known_hosts names it; empty where CheckHostIP does not apply
+	blob        []byte
+	fingerprint string
+	learnable   bool   // the key stands in UserKnownHostsFile or a person confirmed it, so that others may be learned by it
+	address     string // the peer's address as known_hosts names it; empty where CheckHostIP does not apply
 }
 
 // Read reads the files of known hosts anew. ctx bounds KnownHostsCommand; verified and ask may be nil.
@@ -85,7 +86,7 @@ func Read(ctx context.Context, o *config.Options, verified *VerifiedKeys, ask As
 func (h *Keys) read(path string, user bool) {
 	lines, err := readLines(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		h.log.Warn("known hosts file not read", h.complaint(path, err)...)
+		h.log.Warn("known hosts file not read", complaint(path, err, h.options.Account.Forbidden)...)
 	}
 	h.files = append(h.files, knownHostsFile{path: path, user: user, lines: lines, err: err})
 }
@@ -115,7 +116,7 @@ func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) er
 	if h.exempt(remote) {
 		h.log.Warn("host key not checked", "why", "NoHostAuthenticationForLocalhost", "key", describeKey(key))
 		h.taken.Store(true)
-		h.accepted.Store(&acceptedKey{blob: key.Marshal()})
+		h.accepted.Store(&acceptedKey{blob: key.Marshal(), fingerprint: fingerprintOf(key)})
 		return nil
 	}
 	learnable, err := h.verify(ctx, remote, key, false)
@@ -123,7 +124,7 @@ func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) er
 		return err
 	}
 	h.accepted.Store(&acceptedKey{
-		blob: key.Marshal(), learnable: learnable, address: h.checkedAddress(remote, h.options.Port),
+		blob: key.Marshal(), fingerprint: fingerprintOf(key), learnable: learnable, address: h.checkedAddress(remote, h.options.Port),
 	})
 	return nil
 }
@@ -131,6 +132,16 @@ func (h *Keys) Check(ctx context.Context, remote net.Addr, key ssh.PublicKey) er
 // Known reports whether the server may be sent a secret that no person types: its key was known, a person vouched for it, or it has
 // been written down now. It is false before Check.
 func (h *Keys) Known() bool { return h.accepted.Load() != nil && !h.taken.Load() }
+
+// Unchecked returns the fingerprint of a key that was taken without a look, by which the server can be told from one that takes its
+// place; empty where Known is true, or before Check.
+func (h *Keys) Unchecked() string {
+	accepted := h.accepted.Load()
+	if accepted == nil || h.Known() {
+		return ""
+	}
+	return accepted.fingerprint
+}
 
 // exempt reports whether NoHostAuthenticationForLocalhost saves the server from the check: it is this machine, is reached directly
 // and has no HostKeyAlias (check_host_key of sshconnect.c).
@@ -164,10 +175,12 @@ func (h *Keys) acceptable(key ssh.PublicKey) error {
 func (h *Keys) notRevoked(path string, key ssh.PublicKey) error {
 	revoked, err := revokedByFile(path, key)
 	var unread *fs.PathError
-	if errors.As(err, &unread) && (momentary(err) || len(h.before.keys) > 0) {
+	switch {
+	case errors.As(err, &unread) && (momentary(err) || len(h.before.keys) > 0):
 		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys %s cannot be read: %w", path, unread.Err))
-	}
-	if err != nil {
+	case err != nil && len(h.before.keys) > 0: // it was in order then, and may be written anew just now
+		return h.refuseUnread(key, fmt.Errorf("RevokedHostKeys cannot be used: %w", err))
+	case err != nil:
 		return h.refuse(fmt.Errorf("RevokedHostKeys cannot be used, so that no host key can be trusted: %w", err),
 			"mend the file or take RevokedHostKeys out of the configuration")
 	}

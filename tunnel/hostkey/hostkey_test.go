@@ -237,7 +237,6 @@ func TestHostCertificates(t *testing.T) {
 		"authority of others":      {lines: []string{"@cert-authority *.org " + keyText(testKey(t, "ecdsa ca"))}, want: "no host key is known"},
 		"no authority":             {lines: []string{hostLine(t, "host.example", "ecdsa ca")}, want: "no host key is known"},
 		"expired":                  {lines: []string{authority}, change: func(c *ssh.Certificate) { c.ValidBefore = uint64(time.Now().Unix()) }, want: "no host key is known"},
-		"not yet valid":            {lines: []string{authority}, change: func(c *ssh.Certificate) { c.ValidAfter = uint64(time.Now().Add(time.Minute).Unix()) }, want: "no host key is known"},
 		"for ever":                 {lines: []string{authority}, change: infinity},
 		"for a user":               {lines: []string{authority}, change: func(c *ssh.Certificate) { c.CertType = ssh.UserCert }, want: "no host key is known"},
 		"for another host":         {lines: []string{authority}, change: func(c *ssh.Certificate) { c.ValidPrincipals = []string{"x", "*"} }, want: "no host key is known"},

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel/sshtest"
 )
@@ -62,7 +64,7 @@ func TestWhichHostsAreKnown(t *testing.T) {
 		o := hostOptions(t, 22, c.file)
 		o.HostName, o.StrictHostKeyChecking, o.NoHostAuthForLocalhost = "localhost", c.strict, c.exempt
 		h := newTestHostKeys(t, o, c.ask)
-		if h.Known() {
+		if h.Known() || h.Unchecked() != "" {
 			t.Errorf("%s: known before it is checked", name)
 		}
 		if err := h.Check(t.Context(), loopback, testKey(t, "ed25519 local")); err != nil {
@@ -70,6 +72,9 @@ func TestWhichHostsAreKnown(t *testing.T) {
 		}
 		if h.Known() != c.want {
 			t.Errorf("%s: known %v", name, h.Known())
+		}
+		if told := h.Unchecked(); told != map[bool]string{false: ssh.FingerprintSHA256(testKey(t, "ed25519 local"))}[c.want] {
+			t.Errorf("%s: told from others by %q", name, told)
 		}
 	}
 }

@@ -44,7 +44,8 @@ func (h *Keys) record(ctx context.Context, c *shownKey, names []string) bool {
 	file := h.options.UserKnownHostsFile[0]
 	err := appendKnownHost(ctx, file, names, c.key, h.options.HashKnownHosts)
 	if err != nil {
-		h.log.Warn("host key not added to known_hosts", append([]any{"name", names[0], "key", describeKey(c.key)}, h.complaint(file, err)...)...)
+		why := complaint(file, err, h.options.Account.ForbiddenToChange)
+		h.log.Warn("host key not added to known_hosts", append([]any{"name", names[0], "key", describeKey(c.key)}, why...)...)
 		return false
 	}
 	h.log.Info("host key added to known_hosts", "name", strings.Join(names, ","), "key", describeKey(c.key), "file", file)

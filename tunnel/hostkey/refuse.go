@@ -64,18 +64,19 @@ func (h *Keys) refuseChanged(c *shownKey, known *knownHost) error {
 	if err := h.undecided(c); err != nil {
 		return err
 	}
-	err := &RefusedError{c.host, sshkey.TypeOf(c.key), known.source(), fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
-		c.host, describeKey(c.key), known.source(), describeKey(known.key))}
-	return h.refuse(err, "someone may be intercepting the connection; if the key was changed on purpose: "+h.removal(c.host, known))
+	err := &RefusedError{c.host, sshkey.TypeOf(c.key), known.source(), c.because(fmt.Errorf("host key of %s has changed: the server shows %s, %s holds %s",
+		c.host, describeKey(c.key), known.source(), describeKey(known.key)))}
+	return h.refuseShown(c, err, "someone may be intercepting the connection; if the key was changed on purpose: "+h.removal(c.host, known))
 }
 
-// complaint returns the attributes of a file that is of no use for the log: where rights are the reason, with what to do.
-func (h *Keys) complaint(path string, err error) []any {
+// complaint returns the attributes of a file that is of no use for the log: where rights are the reason, with what to do, which
+// forbidden says.
+func complaint(path string, err error, forbidden func(path string) (text, mend string)) []any {
 	attrs := []any{"file", path, "err", fileReason(err)}
 	if !errors.Is(err, fs.ErrPermission) {
 		return attrs
 	}
-	if text, mend := h.options.Account.Forbidden(path); text != "" {
+	if text, mend := forbidden(path); text != "" {
 		attrs = append(attrs, "hint", mend+"; "+text)
 	}
 	return attrs
@@ -104,7 +105,7 @@ func (h *Keys) refuseCertificate(c *shownKey, why error) error {
 	if err := h.unread(); err != nil {
 		return h.refuseUnread(c.key, err)
 	}
-	return h.refuse(fmt.Errorf("host certificate of %s not accepted, and HostKeyAlgorithms permits no plain key of its type: %w", describeKey(c.key), why),
+	return h.refuseShown(c, fmt.Errorf("host certificate of %s not accepted, and HostKeyAlgorithms permits no plain key of its type: %w", describeKey(c.key), why),
 		"add the authority to known_hosts, with @cert-authority; or let HostKeyAlgorithms permit plain keys, too")
 }
 
@@ -112,7 +113,10 @@ func (h *Keys) refuseUnknown(c *shownKey) error {
 	if err := h.undecided(c); err != nil {
 		return err
 	}
-	err := &RefusedError{c.host, sshkey.TypeOf(c.key), "", fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key))}
+	err := &RefusedError{c.host, sshkey.TypeOf(c.key), "", c.because(fmt.Errorf("no host key is known for %s; the server shows %s", c.host, describeKey(c.key)))}
+	if c.invalid != nil {
+		return h.refuseShown(c, err, "")
+	}
 	for i := range h.files {
 		if f := &h.files[i]; errors.Is(f.err, fs.ErrPermission) {
 			if text, mend := h.options.Account.Forbidden(f.path); text != "" {
@@ -192,6 +196,9 @@ func (h *Keys) newKeyPrompt(c *shownKey) string {
 		}
 	} else {
 		b.WriteString("This key is not known by any other names.\n")
+	}
+	if c.invalid != nil {
+		fmt.Fprintf(&b, "Its certificate is not accepted: %v.\n", c.invalid)
 	}
 	b.WriteString(h.dnsText())
 	b.WriteString("Are you sure you want to continue connecting")

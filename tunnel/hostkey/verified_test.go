@@ -174,6 +174,19 @@ func TestRevokedHostKeysAwayAtAReconnect(t *testing.T) {
 	if err := attempt(t, o, &verified, testKey(t, "ed25519 a")); err != nil {
 		t.Fatal(err)
 	}
+	for name, half := range map[string]string{"a line": "ssh-ed25519 AAAAC3Nza\n", "a list": krlMagic + "\x00\x00"} {
+		if err := os.WriteFile(o.RevokedHostKeys[0], []byte(half), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := attempt(t, o, &verified, testKey(t, "ed25519 a"))
+		wantVerdict(t, name, err, "cannot be checked now: RevokedHostKeys cannot be used")
+		if fault.IsPermanent(err) {
+			t.Errorf("half of %s, as it is being written: %v", name, err)
+		}
+		if err := attempt(t, o, nil, testKey(t, "ed25519 a")); !fault.IsPermanent(err) {
+			t.Errorf("half of %s at the start: %v", name, err)
+		}
+	}
 	os.Remove(o.RevokedHostKeys[0])
 	if err := attempt(t, o, &verified, testKey(t, "ed25519 a")); err == nil || fault.IsPermanent(err) {
 		t.Errorf("missing at a reconnect: %v", err)

@@ -23,6 +23,7 @@ type shownKey struct {
 	address   string // empty where CheckHostIP does not apply
 	byHost    knownHosts
 	byAddress knownHosts
+	invalid   *certificateError // why the certificate that it came with does not hold, though an authority is known; nil: there is none
 }
 
 // verify finds the key among the known ones, or makes it known. A certificate that no authority vouches for is judged by
@@ -41,10 +42,11 @@ func (h *Keys) verify(ctx context.Context, remote net.Addr, key ssh.PublicKey, p
 		if err == nil || final(err) {
 			return false, err
 		}
+		errors.As(err, &c.invalid)
 		if !permits(h.options.HostKeyAlgorithms, cert.Key) {
 			return false, h.refuseCertificate(c, err)
 		}
-		h.log.Debug("host certificate not accepted, its plain key is looked up", "err", err)
+		h.noteCertificate(c, err)
 		c.key = cert.Key
 	}
 	if learnable, err = h.verifyPlain(ctx, c); err == nil && !h.taken.Load() {
@@ -213,5 +215,6 @@ func (h *Keys) confirm(ctx context.Context, c *shownKey, prompt, also string) er
 // final reports whether another look at the key, as a plain one or under another name, is out of the question.
 func final(err error) bool {
 	var revoked *revokedError
-	return errors.As(err, &revoked) || err != nil && fault.PhaseOf(err) != "" && !fault.IsPermanent(err)
+	var invalid *certificateError
+	return errors.As(err, &revoked) || err != nil && fault.PhaseOf(err) != "" && !fault.IsPermanent(err) && !errors.As(err, &invalid)
 }

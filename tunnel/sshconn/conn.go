@@ -6,6 +6,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/tunnel/auth"
 	"github.com/tunneld/tunneld/tunnel/hostkey"
 )
 
@@ -37,6 +38,7 @@ type Conn struct {
 	HostKeys *hostkey.Keys // as read for this connection; for its update
 	Info     Server
 	keys     keyAge
+	bound    *auth.Binding // what an agent is told that is forwarded; nil: nothing is
 
 	destination bool // it leads to where the tunnel ends, and not to a jump host
 }

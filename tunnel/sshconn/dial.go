@@ -52,7 +52,7 @@ type Dialer struct {
 	once     once                  // which servers were said to have weak key exchanges
 	before   hook.Shared[struct{}] // runs of TunneldBeforeConnect
 
-	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: net.DefaultResolver.LookupNetIP
+	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: names.Lookup
 }
 
 // Dial makes one attempt at an authenticated connection, through all jump hosts. ConnectTimeout of the destination is
@@ -157,7 +157,8 @@ func (a *attempt) login(ctx context.Context, settings ssh.Config) error {
 	}
 	defer auth.Close()
 	auth.OnPrompt, auth.Dead = a.limit.pauseForPrompt, l.Wire.Dead
-	auth.Known, auth.Destination = hostKeys.Known, l.destination
+	auth.Known, auth.Unchecked, auth.Destination = hostKeys.Known, hostKeys.Unchecked, l.destination
+	auth.Bind = l.binding
 
 	h := &handshake{attempt: a, auth: auth, offered: settings.KeyExchanges, begun: time.Now()}
 	client := &ssh.ClientConfig{
@@ -181,6 +182,7 @@ func (a *attempt) login(ctx context.Context, settings ssh.Config) error {
 		return err
 	}
 	l.Wire.most.Store(0)
+	l.bound = l.binding(conn.SessionID())
 	l.Wire.forgetWords()
 	l.Conn, l.Chans, l.Reqs, l.HostKeys = conn, chans, reqs, hostKeys
 	l.Info.CertExpiry = auth.CertExpiry()

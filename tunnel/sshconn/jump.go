@@ -33,7 +33,7 @@ func MarshalTCPOpen(host string, port uint32, originatorHost string, originatorP
 // host are served until its wire dies.
 func (a *attempt) throughJump(ctx context.Context, via *Conn) (net.Conn, error) {
 	begun := time.Now()
-	go ssh.DiscardRequests(via.Reqs)
+	go via.serveJump(a.dialer.Log.With("host", a.options.Via.Address(), "user", a.options.Via.User))
 	go rejectChannels(via.Chans)
 	conn, err := openJump(ctx, a.options, via)
 	if err != nil {
@@ -41,12 +41,6 @@ func (a *attempt) throughJump(ctx context.Context, via *Conn) (net.Conn, error) 
 	}
 	a.trace("jump", begun, "through "+via.Info.name(), err)
 	return conn, err
-}
-
-func rejectChannels(chans <-chan ssh.NewChannel) {
-	for c := range chans {
-		c.Reject(ssh.Prohibited, "no channel is expected here")
-	}
 }
 
 // openJump bounds OpenChannel, which knows no context and may miss the death of the connection (see wire). When ctx or the

@@ -1,9 +1,11 @@
 package sshconn
 
 import (
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +105,28 @@ func TestJumpHostsDeathIsNoticedAtOnce(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The ssh that ProxyJump starts learns the other keys of the jump host (UpdateHostKeys), and is ready for the day when the first is
+// given up.
+func TestHostKeysOfAJumpHostAreLearned(t *testing.T) {
+	wantNoLeak(t)
+	other := newPeerKeys(t)
+	jump, server := startSSHD(t, "HostKey "+other.file), startSSHD(t)
+	o := chain(t, jump, server)
+	o.Via.UpdateHostKeys = config.UpdateYes
+	known := o.Via.UserKnownHostsFile[0]
+	l, err := peerDialer(t).Dial(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	serveLink(t, l)
+	next := base64.StdEncoding.EncodeToString(other.public.Marshal())
+	sshtest.Eventually(t, "the other key of the jump host stands in known_hosts", func() bool {
+		text, err := os.ReadFile(known)
+		return err == nil && strings.Contains(string(text), next)
+	})
+	echoThrough(t, l)
 }
 
 func TestJumpHostRefuses(t *testing.T) {

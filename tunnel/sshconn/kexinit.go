@@ -19,16 +19,7 @@ const msgKexInit = 20 // RFC 4253 §12
 // serverKex returns the key exchanges that a server offers, in its order of preference, from the first bytes that it sent: lines of
 // text, the version, and a packet (RFC 4253 §4.2, §6, §7.1). It is nil where they are not there.
 func serverKex(words []byte) []string {
-	for {
-		line, rest, found := bytes.Cut(words, []byte("\n"))
-		if !found {
-			return nil
-		}
-		words = rest
-		if bytes.HasPrefix(line, []byte("SSH-")) {
-			break
-		}
-	}
+	words = afterVersion(words)
 	const cookie, names = 4 + 1 + 1, 4 + 1 + 1 + 16
 	if len(words) < names+4 || words[cookie-1] != msgKexInit {
 		return nil
@@ -39,6 +30,20 @@ func serverKex(words []byte) []string {
 		return nil
 	}
 	return realNamesOf(strings.Split(string(list[:size]), ","))
+}
+
+// afterVersion returns what follows the version of a server, and the lines of text before it; nil: it is not there.
+func afterVersion(words []byte) []byte {
+	for {
+		line, rest, found := bytes.Cut(words, []byte("\n"))
+		if !found {
+			return nil
+		}
+		words = rest
+		if bytes.HasPrefix(line, []byte("SSH-")) {
+			return words
+		}
+	}
 }
 
 // realNamesOf leaves out the flags that travel in a list of key exchanges.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/config/names"
 )
 
 // attemptPause lies between ConnectionAttempts (ssh_config(5)).
@@ -62,7 +63,7 @@ func (d *Dialer) lookUp(ctx context.Context, network, host string) ([]netip.Addr
 	if d.lookup != nil {
 		return d.lookup(ctx, network, host)
 	}
-	return net.DefaultResolver.LookupNetIP(ctx, network, host)
+	return names.Lookup(ctx, network, host)
 }
 
 // tcpAttempts tries all addresses ConnectionAttempts times, a second apart.

@@ -17,7 +17,7 @@ const (
 
 	flushTime    = 100 * time.Millisecond // how long Close waits for bytes that are still queued
 	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
-	greetingSize = 4 << 10                // bytes of the server's first words that are kept until it has let us in
+	greetingSize = 8 << 10                // bytes of the server's first words that are kept until it has let us in; a first key exchange has up to 5 KiB
 	loginSize    = 1 << 20                // bytes that a server may send until it has let us in; a real one needs some 10 KiB
 )
 

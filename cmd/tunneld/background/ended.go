@@ -13,6 +13,7 @@ import (
 	"github.com/tunneld/tunneld/config/filelock"
 	"github.com/tunneld/tunneld/config/filemode"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/config/sshpattern"
 )
 
 // maxTrace is how much of a trace is shown, in bytes.
@@ -61,7 +62,7 @@ func isMeant(names, words []string) bool {
 	return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool {
 		return slices.ContainsFunc(names, func(name string) bool {
 			ok, _ := filepath.Match(word, name)
-			return ok || word == name
+			return ok || sshpattern.MatchPattern(name, word) // past a slash (ssh://host) as well
 		})
 	})
 }

@@ -65,6 +65,14 @@ func UsageError(cmd *cobra.Command, err error) error {
 	return &Error{Code: Usage, Err: err, Hint: fmt.Sprintf("`%s --help` shows how it is used", cmd.CommandPath())}
 }
 
+// NoArgs is for commands that take no words besides flags: cobra's own takes such a word for a command.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return UsageError(cmd, fmt.Errorf("%q: `%s` takes no words besides flags", args[0], cmd.CommandPath()))
+}
+
 // Print prints err for a person and returns the exit code that goes with it.
 func Print(w io.Writer, err error) int {
 	if err == nil {
@@ -83,6 +91,19 @@ func Print(w io.Writer, err error) int {
 		}
 	}
 	return Code(err)
+}
+
+// Join is errors.Join without the errors that say what one before them does: a mistake in a file is met with each alias.
+func Join(errs ...error) error {
+	var list []error
+	said := make(map[string]bool)
+	for _, err := range errs {
+		if err != nil && !said[err.Error()] {
+			said[err.Error()] = true
+			list = append(list, err)
+		}
+	}
+	return errors.Join(list...)
 }
 
 // Flatten returns the errors that were joined, each of which has its own hint.

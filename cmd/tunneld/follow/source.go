@@ -24,10 +24,13 @@ type Source struct {
 	mu     sync.Mutex // guards all following fields
 	epoch  uint64     // how often the network has changed
 	execs  *hook.Shared[int]
-	looked time.Time        // when stamps was begun
-	stamps map[string]stamp // how files look at a glance
-	self   string           // see identity; as of then
-	causes map[string]int   // why configurations cannot be used, and of how many tunnels
+	causes map[string]int // why configurations cannot be used, and of how many tunnels
+
+	looking sync.Mutex       // guards all following fields; held while files are looked at, which may take for ever: only a read takes it
+	looked  time.Time        // when stamps was begun
+	then    uint64           // epoch as of looked
+	stamps  map[string]stamp // how files look at a glance
+	self    string           // see identity; as of then
 }
 
 // NewSource returns a Source that finds out by environment whom the process runs as, and where.
@@ -46,7 +49,6 @@ func (s *Source) Changed() {
 	s.mu.Lock()
 	s.epoch++
 	s.execs = hook.NewShared[int](moment)
-	s.stamps = nil
 	s.mu.Unlock()
 	select {
 	case s.again <- struct{}{}:

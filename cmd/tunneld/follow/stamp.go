@@ -66,26 +66,29 @@ const patternMark = "\x00"
 // examine looks at inputs as they are now, or were a moment ago.
 func (s *Source) examine(inputs config.Inputs) findings {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	epoch := s.epoch
+	s.mu.Unlock()
+	s.looking.Lock()
+	defer s.looking.Unlock()
 	now := time.Now()
-	if s.stamps == nil || now.Sub(s.looked) >= glance {
-		s.looked, s.stamps = now, make(map[string]stamp)
+	if s.stamps == nil || s.then != epoch || now.Sub(s.looked) >= glance {
+		s.looked, s.then, s.stamps = now, epoch, make(map[string]stamp)
 		s.self = identity(s.environment)
 	}
-	f := findings{inputs: inputs, stamps: make(map[string]stamp, len(inputs.Files)+len(inputs.Patterns)), self: s.self, at: now, epoch: s.epoch}
+	f := findings{inputs: inputs, stamps: make(map[string]stamp, len(inputs.Files)+len(inputs.Patterns)), self: s.self, at: now, epoch: epoch}
 	for _, path := range inputs.Files {
-		f.stamps[path] = s.stampLocked(path, func() stamp { return fileStamp(path, now) })
+		f.stamps[path] = s.stampLooking(path, func() stamp { return fileStamp(path, now) })
 	}
 	for _, pattern := range inputs.Patterns {
-		f.stamps[patternMark+pattern] = s.stampLocked(patternMark+pattern, func() stamp {
+		f.stamps[patternMark+pattern] = s.stampLooking(patternMark+pattern, func() stamp {
 			return stamp{text: strings.Join(glob.Files(pattern), patternMark)}
 		})
 	}
 	return f
 }
 
-// stampLocked returns what a file looked like a moment ago, or looks.
-func (s *Source) stampLocked(name string, look func() stamp) stamp {
+// stampLooking returns what a file looked like a moment ago, or looks. The caller has s.looking.
+func (s *Source) stampLooking(name string, look func() stamp) stamp {
 	known, ok := s.stamps[name]
 	if !ok {
 		known = look()

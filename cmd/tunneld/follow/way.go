@@ -31,7 +31,8 @@ type Way struct {
 	source *Source
 	log    *slog.Logger
 	take   func(*config.Options)
-	turn   chan struct{} // of one element, in it while somebody resolves
+	turn   chan struct{}  // of one element, in it while somebody resolves
+	stuck  <-chan reading // what is read still, though nobody waits for it any more; nil: nothing is; whoever has the turn uses it
 
 	mu      sync.Mutex      // guards all following fields
 	resolve Resolve         // nil: what there is stays
@@ -107,27 +108,27 @@ func (w *Way) renew(ctx context.Context) {
 	w.mu.Lock()
 	resolve, reload, before, found := w.resolve, w.reload, w.good, w.found
 	w.mu.Unlock()
-	if resolve == nil || w.source.holds(found) {
+	if resolve == nil || w.readsStill() {
 		return
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, patience, errLate)
 	defer cancel()
-	now := w.source.examine(found.inputs) // before it is read: what is written meanwhile is seen next time
-	o, err := w.source.resolve(limited, resolve)
-	switch {
-	case ctx.Err() != nil:
+	r, still := unheld(limited, func() reading { return w.source.read(limited, resolve, before, found) })
+	w.stuck = still
+	if ctx.Err() != nil {
 		return
-	case limited.Err() != nil:
-		err = errLate
-	case err == nil:
-		err = missing(before, o, now.vanished(found))
 	}
-	if err == nil {
-		now = w.source.extend(now, o.Inputs())
+	o, now, err := r.options, r.found, r.err
+	if limited.Err() != nil {
+		err = errLate
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.reload != reload {
+		return
+	}
+	if r.holds && err == nil { // also when it could not be read for a while
+		w.settleLocked(nil)
 		return
 	}
 	if lookup, passes := errors.AsType[*config.LookupError](err); passes { // the attempt would fail for that, too
@@ -141,6 +142,44 @@ func (w *Way) renew(ctx context.Context) {
 }
 
 var errLate = fmt.Errorf("reading it took longer than %v", patience)
+
+// reading is what the configuration says now.
+type reading struct {
+	options *config.Options
+	found   findings
+	holds   bool // nothing can have changed: the rest is empty
+	err     error
+}
+
+// read reads the configuration anew, unless what was found is so still.
+func (s *Source) read(ctx context.Context, resolve Resolve, before *config.Options, found findings) reading {
+	if s.holds(found) {
+		return reading{holds: true}
+	}
+	now := s.examine(found.inputs) // before it is read: what is written meanwhile is seen next time
+	o, err := s.resolve(ctx, resolve)
+	if err == nil {
+		err = missing(before, o, now.vanished(found))
+	}
+	if err == nil {
+		now = s.extend(now, o.Inputs())
+	}
+	return reading{options: o, found: now, err: err}
+}
+
+// readsStill reports whether a read that nobody waits for has not ended yet: another one would not end, either.
+func (w *Way) readsStill() bool {
+	if w.stuck == nil {
+		return false
+	}
+	select {
+	case <-w.stuck:
+		w.stuck = nil
+		return false
+	default:
+		return true
+	}
+}
 
 // missing returns what o cannot be trusted for: a file that could be read, or was there, when the last good one was made.
 // gone is one of the latter.

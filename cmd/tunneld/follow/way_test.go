@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tunneld/tunneld/config"
@@ -105,9 +106,9 @@ func (d *desk) later(ways ...*Way) {
 		w.found.at = w.found.at.Add(-time.Hour)
 		w.mu.Unlock()
 	}
-	d.source.mu.Lock()
+	d.source.looking.Lock()
 	d.source.looked = time.Time{}
-	d.source.mu.Unlock()
+	d.source.looking.Unlock()
 }
 
 // attempt makes one that succeeds, and returns the port that it was made to.
@@ -431,4 +432,62 @@ func TestEndOfAnAttemptEndsTheReading(t *testing.T) {
 	if w.Kept() != "" {
 		t.Errorf("blamed on the configuration: %s", w.Kept())
 	}
+}
+
+// The file system of a configuration does not answer, as it is reached through the tunnel that is down. Nothing ends that read: the
+// tunnel comes back by the last good configuration all the same, says so, and reads it again when the file system is back.
+func TestFileSystemThatDoesNotAnswerHoldsNobodyUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "Host db\nPort 1\n")
+		w, lives := d.way()
+		var reads atomic.Int64
+		back := make(chan struct{})
+		w.resolve = func(ctx context.Context, environment config.Environment) (*config.Options, error) {
+			reads.Add(1)
+			<-back // whatever ctx says
+			return d.resolve(ctx, environment)
+		}
+		d.write("Host db\nPort 2\n")
+		for n := range 3 {
+			began := time.Now()
+			if port := d.attempt(w, lives); port != 1 {
+				t.Errorf("to port %d, want 1", port)
+			}
+			if took, most := time.Since(began), patience+ending; n == 0 && took > most || n > 0 && took > 0 {
+				t.Errorf("attempt %d waited for %v", n, took)
+			}
+		}
+		if reads.Load() != 1 || w.Kept() == "" || d.log.count("level=WARN") != 1 {
+			t.Errorf("%d reads, status says %q, the log\n%s", reads.Load(), w.Kept(), d.log.text.String())
+		}
+		close(back)
+		synctest.Wait()
+		if port := d.attempt(w, lives); port != 2 || w.Kept() != "" {
+			t.Errorf("when it is back: to port %d, status says %q", port, w.Kept())
+		}
+	})
+}
+
+// An attempt that is given up does not wait for such a file system, either: a tunnel could not be stopped.
+func TestEndOfAnAttemptDoesNotWaitForAFileSystem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDesk(t, "Host db\nPort 1\n")
+		w, _ := d.way()
+		back := make(chan struct{})
+		w.resolve = func(ctx context.Context, environment config.Environment) (*config.Options, error) {
+			<-back
+			return d.resolve(ctx, environment)
+		}
+		d.write("Host db\nPort 2\n")
+		ctx, cancel := context.WithCancel(t.Context())
+		defer time.AfterFunc(time.Second, cancel).Stop()
+		began := time.Now()
+		if w.Look(ctx); time.Since(began) > time.Second+ending {
+			t.Errorf("it ended after %v", time.Since(began))
+		}
+		if w.Kept() != "" {
+			t.Errorf("blamed on the configuration: %s", w.Kept())
+		}
+		close(back)
+	})
 }
