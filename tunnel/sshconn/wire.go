@@ -15,6 +15,7 @@ const (
 	quickAckSize = 4 << 10   // a read of less is one that somebody may wait for, and is acknowledged at once
 	wireBatch    = 256 << 10 // largest write; one batch fills while the other is written, so 512 KiB are queued at most
 
+	silence      = 100 * time.Millisecond // after so long without a write there is nothing that would gather with the next one
 	flushTime    = 100 * time.Millisecond // how long Close waits for bytes that are still queued
 	dyingTime    = 100 * time.Millisecond // what the onDead functions may take before the reader learns of the death
 	greetingSize = 8 << 10                // bytes of the server's first words that are kept until it has let us in; a first key exchange has up to 5 KiB
@@ -60,6 +61,8 @@ type wire struct {
 
 	mu          sync.Mutex      // guards all following
 	queue       []byte          // not yet taken by the writer; a slice of a batch, nil when empty
+	writing     bool            // the writer has taken some, and may not have written it yet
+	wrote       time.Duration   // when something was last queued, since started
 	work        sync.Cond       // queue or closing or cause changed
 	room        sync.Cond       // the writer took the queue, or cause changed
 	closing     bool            // Close was called: no more writes, the writer ends when the queue is empty

@@ -4,6 +4,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"time"
 
 	"github.com/tunneld/tunneld/tunnel/brief"
 )
@@ -50,6 +51,7 @@ func (w *wire) Write(p []byte) (int, error) {
 func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	queued = w.writeAtOnce(p)
 	for queued < len(p) {
 		for len(w.queue) == wireBatch && w.cause == nil && !w.closing {
 			w.room.Wait()
@@ -69,6 +71,26 @@ func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 	}
 	hooks, w.onWrite = w.onWrite, nil
 	return queued, hooks, nil
+}
+
+// writeAtOnce writes what comes after a silence without waking the writer, as far as the socket takes it without waiting: most of what
+// a quiet connection sends is a keepalive. It returns how much that is, and leaves errors to the writer, who meets them too. mu is held.
+func (w *wire) writeAtOnce(p []byte) (written int) {
+	now := time.Since(w.started)
+	silent := now - w.wrote
+	w.wrote = now
+	if silent < silence || len(p) > firstBatch || w.queue != nil || w.writing || w.raw == nil || w.cause != nil || w.closing {
+		return 0
+	}
+	w.raw.Write(func(fd uintptr) bool {
+		if n, err := brief.Write(int(fd), p); err == nil {
+			written = n
+		}
+		return true
+	})
+	w.queued.Add(uint64(written))
+	w.sent.Add(uint64(written))
+	return written
 }
 
 // afterWrite has f called once something has been queued; never, where the wire dies before. f must be quick.
@@ -117,6 +139,7 @@ func (w *wire) writeBatch(batch []byte) (int, error) {
 func (w *wire) takeBatch() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.writing = false
 	for w.queue == nil && w.cause == nil && !w.closing {
 		w.work.Wait()
 		if len(w.queue) < brief.Most && !w.flooded.Load() {
@@ -129,6 +152,7 @@ func (w *wire) takeBatch() []byte {
 		return nil
 	}
 	batch := w.queue
+	w.writing = true
 	w.queue = nil
 	w.room.Broadcast()
 	return batch
