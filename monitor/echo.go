@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/config"
+	"github.com/tunneld/tunneld/monitor/beat"
 )
 
 const (
@@ -113,7 +114,7 @@ func (e *echo) next() time.Time {
 	}
 	if e.asked.IsZero() || e.late {
 		if e.worked && e.interval >= 10*turnEvery {
-			return time.Time{} // a turn sees to it, which all tunnels take at the same moment
+			return beat.Last(e.at.Add(turnEvery), turnEvery) // which is the same moment for all tunnels
 		}
 		return e.at
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // StuckAfter is how old Heartbeat may be before a supervising loop counts as stuck: for /livez, and for a watchdog.
-const StuckAfter = 10 * time.Second
+const StuckAfter = 20 * time.Second
 
 // page is the page for people: what its files are called there.
 //

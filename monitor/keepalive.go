@@ -13,6 +13,8 @@ import (
 const (
 	firstProbe  = time.Second            // after a session is up: its forwards come first
 	longestLead = 30 * time.Second       // before the end of an interval a probe is sent, at most
+	atOnce      = 500 * time.Millisecond // is how soon an answer comes from a server that needs less time
+	leastTime   = 3 * time.Second        // which it has at least
 	patience    = 5 * time.Second        // with a server that is silent, before a better connection is looked for
 	stale       = 500 * time.Millisecond // bytes read so soon after a nudge may have been sent before it
 	together    = 500 * time.Millisecond // between the moments at which probes are sent, those of all tunnels
@@ -31,6 +33,9 @@ const (
 // Death also needs a probe that waited for so long: a process that did not run for a while has heard nothing, which says
 // nothing about the server.
 //
+// A server that answered the last probe at once is asked later, and so less often: halfway between where the first probe would be and
+// the end of the interval. Of the moments above only that one moves.
+//
 // The first probe in a silence comes up to half a second earlier, so that many tunnels ask at the same moment.
 //
 // One probe goes out soon after the start, so that a status has a round trip to show.
@@ -46,6 +51,7 @@ type keepalive struct {
 	heard time.Time // when the last byte came, by our own clock
 	slots int       // of the probes since then, how many have had their time
 	asked time.Time // when the probe on its way was sent; zero: none is
+	quick bool      // the last probe was answered at once
 
 	nudged time.Time // when a nudge asked that is not answered yet; zero: none
 	why    string    // of that nudge
@@ -77,6 +83,7 @@ func (p *keepalive) hear(read, now time.Time) {
 
 // answered notes that the probe has come back.
 func (p *keepalive) answered(now time.Time) {
+	p.quick = now.Sub(p.asked) <= atOnce
 	p.asked = time.Time{}
 	p.nudged = time.Time{}
 	p.alive(now)
@@ -131,6 +138,9 @@ func (p *keepalive) send(now time.Time) bool {
 // slot returns the time of the next probe in an unbroken silence.
 func (p *keepalive) slot() time.Time {
 	at := p.heard.Add(time.Duration(p.slots+1)*p.interval - p.lead)
+	if p.slots == 0 && p.quick && p.count > 1 && p.lead/2 >= leastTime {
+		at = at.Add(p.lead / 2)
+	}
 	if p.slots == 0 && p.lead > 2*together {
 		at = beat.Last(at, together)
 	}

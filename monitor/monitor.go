@@ -10,14 +10,20 @@ import (
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/config/foreign"
+	"github.com/tunneld/tunneld/monitor/beat"
 	"github.com/tunneld/tunneld/tunnel/fault"
 )
 
 // ErrGaveUp is for Config.Decide to wrap where a limit that somebody set has been reached: exit code 1.
 var ErrGaveUp = errors.New("gave up")
 
-// turnEvery is how often a slot looks at least, whatever else is to be done.
-const turnEvery = 2 * time.Second
+// A slot looks so often at least, whatever else is to be done: most of what it looks for comes with bytes. One that carries next to
+// nothing looks less often.
+const (
+	turnEvery  = 2 * time.Second
+	quietTurn  = 8 * time.Second
+	quietBytes = 4 << 10 // in a turn, both ways: a few probes
+)
 
 // Config is what a Monitor is made of.
 type Config struct {
@@ -38,6 +44,9 @@ type Config struct {
 
 	// Kept returns why the configuration is not the one that the files hold now; empty: it is. It must not block; nil: nobody knows.
 	Kept func() string
+
+	// Wheel, of NewWheel, measures all tunnels of a process in one goroutine. nil: this one has its own.
+	Wheel *beat.Wheel
 
 	// OnChange is called after each change of what Status says about states, from the slot that changed. It must not block;
 	// it may call Status. nil: nobody is told.
@@ -201,7 +210,7 @@ func (m *Monitor) State() State {
 }
 
 // Heartbeat returns the time since which every slot has gone through its loop at least once: what a watchdog feeds on. It is at
-// most a few seconds old while all is well, whatever the network does, and now after Run.
+// most ten seconds old while all is well, whatever the network does, and now after Run.
 func (m *Monitor) Heartbeat() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -43,11 +43,25 @@ func (r rates) still() bool {
 
 func (r rate) still() bool { return r.in == 0 && r.out == 0 }
 
-// sample measures rates until done is closed, and has annexes watched until ctx ends.
+// NewWheel returns a wheel for Config.
+func NewWheel() *beat.Wheel { return beat.NewWheel(turnEvery) }
+
+// sample has rates measured until done is closed, and annexes watched until ctx ends.
 func (m *Monitor) sample(ctx context.Context, done <-chan struct{}) {
-	tick := beat.NewTicker(turnEvery)
-	defer tick.Stop()
-	last, made, ending := m.began, m.annexes.made, ctx.Done()
+	wheel := m.cfg.Wheel
+	if wheel == nil {
+		wheel = NewWheel()
+	}
+	last := m.began
+	leave := wheel.Join(func() {
+		now := time.Now()
+		if elapsed := now.Sub(last); elapsed >= turnEvery/16 { // else it has just begun
+			m.measure(elapsed)
+			last = now
+		}
+	})
+	defer leave()
+	made, ending := m.annexes.made, ctx.Done()
 	for {
 		select {
 		case <-done:
@@ -61,20 +75,16 @@ func (m *Monitor) sample(ctx context.Context, done <-chan struct{}) {
 		case s := <-made:
 			l := m.enlist(s)
 			m.wg.Go(func() { l.watchAnnex(ctx, s) })
-		case <-tick.C:
-			tick.Next()
-			now := time.Now()
-			m.measure(now.Sub(last))
-			last = now
 		}
 	}
 }
 
 // measure looks at the forwards while bytes are on the wire, and once more.
 func (m *Monitor) measure(elapsed time.Duration) {
-	in, out := m.wireBytes()
+	now := time.Now()
 	m.mu.Lock()
-	was, now := m.rates, time.Now()
+	in, out := m.wireBytesLocked()
+	was := m.rates
 	m.history.measured(now, elapsed, in-min(in, was.wire.lastIn), out-min(out, was.wire.lastOut))
 	m.noteDownLocked(now)
 	m.mu.Unlock()
@@ -90,23 +100,20 @@ func (m *Monitor) measure(elapsed time.Duration) {
 	m.rates = next
 }
 
-// wireBytes returns how many bytes have been on the wire since the tunnel began.
-func (m *Monitor) wireBytes() (in, out uint64) {
-	m.mu.Lock()
+// wireBytesLocked returns how many bytes have been on the wire since the tunnel began.
+func (m *Monitor) wireBytesLocked() (in, out uint64) {
 	in, out = m.counts.bytesIn, m.counts.bytesOut
-	var sessions []Session
+	add := func(s Session) {
+		i, o := s.Counts()
+		in, out = in+i, out+o
+	}
 	for l := range m.everySlot {
 		if l.rec.session != nil {
-			sessions = append(sessions, l.rec.session)
+			add(l.rec.session)
 		}
 	}
 	for _, r := range m.retiring {
-		sessions = append(sessions, r.s)
-	}
-	m.mu.Unlock()
-	for _, s := range sessions {
-		i, o := s.Counts()
-		in, out = in+i, out+o
+		add(r.s)
 	}
 	return in, out
 }

@@ -68,6 +68,7 @@ type supervision struct {
 	homeless bool      // its address of this machine is gone, as of the last turn; looked at while a nudge is not answered
 	due      time.Time // when the next turn was to come
 	used     time.Time // when it last carried something; see spent
+	carried  uint64    // bytes, as of the last turn
 
 	renewal // when to look for a better session
 }
@@ -134,11 +135,11 @@ func (w *supervision) turn(running, probing context.Context) error {
 	if err := w.keepalive.dead(now); err != nil {
 		return err
 	}
+	if w.echo.expired(now) {
+		w.pathFailed(errEchoLate) // which asks for a keepalive
+	}
 	if w.keepalive.send(now) {
 		w.l.m.probe(probing, w.keepaliveResults, w.s.Keepalive)
-	}
-	if w.echo.expired(now) {
-		w.pathFailed(errEchoLate)
 	}
 	if w.echo.send(now) {
 		w.l.m.probe(probing, w.echoes, w.s.Echo)
@@ -154,7 +155,7 @@ func (w *supervision) turn(running, probing context.Context) error {
 // next returns the time of the next turn: the soonest of all that is to come.
 func (w *supervision) next() time.Time {
 	now := time.Now()
-	at := now.Add(beat.Until(now, turnEvery))
+	at := now.Add(beat.Until(now, w.pace()))
 	if !w.keepalive.asked.IsZero() {
 		at = now.Add(pollInterval)
 	}
@@ -162,6 +163,17 @@ func (w *supervision) next() time.Time {
 		at = sooner(at, t)
 	}
 	return at
+}
+
+// pace is how often to look where nothing else is to come.
+func (w *supervision) pace() time.Duration {
+	in, out := w.s.Counts()
+	was := w.carried
+	w.carried = in + out
+	if w.carried-was > quietBytes || w.doubt != "" || w.l.isAnnex() {
+		return turnEvery
+	}
+	return quietTurn
 }
 
 // nudged asks the server whether it lives.

@@ -178,11 +178,11 @@ func TestSuspectSessionIsReplaced(t *testing.T) {
 		if w.tunnel.session(t) == old || old.Err() != nil {
 			t.Errorf("old session in service or closed: %v\n%s", old.Err(), w.log)
 		}
-		w.pass(20 * time.Second)
+		w.pass(15 * time.Second)
 		if old.Err() != nil {
 			t.Errorf("the old session was cut before ServerAliveInterval × CountMax had passed: %v", old.Err())
 		}
-		w.pass(10 * time.Second)
+		w.pass(15 * time.Second)
 		if old.Err() == nil {
 			t.Error("the old session lives on though it is dead by the rule of ssh")
 		}
@@ -235,7 +235,7 @@ func TestKeepaliveErrorIsTheEnd(t *testing.T) {
 		w.pass(time.Minute)
 		s := w.tunnel.session(t)
 		s.set(func(s *fakeSession) { s.badBeat = errors.New("broken pipe") })
-		w.pass(10 * time.Second)
+		w.pass(15 * time.Second)
 		w.expect(Up)
 		if s.Err() == nil || w.tunnel.session(t) == s || len(w.log.lines("connection lost", "broken pipe")) != 1 {
 			t.Errorf("session %v, log:\n%s", s.Err(), w.log)
@@ -280,4 +280,60 @@ func TestWallClockJumps(t *testing.T) {
 			t.Errorf("jump %v: not dead after 46 s", jump)
 		}
 	}
+}
+
+// A server that answers at once is asked as seldom as can be, so that a thousand tunnels cost next to nothing; one that does not has half
+// an interval to answer, and so does the only probe of ServerAliveCountMax 1.
+func TestQuickServerIsAskedSeldom(t *testing.T) {
+	for _, c := range []struct {
+		interval, count, probes int // in an hour
+		rtt                     time.Duration
+	}{
+		{15, 3, 328, 20 * time.Millisecond}, {15, 3, 450, 800 * time.Millisecond}, {15, 1, 481, 20 * time.Millisecond},
+		{60, 3, 81, 20 * time.Millisecond}, {4, 3, 1801, 20 * time.Millisecond},
+	} {
+		t.Run(fmt.Sprintf("%dx%d %v", c.interval, c.count, c.rtt), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				o := options()
+				o.ServerAliveInterval, o.ServerAliveCountMax, o.EchoInterval = time.Duration(c.interval)*time.Second, c.count, 0
+				w := start(t, o, onlyOnce())
+				s := w.tunnel.session(t)
+				s.set(func(s *fakeSession) { s.rtt = c.rtt })
+				w.pass(time.Hour)
+				if n := s.asked(); n < c.probes-2 || n > c.probes+2 {
+					t.Errorf("%d probes in an hour, want %d", n, c.probes)
+				}
+				w.finish()
+			})
+		})
+	}
+}
+
+// A session that carries something is looked at every two seconds, one that is quiet less often; the first that it carries is noticed
+// with the next look.
+func TestQuietSessionIsLookedAtLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.ServerAliveInterval, o.EchoInterval = 0, 0
+		w := start(t, o, onlyOnce())
+		s := w.tunnel.session(t)
+		looks := func(flow uint64) (n int) {
+			for last, i := w.Heartbeat(), 0; i < 60; i++ {
+				w.pass(time.Second)
+				if now := w.Heartbeat(); now != last {
+					last, n = now, n+1
+				}
+				s.set(func(s *fakeSession) { s.in += flow })
+			}
+			return n
+		}
+		w.pass(time.Minute)
+		if n := looks(0); n < 7 || n > 8 {
+			t.Errorf("%d looks in a quiet minute", n)
+		}
+		if n := looks(quietBytes); n < 26 || n > 30 {
+			t.Errorf("%d looks in a minute that carried something", n)
+		}
+		w.finish()
+	})
 }

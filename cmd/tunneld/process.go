@@ -37,6 +37,7 @@ type process struct {
 	ways      *follow.Source                              // of all tunnels
 	book      *eventlog.Book                              // what has happened to them
 	service   *systemd.Service
+	wheel     *beat.Wheel   // of all tunnels
 	ended     chan struct{} // of one element: a tunnel has ended
 	changed   chan struct{} // of one element: a tunnel's state has changed
 
@@ -62,7 +63,7 @@ type process struct {
 
 func newProcess(log *slog.Logger, plan func(context.Context) ([]tunnelPlan, error), ask sshconn.Asker) *process {
 	return &process{
-		log: log, plan: follow.Unheld(plan), ask: ask, limits: tunnel.NewLimits(), book: new(eventlog.Book), ways: follow.NewSource(config.CurrentEnvironment),
+		log: log, plan: follow.Unheld(plan), ask: ask, limits: tunnel.NewLimits(), wheel: monitor.NewWheel(), book: new(eventlog.Book), ways: follow.NewSource(config.CurrentEnvironment),
 		follow:    func([]tunnelPlan) {},
 		dump:      signals.Show,
 		service:   systemd.NewService(log),
@@ -253,7 +254,7 @@ func (p *process) begin(alive, running context.Context, plans []tunnelPlan, chan
 	logWarnings(alive, p.log, plans)
 	for _, plan := range plans {
 		r, before := p.newRunner(plan), find(p.all(), plan.name)
-		r.keep(monitor.Config{Log: p.log}, r.followed(), before, func() { notify(p.changed) })
+		r.keep(monitor.Config{Log: p.log, Wheel: p.wheel}, r.followed(), before, func() { notify(p.changed) })
 		if before != nil && before.hasEnded() {
 			r.tunnel.Inherit(before.tunnel)
 		}
