@@ -29,7 +29,7 @@ func FuzzNetlink(f *testing.F) {
 	f.Add([]byte{16, 0, 0, 0, 20, 0})
 	f.Add(binary.NativeEndian.AppendUint32(nil, 15))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		if len(datagram) > received {
+		if len(datagram) > 64<<10 { // more than the kernel sends
 			t.Skip()
 		}
 		seen := make(network)

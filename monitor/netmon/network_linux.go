@@ -6,15 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 const (
-	quiet    = 200 * time.Millisecond // events that follow each other faster are one change
-	burst    = time.Second            // but it is told after so long at the latest
-	received = 64 << 10               // bytes read at once; more than the kernel sends
+	quiet = 200 * time.Millisecond // events that follow each other faster are one change
+	burst = time.Second            // but it is told after so long at the latest
 )
 
 // watchNetwork calls changed when addresses, routes or links have changed, until ctx ends (rtnetlink(7)). A burst of events
@@ -41,6 +41,9 @@ func followNetwork(ctx context.Context, socket *os.File, changed func()) error {
 	err := readNetwork(socket, events)
 	close(events)
 	<-done
+	if ctx.Err() != nil { // the socket was closed
+		return nil
+	}
 	return err
 }
 
@@ -59,19 +62,20 @@ func listenNetwork() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "netlink"), nil
 }
 
-// readNetwork sends to events for each message that matters, until the socket is closed.
+// readNetwork sends to events for each message that matters, until reading fails.
 func readNetwork(socket *os.File, events chan<- struct{}) error {
 	seen := make(network)
-	buffer := make([]byte, received)
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("netlink socket: %w", err)
+	}
 	for {
-		n, err := socket.Read(buffer)
+		datagram, err := receive(raw)
 		switch {
-		case errors.Is(err, os.ErrClosed):
-			return nil
 		case errors.Is(err, unix.ENOBUFS): // the kernel has thrown events away: there were some
 		case err != nil:
 			return fmt.Errorf("netlink read: %w", err)
-		case !seen.changedBy(buffer[:n]):
+		case !seen.changedBy(datagram):
 			continue
 		}
 		select {
@@ -79,6 +83,24 @@ func readNetwork(socket *os.File, events chan<- struct{}) error {
 		default:
 		}
 	}
+}
+
+// receive waits for a datagram. Its buffer is as large as what has come: the largest that the kernel sends would be held for ever.
+func receive(socket syscall.RawConn) (datagram []byte, err error) {
+	waited := socket.Read(func(fd uintptr) bool {
+		size, _, failed := unix.Recvfrom(int(fd), nil, unix.MSG_PEEK|unix.MSG_TRUNC)
+		if failed == nil {
+			datagram = make([]byte, size)
+			size, _, failed = unix.Recvfrom(int(fd), datagram, unix.MSG_DONTWAIT)
+			datagram = datagram[:max(0, size)]
+		}
+		err = failed
+		return !errors.Is(err, unix.EAGAIN)
+	})
+	if waited != nil {
+		return nil, waited
+	}
+	return datagram, err
 }
 
 // network is what was last said of each address and link, because the kernel repeats itself: addresses learned from router

@@ -89,7 +89,7 @@ func (s *Server) Keep(ctx context.Context, log *slog.Logger, made func()) {
 		case <-tick.C:
 			tick.Next()
 		}
-		again, err := s.Renew(ctx, RuntimeDirectories(os.Getenv))
+		again, err := s.Renew(ctx, func() []Directory { return RuntimeDirectories(os.Getenv) })
 		switch {
 		case again:
 			log.Info("control socket made anew", "path", s.Path(), "why", "its file was gone")
@@ -102,12 +102,12 @@ func (s *Server) Keep(ctx context.Context, log *slog.Logger, made func()) {
 }
 
 // Renew makes the socket anew, in the first of these places that can hold it, where its file has gone. It is called after Serve, by
-// one goroutine. made is false where the socket is where it was.
-func (s *Server) Renew(ctx context.Context, places []Directory) (made bool, err error) {
+// one goroutine. made is false where the socket is where it was, and nobody asks for places.
+func (s *Server) Renew(ctx context.Context, places func() []Directory) (made bool, err error) {
 	if s.isThere() {
 		return false, nil
 	}
-	place, err := Writable(slog.New(slog.DiscardHandler), slices.DeleteFunc(slices.Clone(places), Directory.isOver))
+	place, err := Writable(slog.New(slog.DiscardHandler), slices.DeleteFunc(slices.Clone(places()), Directory.isOver))
 	if err != nil {
 		return false, err
 	}

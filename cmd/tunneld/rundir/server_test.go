@@ -46,7 +46,14 @@ func TestSocketIsMadeAgain(t *testing.T) {
 	places := []Directory{{Path: filepath.Join(session, "tunneld"), inside: true}, {Path: other}}
 	renew := func(s *Server, want string) {
 		t.Helper()
-		made, err := s.Renew(t.Context(), places)
+		asked := false
+		made, err := s.Renew(t.Context(), func() []Directory {
+			asked = true
+			return places
+		})
+		if asked != (want != "") {
+			t.Errorf("asked for places: %t", asked)
+		}
 		if err != nil || made != (want != "") {
 			t.Fatalf("made: %t, %v", made, err)
 		}
@@ -90,7 +97,7 @@ func TestSocketIsMadeAgain(t *testing.T) {
 	if _, err := os.Lstat(s.Path()); !os.IsNotExist(err) {
 		t.Errorf("its own is still there: %v", err)
 	}
-	if made, err := s.Renew(t.Context(), places); made {
+	if made, err := s.Renew(t.Context(), func() []Directory { return places }); made {
 		t.Errorf("it is made again after its end: %v", err)
 	}
 }

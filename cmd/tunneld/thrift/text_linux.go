@@ -19,9 +19,10 @@ func letGoOfText() error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	list := constant(file)
+	file.Close() // before, or what closes it is needed again
 	var failed error
-	for _, m := range constant(file) {
+	for _, m := range list {
 		if _, _, errno := unix.Syscall(unix.SYS_MADVISE, m.start, m.end-m.start, unix.MADV_DONTNEED); errno != 0 {
 			failed = errors.Join(failed, errno)
 		}

@@ -27,6 +27,37 @@ func TestWhen(t *testing.T) {
 	})
 }
 
+// While nothing changes the pages of the program are due again, without a collection: soon once, and then every so often.
+func TestRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := NewKeeper()
+		defer k.Stop()
+		<-k.C
+		k.GiveBack()
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for _, want := range []time.Duration{grown, often, often} {
+			begun := time.Now()
+			if due := (<-k.C).Sub(begun); due != want {
+				t.Errorf("due after %v, want %v", due, want)
+			}
+			k.GiveBack()
+		}
+		if runtime.ReadMemStats(&after); after.NumForcedGC != before.NumForcedGC {
+			t.Errorf("%d collections at rest", after.NumForcedGC-before.NumForcedGC)
+		}
+		k.Changed()
+		begun := time.Now()
+		if due := (<-k.C).Sub(begun); due != calm {
+			t.Errorf("due %v after a change, want %v", due, calm)
+		}
+		k.GiveBack()
+		if runtime.ReadMemStats(&after); after.NumForcedGC == before.NumForcedGC {
+			t.Error("no collection after a change")
+		}
+	})
+}
+
 func TestGivesBack(t *testing.T) {
 	var before, after runtime.MemStats
 	garbage := make([]byte, 64<<20)
