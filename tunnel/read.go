@@ -66,7 +66,7 @@ func (r *reader) now(fd uintptr) bool {
 	large := buffers.Get().(*[largeBuffer]byte)
 	p := large[:]
 	if !r.much {
-		p = large[:brief.Most]
+		p = large[:brief.Few]
 	}
 	r.n, r.err = r.read(int(fd), p)
 	if r.err == syscall.EAGAIN {
@@ -74,12 +74,12 @@ func (r *reader) now(fd uintptr) bool {
 		r.n, r.err = 0, nil
 		return false
 	}
-	r.much = r.n == len(p) || r.much && r.n > brief.Most
+	r.much = r.n == len(p) || r.much && r.n > brief.Few
 	r.large = large
 	return true
 }
 
-// quick returns conn in a form whose small reads and writes are brief, and which reset can reset.
+// quick returns conn in a form whose reads and writes are brief, and which reset can reset.
 func quick(conn stream) stream {
 	switch conn := conn.(type) {
 	case *net.TCPConn:

@@ -17,7 +17,7 @@ import (
 const mega = 64 // MiB that are carried
 
 // cost is what something has cost the program.
-type cost struct{ allocations, bytes, reads, writes float64 }
+type cost struct{ allocations, bytes, reads, writes, waits float64 }
 
 // meter reads what a program has used up so far.
 type meter struct {
@@ -30,7 +30,7 @@ func (m meter) read() cost {
 	m.Helper()
 	reads, writes := m.own.calls()
 	v := m.values()
-	return cost{v["go_memstats_mallocs_total"], v["go_memstats_alloc_bytes_total"], reads, writes}
+	return cost{v["go_memstats_mallocs_total"], v["go_memstats_alloc_bytes_total"], reads, writes, m.own.wakeUps()}
 }
 
 // values are the program's metrics without labels.
@@ -65,14 +65,14 @@ func (m meter) least(once func()) (least cost) {
 		if c := m.read().less(before); try == 0 {
 			least = c
 		} else {
-			least = cost{min(least.allocations, c.allocations), min(least.bytes, c.bytes), min(least.reads, c.reads), min(least.writes, c.writes)}
+			least = cost{min(least.allocations, c.allocations), min(least.bytes, c.bytes), min(least.reads, c.reads), min(least.writes, c.writes), min(least.waits, c.waits)}
 		}
 	}
 	return least
 }
 
 func (c cost) less(other cost) cost {
-	return cost{c.allocations - other.allocations, c.bytes - other.bytes, c.reads - other.reads, c.writes - other.writes}
+	return cost{c.allocations - other.allocations, c.bytes - other.bytes, c.reads - other.reads, c.writes - other.writes, c.waits - other.waits}
 }
 
 // listening starts tunneld with metrics.
@@ -97,10 +97,13 @@ func TestCostOfAMegabyte(t *testing.T) {
 		{"down", lab.Download, cost{allocations: 250, bytes: 2 << 20, reads: 60, writes: 60}},
 	} {
 		each := m.measured(func() { p.haul(c.direction, mega<<20) })
-		each = cost{each.allocations / mega, each.bytes / mega, each.reads / mega, each.writes / mega}
-		t.Logf("a MiB %s: %.0f allocations of %.0f bytes in all, %.1f reads, %.1f writes", c.name, each.allocations, each.bytes, each.reads, each.writes)
+		each = cost{each.allocations / mega, each.bytes / mega, each.reads / mega, each.writes / mega, each.waits / mega}
+		t.Logf("a MiB %s: %.0f allocations of %.0f bytes in all, %.1f reads, %.1f writes, %.1f waits of a thread", c.name, each.allocations, each.bytes, each.reads, each.writes, each.waits)
 		if over := each.less(c.most); over.allocations > 0 || over.bytes > 0 || over.reads > 0 || over.writes > 0 {
 			t.Errorf("a MiB %s costs %+v, want at most %+v", c.name, each, c.most)
+		}
+		if each.waits > each.reads/2 { // before each wait for bytes there was a read that found none
+			t.Errorf("a MiB %s: threads wait %.1f times, and not for bytes alone, of which there are %.1f reads", c.name, each.waits, each.reads)
 		}
 	}
 }
@@ -124,7 +127,7 @@ func TestCostOfAConnection(t *testing.T) {
 				p.turn()
 			}
 		})
-		each = cost{each.allocations / count, each.bytes / count, each.reads / count, each.writes / count}
+		each = cost{each.allocations / count, each.bytes / count, each.reads / count, each.writes / count, each.waits / count}
 		t.Logf("a connection through -%s: %.0f allocations of %.0f bytes in all, %.1f reads, %.1f writes", c.route.Name, each.allocations, each.bytes, each.reads, each.writes)
 		if over := each.less(c.most); over.allocations > 0 || over.bytes > 0 || over.reads > 0 || over.writes > 0 {
 			t.Errorf("a connection through -%s costs %+v, want at most %+v", c.route.Name, each, c.most)

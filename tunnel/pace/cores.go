@@ -8,8 +8,8 @@ import (
 // Use has the process run Go on as many cores as so many connections to servers are worth. The bytes of one go through four
 // goroutines one after the other. On several cores each hand-over wakes another core, which searches for work, sleeps and has
 // to be woken anew: measured on two, that took a quarter of all CPU time of an upload or a download, and of a small request
-// two fifths, and the cores were missing at the other end. System calls run beside, on a core of their own where they take
-// long. Half of the cores are left to whoever makes or takes the bytes. A GOMAXPROCS that somebody has set holds.
+// two fifths, and the cores were missing at the other end. Calls that may take long, which those of sockets do not (package
+// brief), run beside. Half of the cores are left to whoever makes or takes the bytes. A GOMAXPROCS that somebody has set holds.
 func Use(connections int) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return

@@ -121,9 +121,9 @@ func (w *wire) writeBatches() {
 	w.fail(net.ErrClosed)
 }
 
-// writeBatch writes to the socket. A small one is over before anybody else could make use of the time.
+// writeBatch writes to the socket. It is over before anybody else could make use of the time.
 func (w *wire) writeBatch(batch []byte) (int, error) {
-	if w.raw == nil || len(batch) > brief.Most {
+	if w.raw == nil {
 		return w.conn.Write(batch)
 	}
 	n, err := brief.WriteAll(w.raw, batch)
@@ -142,7 +142,7 @@ func (w *wire) takeBatch() []byte {
 	w.writing = false
 	for w.queue == nil && w.cause == nil && !w.closing {
 		w.work.Wait()
-		if len(w.queue) < brief.Most && !w.flooded.Load() {
+		if len(w.queue) < brief.Few && !w.flooded.Load() {
 			w.mu.Unlock()
 			runtime.Gosched()
 			w.mu.Lock()
