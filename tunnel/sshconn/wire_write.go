@@ -75,21 +75,27 @@ func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 
 // writeAtOnce writes what comes after a silence without waking the writer, as far as the socket takes it without waiting: most of what
 // a quiet connection sends is a keepalive. It returns how much that is, and leaves errors to the writer, who meets them too. mu is held.
-func (w *wire) writeAtOnce(p []byte) (written int) {
+func (w *wire) writeAtOnce(p []byte) int {
 	now := time.Since(w.started)
 	silent := now - w.wrote
 	w.wrote = now
 	if silent < silence || len(p) > firstBatch || w.queue != nil || w.writing || w.raw == nil || w.cause != nil || w.closing {
 		return 0
 	}
+	n := w.writeNow(p)
+	w.queued.Add(uint64(n))
+	w.sent.Add(uint64(n))
+	return n
+}
+
+// writeNow writes what the socket takes now. It allocates, as writeAtOnce must not, which is called for each packet.
+func (w *wire) writeNow(p []byte) (written int) {
 	w.raw.Write(func(fd uintptr) bool {
 		if n, err := brief.Write(int(fd), p); err == nil {
 			written = n
 		}
 		return true
 	})
-	w.queued.Add(uint64(written))
-	w.sent.Add(uint64(written))
 	return written
 }
 
