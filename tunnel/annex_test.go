@@ -379,7 +379,14 @@ func TestOverlongRequests(t *testing.T) {
 	tun := newTestTunnel(t, &config.Options{Hold: 10 * time.Second})
 	s := p.session(config.Echo{})
 	tun.Join(s)
-	_, before := s.Counts()
+	before, same := uint64(0), 0 // of the login, whose last bytes are counted behind the call that sends them
+	sshtest.Eventually(t, "the login is counted", func() bool {
+		_, now := s.Counts()
+		if same++; now != before {
+			before, same = now, 0
+		}
+		return same == 5
+	})
 	for _, size := range []int{maxOpenText, 256 << 10, 1 << 20} {
 		if _, err := tun.OpenFor(t.Context(), "direct-tcpip", make([]byte, size)); !isRefusal(err) {
 			t.Errorf("%d bytes: %v", size, err)
