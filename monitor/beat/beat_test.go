@@ -87,3 +87,15 @@ func TestWheelLeaveWaits(t *testing.T) {
 		t.Error("left while it was being called")
 	}
 }
+
+// Who joins as the last one leaves is called by a goroutine of his own, and not by the one that is about to end as well.
+func TestWheelThatBeginsAnew(t *testing.T) {
+	w := NewWheel(time.Hour)
+	leave := w.Join(func() {})
+	ending := w.stop
+	leave()
+	defer w.Join(func() {})()
+	if n := len(w.all(ending)); n != 0 || len(w.all(w.stop)) != 1 {
+		t.Errorf("%d are called by the one that ends, %d by the other", n, len(w.all(w.stop)))
+	}
+}
