@@ -102,7 +102,7 @@ func TestCostOfAMegabyte(t *testing.T) {
 		if over := each.less(c.most); over.allocations > 0 || over.bytes > 0 || over.reads > 0 || over.writes > 0 {
 			t.Errorf("a MiB %s costs %+v, want at most %+v", c.name, each, c.most)
 		}
-		if calls := each.reads + each.writes; each.waits > calls/2 { // before each wait for a socket there was a call that found it empty, or full
+		if calls := each.reads + each.writes; each.waits > calls/3 { // one call of six finds a socket empty, or full; with a scheduler that watches them, two or three of six wake a thread
 			t.Errorf("a MiB %s: threads wait %.1f times, and not for sockets alone, on which there are %.1f calls", c.name, each.waits, calls)
 		}
 	}
