@@ -63,6 +63,7 @@ type wire struct {
 	queue       []byte          // not yet taken by the writer; a slice of a batch, nil when empty
 	writing     bool            // the writer has taken some, and may not have written it yet
 	wrote       time.Duration   // when something was last queued, since started
+	met         error           // what writeAtOnce met, which is why the wire is about to die; nil: nothing
 	work        sync.Cond       // queue or closing or cause changed
 	room        sync.Cond       // the writer took the queue, or cause changed
 	closing     bool            // Close was called: no more writes, the writer ends when the queue is empty
@@ -119,7 +120,9 @@ func (w *wire) fail(err error) {
 		w.mu.Unlock()
 		return
 	}
-	w.cause = err
+	if w.cause = err; w.met != nil {
+		w.cause = w.met
+	}
 	hooks := w.onDeadHooks
 	w.onDeadHooks, w.onWrite = nil, nil
 	w.isDead.Store(true)

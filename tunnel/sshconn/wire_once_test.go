@@ -3,8 +3,11 @@ package sshconn
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"io"
 	"net"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -97,7 +100,7 @@ func TestWireWritesAtOnceInOrder(t *testing.T) {
 	}
 }
 
-// An error that meets it is the wire's end, as one that meets the writer.
+// An error that meets it is the wire's end, as one that meets the writer, and what the wire ended with: the socket tells it once.
 func TestWireEndsByWhatIsWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	w, far := tcpWire(t)
@@ -115,5 +118,8 @@ func TestWireEndsByWhatIsWrittenAtOnce(t *testing.T) {
 	}
 	if _, err := w.Write([]byte("x")); err == nil {
 		t.Error("a dead wire takes bytes")
+	}
+	if err := w.err(); runtime.GOOS == "linux" && !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("it ended with %v", err)
 	}
 }

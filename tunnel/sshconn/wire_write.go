@@ -2,8 +2,10 @@ package sshconn
 
 import (
 	"net"
+	"os"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/tunneld/tunneld/tunnel/brief"
@@ -74,7 +76,8 @@ func (w *wire) enqueue(p []byte) (queued int, hooks []func(), err error) {
 }
 
 // writeAtOnce writes what comes after a silence without waking the writer, as far as the socket takes it without waiting: most of what
-// a quiet connection sends is a keepalive. It returns how much that is, and leaves errors to the writer, who meets them too. mu is held.
+// a quiet connection sends is a keepalive. It returns how much that is, and leaves it to the writer, who has the rest, to end the wire
+// where that met an error. mu is held.
 func (w *wire) writeAtOnce(p []byte) int {
 	now := time.Since(w.started)
 	silent := now - w.wrote
@@ -91,8 +94,13 @@ func (w *wire) writeAtOnce(p []byte) int {
 // writeNow writes what the socket takes now. It allocates, as writeAtOnce must not, which is called for each packet.
 func (w *wire) writeNow(p []byte) (written int) {
 	w.raw.Write(func(fd uintptr) bool {
-		if n, err := brief.Write(int(fd), p); err == nil {
+		n, err := brief.Write(int(fd), p)
+		switch err {
+		case nil:
 			written = n
+		case syscall.EAGAIN:
+		default: // a socket says that once: who comes next hears of a broken pipe, or of an end
+			w.met = brief.Failed("write", w.conn, os.NewSyscallError("write", err))
 		}
 		return true
 	})
