@@ -152,5 +152,8 @@ func (w *supervision) nextRenewal(now time.Time) time.Time {
 	if w.retire.After(now) {
 		at = sooner(at, w.retire)
 	}
+	if left := w.replace.Sub(now); left > 0 { // by a clock that may be set meanwhile: it is looked at with each turn
+		at = sooner(at, now.Add(left))
+	}
 	return at
 }

@@ -306,6 +306,24 @@ func TestShortCertificate(t *testing.T) {
 	}
 }
 
+// It is renewed before its end where there is nothing else to look for in time, too.
+func TestShortCertificateOfAQuietSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.ServerAliveInterval, o.EchoInterval = 0, 0
+		w := start(t, o, &fakeTunnel{connect: func(_ context.Context, n int) (*fakeSession, error) {
+			s := newFakeSession(n)
+			s.expires = time.Now().Add(14 * time.Second * time.Duration(n*n*n*n)).Round(0)
+			return s, nil
+		}})
+		w.pass(10 * time.Second)
+		if n := w.tunnel.count(); n != 2 {
+			t.Errorf("%d sessions, four seconds before the end of the first one's certificate", n)
+		}
+		w.finish()
+	})
+}
+
 // The data path fails while keepalives are answered: said at once, replaced after three failures.
 func TestEchoFails(t *testing.T) {
 	for name, failure := range map[string]error{"refused": errors.New("connect failed"), "silent": errHang} {
