@@ -188,8 +188,11 @@ func (m *Monitor) shutdown(ctx context.Context) {
 // ctx of Run ends. It does not block.
 func (m *Monitor) Cut() { m.cutting.Do(func() { close(m.hurried) }) }
 
-// finalCounts adds the last counts of the sessions that Shutdown has closed.
+// finalCounts adds the last counts of the sessions that Shutdown has closed. Nothing flows any more.
 func (m *Monitor) finalCounts() {
+	m.mu.Lock()
+	m.rates = rates{}
+	m.mu.Unlock()
 	for l := range m.everySlot {
 		s := l.rec.session // nobody writes it any more
 		if s == nil {

@@ -5,13 +5,22 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/monitor/beat"
+	"github.com/tunneld/tunneld/tunnel"
 )
 
 // rates is how fast bytes flow: of the tunnel on the wire, and of each forward.
 type rates struct {
 	wire     rate
-	forwards []rate
+	forwards []forwardRate
+}
+
+// forwardRate is the rate of the forward that this is the argument of.
+type forwardRate struct {
+	kind config.Kind
+	spec string
+	rate
 }
 
 // rate is what a counter of bytes was, and bytes a second since the sample before.
@@ -20,12 +29,21 @@ type rate struct {
 	in, out         float64
 }
 
-// of returns the rate of a forward, by its place.
-func (r rates) of(i int) rate {
-	if i >= len(r.forwards) {
-		return rate{}
+// of returns the rates of these forwards, in their order: since they were measured some may have come, gone, or changed places. Of several
+// that are alike the order counts.
+func (r rates) of(forwards []tunnel.ForwardStatus) []rate {
+	list, rest := make([]rate, len(forwards)), slices.Clone(r.forwards)
+	for i, f := range forwards {
+		at := slices.IndexFunc(rest, func(known forwardRate) bool { return known.kind == f.Kind && known.spec == f.Spec })
+		switch {
+		case at == 0: // as nearly always
+			list[i], rest = rest[0].rate, rest[1:]
+		case at > 0:
+			list[i] = rest[at].rate
+			rest = slices.Delete(rest, at, at+1)
+		}
 	}
-	return r.forwards[i]
+	return list
 }
 
 func (r rate) next(in, out uint64, elapsed time.Duration) rate {
@@ -38,7 +56,7 @@ func (r rate) next(in, out uint64, elapsed time.Duration) rate {
 
 // still reports whether nothing flowed.
 func (r rates) still() bool {
-	return r.wire.still() && !slices.ContainsFunc(r.forwards, func(f rate) bool { return !f.still() })
+	return r.wire.still() && !slices.ContainsFunc(r.forwards, func(f forwardRate) bool { return !f.still() })
 }
 
 func (r rate) still() bool { return r.in == 0 && r.out == 0 }
@@ -92,8 +110,10 @@ func (m *Monitor) measure(elapsed time.Duration) {
 	if next.wire.still() && was.still() {
 		return
 	}
-	for i, f := range m.tunnel.Forwards() {
-		next.forwards = append(next.forwards, was.of(i).next(f.BytesIn, f.BytesOut, elapsed))
+	forwards := m.tunnel.Forwards()
+	for i, r := range was.of(forwards) {
+		f := forwards[i]
+		next.forwards = append(next.forwards, forwardRate{f.Kind, f.Spec, r.next(f.BytesIn, f.BytesOut, elapsed)})
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

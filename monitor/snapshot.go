@@ -95,8 +95,8 @@ func (s *Status) describe(o *config.Options) {
 func (s *Status) forward(forwards []tunnel.ForwardStatus, r rates) {
 	s.RateIn, s.RateOut = r.wire.in, r.wire.out
 	s.Forwards = []ForwardStatus{}
-	for i, f := range forwards {
-		rate := r.of(i)
+	for i, rate := range r.of(forwards) {
+		f := forwards[i]
 		s.Open += f.Open
 		s.Held += f.Held
 		s.HeldSince = sooner(s.HeldSince, f.HeldSince)
