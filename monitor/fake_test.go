@@ -153,6 +153,7 @@ type fakeSession struct {
 	carried uint64
 	nap     time.Duration // for which Carried stops who calls it, once
 	nowhere bool          // Homeless
+	doubted bool          // Doubt
 	stale   string        // StaleKeys
 }
 
@@ -266,6 +267,14 @@ func (s *fakeSession) Commands() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.prompts
+}
+
+func (s *fakeSession) Doubt(is bool) { s.set(func(s *fakeSession) { s.doubted = is }) }
+
+func (s *fakeSession) inDoubt() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doubted
 }
 
 func (s *fakeSession) Homeless() bool {

@@ -266,6 +266,7 @@ func (w *supervision) judge(now time.Time) {
 	w.homeless = !w.keepalive.nudged.IsZero() && w.s.Homeless()
 	was := w.doubt
 	w.doubt = w.suspicion(now)
+	w.s.Doubt(w.doubt != "")
 	switch {
 	case was == "" && w.doubt != "":
 		w.l.log.Warn("connection is suspect", "state", Suspect, "was", Up, "why", w.doubt, "missed", missed)

@@ -140,8 +140,14 @@ func TestAttemptIsDroppedWhenTheOldAnswers(t *testing.T) {
 		s.freeze()
 		w.pass(16 * time.Second)
 		w.expect(Suspect)
+		if !s.inDoubt() {
+			t.Error("new connections still go to it")
+		}
 		s.thaw()
 		w.pass(time.Minute)
+		if s.inDoubt() {
+			t.Error("new connections go elsewhere though it answers again")
+		}
 		if f.session(t) != s || s.Err() != nil {
 			t.Errorf("replaced though it answers again\n%s", w.log)
 		}

@@ -57,6 +57,9 @@ type Session interface {
 	// server offers no way to do so. It may block until Close.
 	Echo(ctx context.Context) (time.Duration, error)
 
+	// Doubt says whether the session is suspect, so that new channels go to another where there is one.
+	Doubt(is bool)
+
 	// Homeless reports that no interface of this machine has the address any more that the connection was made from. It may
 	// come back, but until then nothing gets through.
 	Homeless() bool

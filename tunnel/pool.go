@@ -154,17 +154,18 @@ func (p *pool) sessions() []*Session {
 	return slices.Clone(p.live)
 }
 
-// leastLoadedLocked returns the live session with the fewest channels, or nil. Sessions that ended and were not yet taken
-// out are passed over.
+// leastLoadedLocked returns the live session with the fewest channels, or nil; one that is in doubt only where all are. Sessions that
+// ended and were not yet taken out are passed over.
 func (p *pool) leastLoadedLocked() *Session {
 	var best *Session
-	load := 0
+	load, doubted := 0, false
 	for _, s := range p.live {
 		if s.broken() {
 			continue
 		}
-		if open := s.Open(); best == nil || open < load {
-			best, load = s, open
+		open, doubt := s.Open(), s.doubted.Load()
+		if best == nil || doubted && !doubt || doubted == doubt && open < load {
+			best, load, doubted = s, open, doubt
 		}
 	}
 	return best

@@ -85,6 +85,38 @@ func TestPlaceSaysWhenItHasAsked(t *testing.T) {
 	}
 }
 
+// New connections go to a session that nobody doubts, however many it has, and to one that is in doubt where there is no other.
+func TestSessionInDoubtIsTheLastToBeTaken(t *testing.T) {
+	peer := newPeer(t)
+	var p pool
+	sessions := make([]*Session, 3)
+	for i := range sessions {
+		sessions[i] = peer.session(config.Echo{})
+		defer sessions[i].Close()
+		p.join(sessions[i])
+		for range i {
+			sessions[i].place()
+		}
+	}
+	expect := func(want int) {
+		t.Helper()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if got := p.leastLoadedLocked(); got != sessions[want] {
+			t.Errorf("the one with %d channels is taken, want %d", got.Open(), want)
+		}
+	}
+	expect(0)
+	for i, next := range []int{1, 2, 0} {
+		sessions[i].Doubt(true)
+		expect(next)
+	}
+	sessions[2].Doubt(false)
+	expect(2)
+	sessions[1].Doubt(false)
+	expect(1)
+}
+
 // Of those that are held, it is told when the first one came.
 func TestOldestHeldClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,7 @@ type Session struct {
 	arrived  *limit.Quota  // connections the server opened that we have not answered, by listener
 	channels gauge         // places that are taken, whoever opened the channel
 	carried  atomic.Uint64 // bytes that went through channels
+	doubted  atomic.Bool   // Doubt
 	listens  listenTable   // what the server listens on for us
 	owned    gauge         // remote forwards that live here
 	seats    limit.Seats   // those sessions of RFC 4254 §6 that are open, or asked for
@@ -200,6 +201,9 @@ func (s *Session) Counts() (in, out uint64) { return s.link.Wire.Counts() }
 
 // Carried returns the bytes that connections have brought and taken. It stands still while none of them moves.
 func (s *Session) Carried() uint64 { return s.carried.Load() }
+
+// Doubt says whether the session is in doubt, because nothing is heard of it: new connections go to another one where there is one.
+func (s *Session) Doubt(is bool) { s.doubted.Store(is) }
 
 // Open is the number of connections that use the session or are about to, which is its load.
 func (s *Session) Open() int { return s.channels.count() }
