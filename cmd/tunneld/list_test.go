@@ -70,6 +70,25 @@ func TestListSaysWhatItCouldNotAsk(t *testing.T) {
 	}
 }
 
+// Of several -F the last one counts, as for ssh: also for which aliases there are.
+func TestLastConfigurationCounts(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TUNNELD_RUNTIME_DIR", dir)
+	args := []string{"tunneld", "list"}
+	for _, alias := range []string{"first", "last"} {
+		path := filepath.Join(dir, alias)
+		if err := os.WriteFile(path, []byte("Host "+alias+"\nHostName 127.0.0.1\nLocalForward 8080 db:80\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-F", path)
+	}
+	var out, problems bytes.Buffer
+	code := run(t.Context(), args, &out, &problems)
+	if code != exit.OK || !strings.Contains(out.String(), "last") || strings.Contains(out.String(), "first") {
+		t.Errorf("exit %d\n%s\n%s", code, &out, &problems)
+	}
+}
+
 // Of two files one may not be readable: that was not told where the other one has aliases.
 func TestListSaysWhatItCouldNotRead(t *testing.T) {
 	dir := t.TempDir()

@@ -268,14 +268,10 @@ func unique(list []string) []string {
 	return kept
 }
 
-// file returns the argument of -F, or "".
+// file returns the argument of the last -F, which is the one that counts, or "".
 func (f *sshFlags) file() string {
-	for _, flag := range f.given {
-		if flag.Letter == 'F' {
-			return flag.Value
-		}
-	}
-	return ""
+	file, _ := f.last('F')
+	return file
 }
 
 // nothingToForward says why there is no work: the alias is unknown, or it has no forwards.
