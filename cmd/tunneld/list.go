@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -54,7 +55,7 @@ or closed, its state, its forwards. Host lines with wildcards are no aliases.`,
 				return nil
 			}
 			width, color := terminalOf(cmd.OutOrStdout())
-			return view.List(cmd.OutOrStdout(), entries, time.Now(), width, color)
+			return view.List(view.InLocale(cmd.OutOrStdout(), os.Getenv), entries, time.Now(), width, color)
 		},
 		ValidArgsFunction: cobra.NoFileCompletions,
 	}

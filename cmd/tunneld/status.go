@@ -31,7 +31,8 @@ func statusCommand() *cobra.Command {
 		Short: "Show running tunnels",
 		Long: `Shows the tunnels that run under this user; to root those of services and of all users: state and since when, server,
 round trip, reconnects, the last error, and each forward with its bound address, connections and bytes. NAME may be a quoted
-pattern. Five tunnels and more get a line each, those in trouble first, unless they are named.
+pattern. Five tunnels and more get a line each, those in trouble first, unless they are named. In a locale without UTF-8
+(LC_ALL, LC_CTYPE, LANG) it is drawn in ASCII.
 
 Exit code 0, also where nothing runs; 1 where a NAME does not run.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -108,6 +109,7 @@ func printTable(w io.Writer, report monitor.Report, named bool) error {
 }
 
 func drawTable(w io.Writer, report monitor.Report, named bool, width int, color bool) error {
+	w = view.InLocale(w, os.Getenv)
 	if !named && len(report.Tunnels) >= manyTunnels {
 		return view.Summary(w, report, width, color)
 	}

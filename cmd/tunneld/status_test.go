@@ -33,6 +33,18 @@ func TestStatusWhereNothingRuns(t *testing.T) {
 	}
 }
 
+// A terminal whose letters are not in UTF-8 is not shown any.
+func TestStatusInTheLocale(t *testing.T) {
+	for locale, want := range map[string]string{"C": "db | up", "C.UTF-8": "db · up"} {
+		t.Setenv("LC_ALL", locale)
+		var out bytes.Buffer
+		report := monitor.Report{Tunnels: []monitor.Status{{Name: "db", State: monitor.Up}}}
+		if err := printTable(&out, report, true); err != nil || !strings.Contains(out.String(), want) {
+			t.Errorf("LC_ALL=%s: %s, %v", locale, &out, err)
+		}
+	}
+}
+
 // In a pipe the status is text, one below the other, and that nothing runs is part of it.
 func TestWatchInAPipe(t *testing.T) {
 	t.Setenv("TUNNELD_RUNTIME_DIR", t.TempDir())

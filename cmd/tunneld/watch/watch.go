@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/tunneld/tunneld/cmd/tunneld/view"
 	"github.com/tunneld/tunneld/monitor"
 )
 
@@ -176,7 +177,7 @@ func (t *terminal) draw(s *screen) error {
 	if s.width, s.height, err = term.GetSize(int(t.out.Fd())); err != nil || s.width <= 0 || s.height <= 0 { // a serial line may not know
 		s.width, s.height = 80, 24
 	}
-	_, err = io.WriteString(t.out, s.text())
+	_, err = io.WriteString(view.InLocale(t.out, os.Getenv), s.text())
 	return err
 }
 
