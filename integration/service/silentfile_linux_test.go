@@ -74,3 +74,21 @@ func TestComesBackWhileTheConfigurationDoesNotAnswer(t *testing.T) {
 		t.Errorf("exit code %d, want 0", code)
 	}
 }
+
+// Nor did it end, and nor did the attempt, where the file of known hosts did not answer.
+func TestStopsWhileKnownHostsDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t)
+	r := lab.LocalRoute(t, lab.StartTarget(t, lab.Echo).Address())
+	l.Account.Host("db", l.Relay.Port, "LocalForward "+r.Address+" "+targetOf(r), "ConnectTimeout 1")
+	read := silence(t, l.Account.Path("known_hosts"))
+	c := l.Account.Tunneld("up", "-F", l.Account.Path("config"), "db")
+	read()
+	c.WaitLine(t, 0, lab.Patience, "the attempt has ended", func(line lab.Line) bool {
+		return strings.Contains(line.Text, "a file of this machine does not answer: no answer within 1s")
+	})
+	c.Signal(syscall.SIGTERM)
+	if got := c.WaitExit(t, lab.Patience); got != 0 {
+		t.Errorf("exit code %d, want 0\n%s", got, c.Text())
+	}
+}

@@ -54,6 +54,13 @@ func (d *deadline) pauseForPrompt(asking bool) {
 	}
 }
 
+// isOver reports whether stop was called: nobody waits for the attempt any more.
+func (d *deadline) isOver() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.over
+}
+
 // stop ends the deadline and its context.
 func (d *deadline) stop() {
 	d.mu.Lock()

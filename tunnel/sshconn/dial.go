@@ -51,19 +51,21 @@ type Dialer struct {
 	verified hostkey.VerifiedKeys  // host keys that were good before
 	once     once                  // which servers were said to have weak key exchanges
 	before   hook.Shared[struct{}] // runs of TunneldBeforeConnect
+	overdue  overdue               // attempts that wait for a file
 
 	lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // nil: names.Lookup
 }
 
 // Dial makes one attempt at an authenticated connection, through all jump hosts. ConnectTimeout of the destination is
 // the one deadline over name look-up, TCP, key exchanges and authentications; the time that a person takes to answer does
-// not count. What an unsuccessful attempt opened is closed when it returns. Its errors are *Error, or ctx's own.
+// not count. What an unsuccessful attempt opened is closed when it returns, unless that waits for a file. Its errors are *Error, or
+// ctx's own.
 func (d *Dialer) Dial(ctx context.Context, o *config.Options) (*Conn, error) {
 	ctx, limit := withDeadline(ctx, o.ConnectTimeout)
 	defer limit.stop()
 	a := newAttempt(d, limit, o)
 	a.link.destination = true
-	return a.connect(ctx)
+	return d.overdue.bound(ctx, o, a.connect)
 }
 
 // attempt connects to one host: the destination of a Dial, or a jump host before it. All of them share one deadline.
@@ -205,7 +207,7 @@ func (l *Conn) describe(log *slog.Logger, host, method string) {
 
 // trace reports a step that has ended.
 func (a *attempt) trace(name string, begun time.Time, detail string, err error) {
-	if trace := a.dialer.Trace; trace != nil {
+	if trace := a.dialer.Trace; trace != nil && !a.limit.isOver() {
 		trace(Step{Name: name, Host: a.options.Peer(), Took: time.Since(begun), Detail: detail, Err: err})
 	}
 }
