@@ -171,7 +171,7 @@ func (a *autosshRun) decide(e monitor.Ended) (time.Duration, error) {
 func (a *autosshRun) explain(err error) {
 	ssh, more := front.Words(err, a.runner.now(), &a.reached)
 	a.log.SSH(front.SaidAt(err), ssh...)
-	a.log.SSH(front.Info, more...)
+	a.log.Add(more)
 }
 
 // listenPause is at least between two tries of a port: binding takes no time, where ssh takes that of a login.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Log struct {
 	errors  *tally    // of those
 	words   *tally    // of what ssh would have said
 	verbose *tally    // of debugging output of both
+	added   []string  // by Add, the last time
 }
 
 // Grade is how much ssh says, as LogLevel of ssh_config(5).
@@ -220,6 +222,18 @@ func (l *Log) SSH(g Grade, lines ...string) {
 	}
 	for _, text := range lines {
 		t.pass(time.Now(), words, text, func(text string) { l.sshLocked(g, text) })
+	}
+}
+
+// Add says what tunneld has to add to the words of ssh at the end of an attempt: nothing where that is what it added to the one before,
+// as it is every few seconds with AUTOSSH_GATETIME 0.
+func (l *Log) Add(lines []string) {
+	l.mu.Lock()
+	known := slices.Equal(lines, l.added)
+	l.added = lines
+	l.mu.Unlock()
+	if !known {
+		l.SSH(Info, lines...)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/tunneld/tunneld/config"
+	spec "github.com/tunneld/tunneld/config/autossh"
 	"github.com/tunneld/tunneld/monitor"
 	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
@@ -69,6 +70,26 @@ func TestWordsOfRareEnds(t *testing.T) {
 	} {
 		if ssh, more := Words(err, o, nil); len(ssh) > 0 || more[0] != "tunneld: "+err.Error() {
 			t.Errorf("%v: %q and %q", err, ssh, more)
+		}
+	}
+}
+
+// What ssh says is said for each attempt; what tunneld adds is said once, and again after something else was the matter.
+func TestAddsOnce(t *testing.T) {
+	var said strings.Builder
+	l, err := OpenLog(&spec.Command{Name: "autossh", Settings: spec.Settings{LogLevel: spec.LevelInfo}}, &said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	refused := []string{"tunneld: refused publickey", "tunneld: hint: ssh-add"}
+	for _, more := range [][]string{refused, refused, nil, refused, refused, {"tunneld: the host key has changed"}, refused} {
+		l.SSH(Error, "words of ssh")
+		l.Add(more)
+	}
+	for text, want := range map[string]int{"words of ssh": 7, "refused publickey": 3, "ssh-add": 3, "changed": 1} {
+		if n := strings.Count(said.String(), text); n != want {
+			t.Errorf("%q is said %d times, want %d\n%s", text, n, want, &said)
 		}
 	}
 }
