@@ -91,7 +91,7 @@ func (a *Account) Environment() []string {
 	return []string{
 		"HOME=" + a.Dir,
 		"PATH=" + os.Getenv("PATH"),
-		"LANG=C",
+		"LANG=C.UTF-8",
 		"TUNNELD_RUNTIME_DIR=" + a.Path("run"),
 		"GOTRACEBACK=all",
 		"GORACE=atexit_sleep_ms=0",

@@ -90,7 +90,7 @@ func (m *Machine) attachNetwork() {
 func (m *Machine) Command(words ...string) *exec.Cmd {
 	inside := append([]string{"-t", strconv.Itoa(m.init), "-m", "-p", "-n", "-u", "-i", "-C", "-r", "-w"}, words...)
 	cmd := exec.Command("nsenter", inside...)
-	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "HOME=/root"}
+	cmd.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=/root"}
 	return cmd
 }
 
