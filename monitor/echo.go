@@ -57,6 +57,17 @@ func (e *echo) send(now time.Time) bool {
 	return !stuck // one that is stuck fails anew in each interval
 }
 
+// early reports whether the next one may as well be sent now: nearly all of the interval is over, and nothing is wrong.
+func (e *echo) early(now time.Time) bool {
+	return e.together() && e.asked.IsZero() && e.doubt == nil && e.failed == 0 && !now.Before(e.at.Add(-e.interval/8))
+}
+
+// hasten has it sent now.
+func (e *echo) hasten(now time.Time) { e.at = sooner(e.at, now) }
+
+// together reports whether it is sent at the same moments as those of all tunnels.
+func (e *echo) together() bool { return e.worked && e.interval >= 10*turnEvery }
+
 // expired reports whether the echo on its way fails now, which it does once.
 func (e *echo) expired(now time.Time) bool {
 	if e.asked.IsZero() || e.late || now.Before(e.asked.Add(e.timeout)) {
@@ -113,7 +124,7 @@ func (e *echo) next() time.Time {
 		return time.Time{}
 	}
 	if e.asked.IsZero() || e.late {
-		if e.worked && e.interval >= 10*turnEvery {
+		if e.together() {
 			return beat.Last(e.at.Add(turnEvery), turnEvery) // which is the same moment for all tunnels
 		}
 		return e.at

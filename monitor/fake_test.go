@@ -148,6 +148,7 @@ type fakeSession struct {
 	open    int
 	prompts int // Commands
 	probes  []time.Time
+	echoes  int
 	expires time.Time
 	in, out uint64
 	carried uint64
@@ -173,6 +174,12 @@ func (s *fakeSession) asked() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.probes)
+}
+
+func (s *fakeSession) echoed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.echoes
 }
 
 func (s *fakeSession) freeze() { s.set(func(s *fakeSession) { s.ice = make(chan struct{}) }) }
@@ -214,6 +221,7 @@ func (s *fakeSession) Keepalive(ctx context.Context) (time.Duration, error) {
 func (s *fakeSession) Echo(ctx context.Context) (time.Duration, error) {
 	s.mu.Lock()
 	bad := s.badEcho
+	s.echoes++
 	s.mu.Unlock()
 	if errors.Is(bad, errHang) {
 		select {

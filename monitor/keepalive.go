@@ -14,7 +14,8 @@ const (
 	firstProbe  = time.Second            // after a session is up: its forwards come first
 	longestLead = 30 * time.Second       // before the end of an interval a probe is sent, at most
 	atOnce      = 500 * time.Millisecond // is how soon an answer comes from a server that needs less time
-	leastTime   = 3 * time.Second        // which it has at least
+	leastTime   = time.Second            // which it has at least
+	leastTimes  = 10                     // and as a multiple of what its answers took
 	patience    = 5 * time.Second        // with a server that is silent, before a better connection is looked for
 	stale       = 500 * time.Millisecond // bytes read so soon after a nudge may have been sent before it
 	together    = 500 * time.Millisecond // between the moments at which probes are sent, those of all tunnels
@@ -33,10 +34,14 @@ const (
 // Death also needs a probe that waited for so long: a process that did not run for a while has heard nothing, which says
 // nothing about the server.
 //
-// A server that answered the last probe at once is asked later, and so less often: halfway between where the first probe would be and
-// the end of the interval. Of the moments above only that one moves.
+// A server that answered the last probe at once is asked later, and so less often: ten times as long before the end of the interval as
+// its last two answers took, a second at least, in which TCP sends three times what was lost; half as long as another one at most. Of the
+// moments above only that one moves.
 //
-// The first probe in a silence comes up to half a second earlier, so that many tunnels ask at the same moment.
+// The first probe in a silence comes up to half a second earlier, that to a quick server up to two, so that many tunnels ask at the same
+// moment.
+//
+// An echo that is about to be sent anyway asks as well: then the first probe waits for half a second, and is not sent where anything comes.
 //
 // One probe goes out soon after the start, so that a status has a round trip to show.
 //
@@ -46,12 +51,15 @@ type keepalive struct {
 	count    int           // missed probes that are death, at least 1
 	lead     time.Duration // a probe is sent this long before its interval ends
 
-	first time.Time // of the probe after the start; zero: sent
-	read  time.Time // what the session said last; may lack a monotonic reading
-	heard time.Time // when the last byte came, by our own clock
-	slots int       // of the probes since then, how many have had their time
-	asked time.Time // when the probe on its way was sent; zero: none is
-	quick bool      // the last probe was answered at once
+	first time.Time        // of the probe after the start; zero: sent
+	read  time.Time        // what the session said last; may lack a monotonic reading
+	heard time.Time        // when the last byte came, by our own clock
+	slots int              // of the probes since then, how many have had their time
+	asked time.Time        // when the probe on its way was sent; zero: none is
+	quick bool             // the last probe was answered at once
+	took  [2]time.Duration // that it was, and the one before
+
+	spared time.Time // no first probe before that: an echo asks
 
 	nudged time.Time // when a nudge asked that is not answered yet; zero: none
 	why    string    // of that nudge
@@ -83,7 +91,8 @@ func (p *keepalive) hear(read, now time.Time) {
 
 // answered notes that the probe has come back.
 func (p *keepalive) answered(now time.Time) {
-	p.quick = now.Sub(p.asked) <= atOnce
+	p.took[1], p.took[0] = p.took[0], now.Sub(p.asked)
+	p.quick = p.took[0] <= atOnce
 	p.asked = time.Time{}
 	p.nudged = time.Time{}
 	p.alive(now)
@@ -138,13 +147,33 @@ func (p *keepalive) send(now time.Time) bool {
 // slot returns the time of the next probe in an unbroken silence.
 func (p *keepalive) slot() time.Time {
 	at := p.heard.Add(time.Duration(p.slots+1)*p.interval - p.lead)
-	if p.slots == 0 && p.quick && p.count > 1 && p.lead/2 >= leastTime {
-		at = at.Add(p.lead / 2)
+	if p.slots > 0 {
+		return at
 	}
-	if p.slots == 0 && p.lead > 2*together {
-		at = beat.Last(at, together)
+	if beats := together; p.lead > 2*beats {
+		if p.isQuick() {
+			at, beats = at.Add(p.lead-p.quickLead()), turnEvery
+		}
+		at = beat.Last(at, beats)
 	}
-	return at
+	return later(at, p.spared)
+}
+
+// isQuick reports whether the server is asked later than others.
+func (p *keepalive) isQuick() bool { return p.quick && p.count > 1 && p.lead >= leastTime+turnEvery }
+
+// quickLead returns how long before the end of the interval it is asked.
+func (p *keepalive) quickLead() time.Duration {
+	return min(p.lead/2, max(leastTime, leastTimes*max(p.took[0], p.took[1])))
+}
+
+// spare reports whether an echo that is sent now will do as the first probe in a silence, which is due, and waits for that.
+func (p *keepalive) spare(now time.Time) bool {
+	if p.interval == 0 || p.slots > 0 || !p.isQuick() || !p.asked.IsZero() || !p.nudged.IsZero() || now.Before(p.slot()) {
+		return false
+	}
+	p.spared = now.Add(atOnce)
+	return true
 }
 
 // missed returns how many intervals have ended in silence.

@@ -14,7 +14,7 @@ func TestStaleKeysReplaceTheSession(t *testing.T) {
 		w.pass(2 * time.Minute)
 		old := w.tunnel.session(t)
 		old.set(func(s *fakeSession) { s.open, s.stale = 1, "RekeyLimit reached: 16M with the same keys" })
-		w.pass(2 * turnEvery)
+		w.pass(quietTurn)
 		if w.tunnel.session(t) == old {
 			t.Fatal("the session was not replaced")
 		}
@@ -64,9 +64,9 @@ func TestFreshKeysNeedNoNewSession(t *testing.T) {
 			return nil, ctx.Err()
 		})
 		old.set(func(s *fakeSession) { s.stale = "RekeyLimit reached: the same keys for 1h0m0s" })
-		w.pass(2 * turnEvery)
+		w.pass(quietTurn)
 		old.set(func(s *fakeSession) { s.stale = "" })
-		w.pass(2 * turnEvery)
+		w.pass(quietTurn)
 		if w.tunnel.session(t) != old || len(w.log.lines("a new connection is no longer needed")) != 1 {
 			t.Errorf("the attempt was not dropped:\n%s", w.log)
 		}

@@ -138,6 +138,9 @@ func (w *supervision) turn(running, probing context.Context) error {
 	if w.echo.expired(now) {
 		w.pathFailed(errEchoLate) // which asks for a keepalive
 	}
+	if w.echo.early(now) && w.keepalive.spare(now) {
+		w.echo.hasten(now)
+	}
 	if w.keepalive.send(now) {
 		w.l.m.probe(probing, w.keepaliveResults, w.s.Keepalive)
 	}
@@ -155,7 +158,7 @@ func (w *supervision) turn(running, probing context.Context) error {
 // next returns the time of the next turn: the soonest of all that is to come.
 func (w *supervision) next() time.Time {
 	now := time.Now()
-	at := now.Add(beat.Until(now, w.pace()))
+	at := now.Add(beat.Until(now, turnEvery) + w.pause())
 	if !w.keepalive.asked.IsZero() {
 		at = now.Add(pollInterval)
 	}
@@ -165,15 +168,15 @@ func (w *supervision) next() time.Time {
 	return at
 }
 
-// pace is how often to look where nothing else is to come.
-func (w *supervision) pace() time.Duration {
+// pause is how much longer than to the next beat it is to the next look where nothing else is to come.
+func (w *supervision) pause() time.Duration {
 	in, out := w.s.Counts()
 	was := w.carried
 	w.carried = in + out
 	if w.carried-was > quietBytes || w.doubt != "" || w.l.isAnnex() {
-		return turnEvery
+		return 0
 	}
-	return quietTurn
+	return quietTurn - turnEvery
 }
 
 // nudged asks the server whether it lives.

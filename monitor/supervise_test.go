@@ -295,8 +295,8 @@ func TestQuickServerIsAskedSeldom(t *testing.T) {
 		interval, count, probes int // in an hour
 		rtt                     time.Duration
 	}{
-		{15, 3, 328, 20 * time.Millisecond}, {15, 3, 450, 800 * time.Millisecond}, {15, 1, 481, 20 * time.Millisecond},
-		{60, 3, 81, 20 * time.Millisecond}, {4, 3, 1801, 20 * time.Millisecond},
+		{15, 3, 258, 20 * time.Millisecond}, {15, 3, 300, 200 * time.Millisecond}, {15, 3, 450, 800 * time.Millisecond},
+		{15, 1, 481, 20 * time.Millisecond}, {60, 3, 63, 20 * time.Millisecond}, {4, 3, 1801, 20 * time.Millisecond},
 	} {
 		t.Run(fmt.Sprintf("%dx%d %v", c.interval, c.count, c.rtt), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -339,6 +339,48 @@ func TestQuietSessionIsLookedAtLess(t *testing.T) {
 		}
 		if n := looks(quietBytes); n < 26 || n > 30 {
 			t.Errorf("%d looks in a minute that carried something", n)
+		}
+		w.finish()
+	})
+}
+
+// An echo that is nearly due is sent instead of the keepalive that is, and one that nothing comes of does not delay what is made of
+// silence.
+func TestEchoStandsInForKeepalive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, options(), onlyOnce())
+		s := w.tunnel.session(t)
+		w.pass(time.Hour)
+		if n, echoes := s.asked(), s.echoed(); n < 191 || n > 195 || echoes < 64 || echoes > 66 {
+			t.Errorf("%d keepalives and %d echoes in an hour", n, echoes)
+		}
+		for before := s.echoed(); s.echoed() == before; {
+			w.pass(time.Second)
+		}
+		for range 3 { // until an echo is what comes next
+			for before := s.asked(); s.asked() == before; {
+				w.pass(time.Second)
+			}
+		}
+		w.pass(100 * time.Millisecond)
+		silent, asked, echoed := s.LastRead(), s.asked(), s.echoed()
+		s.freeze()
+		w.pass(14 * time.Second)
+		if s.asked() != asked || s.echoed() != echoed+1 {
+			t.Errorf("%d keepalives and %d echoes after 14 s", s.asked()-asked, s.echoed()-echoed)
+		}
+		w.pass(time.Until(silent.Add(15*time.Second - 1)))
+		if w.expect(Up); s.asked() != asked+1 {
+			t.Errorf("%d keepalives after an echo that did not come back", s.asked()-asked)
+		}
+		w.pass(pollInterval)
+		w.expect(Suspect)
+		w.pass(time.Until(silent.Add(45*time.Second - 1)))
+		if s.Err() != nil {
+			t.Errorf("too early: %v", s.Err())
+		}
+		if w.pass(time.Millisecond); s.Err() == nil {
+			t.Error("not dead after 45 s of silence")
 		}
 		w.finish()
 	})
