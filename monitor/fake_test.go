@@ -27,6 +27,7 @@ type fakeTunnel struct {
 	further  []*fakeSession // made for sessions alone
 	retired  []*fakeSession
 	forwards []tunnel.ForwardStatus
+	looks    int // at them
 	riders   tunnel.Carried
 	shut     bool
 	wanted   chan struct{}
@@ -105,7 +106,14 @@ func (f *fakeTunnel) Shutdown(ctx context.Context) error {
 func (f *fakeTunnel) Forwards() []tunnel.ForwardStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.looks++
 	return slices.Clone(f.forwards)
+}
+
+func (f *fakeTunnel) looked() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.looks
 }
 
 func (f *fakeTunnel) Riders() tunnel.Carried {
@@ -142,7 +150,7 @@ type fakeSession struct {
 	err     error
 	rtt     time.Duration
 	ice     chan struct{} // while frozen nothing is answered before it is closed, whatever a call's ctx says; nil: not frozen
-	badBeat error         // what Keepalive returns at once
+	badBeat error         // what Ask gives at once
 	badEcho error         // what Echo returns; errHang: nothing comes back
 	heard   time.Time
 	open    int
@@ -152,7 +160,7 @@ type fakeSession struct {
 	expires time.Time
 	in, out uint64
 	carried uint64
-	nap     time.Duration // for which Carried stops who calls it, once
+	nap     time.Duration // for which Commands stops who calls it, once
 	nowhere bool          // Homeless
 	doubted bool          // Doubt
 	stale   string        // StaleKeys
@@ -209,13 +217,16 @@ func (s *fakeSession) Err() error {
 	return s.err
 }
 
-func (s *fakeSession) Keepalive(ctx context.Context) (time.Duration, error) {
+func (s *fakeSession) Ask(answered func(time.Duration, error)) {
 	var bad error
 	s.set(func(s *fakeSession) { s.probes, bad = append(s.probes, time.Now()), s.badBeat })
-	if bad != nil {
-		return 0, bad
-	}
-	return s.answer(ctx)
+	go func() {
+		if bad != nil {
+			answered(0, bad)
+			return
+		}
+		answered(s.answer(context.Background()))
+	}()
 }
 
 func (s *fakeSession) Echo(ctx context.Context) (time.Duration, error) {
@@ -272,6 +283,9 @@ func (s *fakeSession) Open() int {
 }
 
 func (s *fakeSession) Commands() int {
+	var nap time.Duration
+	s.set(func(s *fakeSession) { nap, s.nap = s.nap, 0 })
+	<-time.After(nap)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.prompts
@@ -298,9 +312,6 @@ func (s *fakeSession) StaleKeys() string {
 }
 
 func (s *fakeSession) Carried() uint64 {
-	var nap time.Duration
-	s.set(func(s *fakeSession) { nap, s.nap = s.nap, 0 })
-	<-time.After(nap)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.carried

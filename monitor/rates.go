@@ -14,6 +14,8 @@ import (
 type rates struct {
 	wire     rate
 	forwards []forwardRate
+	carried  uint64 // bytes of connections, of the sessions that there were
+	moved    bool   // since the sample before
 }
 
 // forwardRate is the rate of the forward that this is the argument of.
@@ -54,9 +56,9 @@ func (r rate) next(in, out uint64, elapsed time.Duration) rate {
 	}
 }
 
-// still reports whether nothing flowed.
+// still reports whether nothing flowed through the forwards.
 func (r rates) still() bool {
-	return r.wire.still() && !slices.ContainsFunc(r.forwards, func(f forwardRate) bool { return !f.still() })
+	return !r.moved && !slices.ContainsFunc(r.forwards, func(f forwardRate) bool { return !f.still() })
 }
 
 func (r rate) still() bool { return r.in == 0 && r.out == 0 }
@@ -97,20 +99,26 @@ func (m *Monitor) sample(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-// measure looks at the forwards while bytes are on the wire, and once more.
+// measure looks at the forwards while connections carry bytes, and once more. That takes time where there are many, and most of what
+// quiet tunnels have on the wire are probes.
 func (m *Monitor) measure(elapsed time.Duration) {
 	now := time.Now()
 	m.mu.Lock()
-	in, out := m.wireBytesLocked()
+	in, out, carried := m.wireBytesLocked()
 	was := m.rates
 	m.history.measured(now, elapsed, in-min(in, was.wire.lastIn), out-min(out, was.wire.lastOut))
 	m.noteDownLocked(now)
+	next := rates{wire: was.wire.next(in, out, elapsed), forwards: was.forwards, carried: carried, moved: carried != was.carried}
+	quiet := !next.moved && was.still()
+	if quiet {
+		m.rates = next
+	}
 	m.mu.Unlock()
-	next := rates{wire: was.wire.next(in, out, elapsed)}
-	if next.wire.still() && was.still() {
+	if quiet {
 		return
 	}
 	forwards := m.tunnel.Forwards()
+	next.forwards = nil
 	for i, r := range was.of(forwards) {
 		f := forwards[i]
 		next.forwards = append(next.forwards, forwardRate{f.Kind, f.Spec, r.next(f.BytesIn, f.BytesOut, elapsed)})
@@ -120,12 +128,13 @@ func (m *Monitor) measure(elapsed time.Duration) {
 	m.rates = next
 }
 
-// wireBytesLocked returns how many bytes have been on the wire since the tunnel began.
-func (m *Monitor) wireBytesLocked() (in, out uint64) {
+// wireBytesLocked returns how many bytes have been on the wire since the tunnel began, and how many the connections of the sessions have
+// carried that there are.
+func (m *Monitor) wireBytesLocked() (in, out, carried uint64) {
 	in, out = m.counts.bytesIn, m.counts.bytesOut
 	add := func(s Session) {
 		i, o := s.Counts()
-		in, out = in+i, out+o
+		in, out, carried = in+i, out+o, carried+s.Carried()
 	}
 	for l := range m.everySlot {
 		if l.rec.session != nil {
@@ -135,5 +144,5 @@ func (m *Monitor) wireBytesLocked() (in, out uint64) {
 	for _, r := range m.retiring {
 		add(r.s)
 	}
-	return in, out
+	return in, out, carried
 }

@@ -3,6 +3,7 @@ package monitor
 import (
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/tunneld/tunneld/config"
 	"github.com/tunneld/tunneld/tunnel"
@@ -26,7 +27,7 @@ func TestRatesFollowTheirForwards(t *testing.T) {
 			f.mu.Lock()
 			f.forwards = carrying(specs, in...)
 			f.mu.Unlock()
-			s.set(func(s *fakeSession) { s.in += 1 << 20 })
+			s.set(func(s *fakeSession) { s.in, s.carried = s.in+(1<<20), s.carried+(1<<20) })
 		}
 		expect := func(when string, want ...float64) {
 			t.Helper()
@@ -70,7 +71,7 @@ func TestRatesEnd(t *testing.T) {
 				f.mu.Lock()
 				f.forwards = carrying([]string{"some"}, 1000)
 				f.mu.Unlock()
-				f.session(t).set(func(s *fakeSession) { s.in += 1000 })
+				f.session(t).set(func(s *fakeSession) { s.in, s.carried = s.in+1000, s.carried+1000 })
 				w.pass(turnEvery)
 				if s := w.Status(); s.RateIn == 0 || s.Forwards[0].RateIn == 0 {
 					t.Fatalf("carries %v", s.RateIn)
@@ -82,4 +83,41 @@ func TestRatesEnd(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The forwards are looked at while connections carry bytes, and their rates end with those; probes are no reason to look.
+func TestForwardsAreMeasuredWhileTheyCarry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := onlyOnce()
+		f.forwards = []tunnel.ForwardStatus{{Spec: "-L 1:db:2"}, {Spec: "-L 2:db:2"}}
+		w := start(t, options(), f)
+		s := f.session(t)
+		carry := func(wire, through uint64) {
+			for range 60 {
+				w.pass(time.Second)
+				f.mu.Lock()
+				f.forwards[1].BytesIn += through
+				f.mu.Unlock()
+				s.set(func(s *fakeSession) { s.in, s.carried = s.in+wire, s.carried+through })
+			}
+		}
+		w.pass(time.Minute)
+		before := f.looked()
+		if carry(100, 0); f.looked() != before {
+			t.Errorf("the forwards were looked at %d times because of bytes that were none of theirs", f.looked()-before)
+		}
+		carry(1100, 1000)
+		if s := w.Status(); s.RateIn != 1100 || s.Forwards[1].RateIn != 1000 || s.Forwards[0].RateIn != 0 {
+			t.Errorf("%v bytes a second, %+v", s.RateIn, s.Forwards)
+		}
+		carry(100, 0)
+		if s := w.Status(); s.RateIn != 100 || s.Forwards[1].RateIn != 0 {
+			t.Errorf("%v bytes a second afterwards, %+v", s.RateIn, s.Forwards)
+		}
+		before = f.looked()
+		if carry(100, 0); f.looked() != before {
+			t.Errorf("the forwards were looked at %d times more", f.looked()-before)
+		}
+		w.finish()
+	})
 }

@@ -44,7 +44,7 @@ func (l *slot) retire(ctx context.Context, s Session, p keepalive, spare spare) 
 func (l *slot) guard(running, draining context.Context, s Session, p keepalive, spare spare) {
 	d := drain{limit: l.m.options().Drain, spare: spare, carried: s.Carried(), moved: time.Now()}
 	p.withdrawn() // the answer to a probe on its way goes to nobody
-	beats := make(chan answer, 1)
+	beats := make(answers, 1)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stopping, hurried := running.Done(), (<-chan struct{})(nil)
@@ -85,7 +85,7 @@ func (l *slot) guard(running, draining context.Context, s Session, p keepalive, 
 			return
 		}
 		if p.send(now) {
-			l.m.probe(draining, beats, s.Keepalive)
+			s.Ask(beats.take)
 		}
 		due = now.Add(min(left, turnEvery))
 		timer.Reset(time.Until(due))

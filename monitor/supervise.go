@@ -60,7 +60,7 @@ type supervision struct {
 	up               time.Time
 	keepalive        keepalive
 	echo             echo
-	keepaliveResults chan answer // of one
+	keepaliveResults answers     // of one
 	echoes           chan answer // of one
 	missed           int         // as of the last turn
 	doubt            string      // why it is suspect; empty: it is not
@@ -79,7 +79,7 @@ func (l *slot) newWatch(s Session, was time.Time) *supervision {
 		l: l, s: s, up: now, due: now, used: now,
 		keepalive:        newKeepalive(o, now),
 		echo:             newEcho(o, now),
-		keepaliveResults: make(chan answer, 1),
+		keepaliveResults: make(answers, 1),
 		echoes:           make(chan answer, 1),
 		renewal:          newRenewal(o, s, was, now),
 	}
@@ -142,7 +142,7 @@ func (w *supervision) turn(running, probing context.Context) error {
 		w.echo.hasten(now)
 	}
 	if w.keepalive.send(now) {
-		w.l.m.probe(probing, w.keepaliveResults, w.s.Keepalive)
+		w.s.Ask(w.keepaliveResults.take)
 	}
 	if w.echo.send(now) {
 		w.l.m.probe(probing, w.echoes, w.s.Echo)
@@ -201,16 +201,12 @@ func (w *supervision) wanted(ctx context.Context) {
 
 // keepaliveResult takes over the result of a keepalive.
 func (w *supervision) keepaliveResult(a answer) error {
-	switch {
-	case a.err == nil:
+	if a.err == nil {
 		sent := w.keepalive.asked
 		w.keepalive.answered(time.Now())
 		w.confirm(sent)
 		w.l.m.answered(w.l, keepaliveProbe, a.rtt)
 		w.l.log.Debug("probe answered", "probe", keepaliveProbe, "rtt", Round(a.rtt))
-		return nil
-	case errors.Is(a.err, context.Canceled):
-		w.keepalive.withdrawn()
 		return nil
 	}
 	select {
@@ -302,6 +298,11 @@ type answer struct {
 	rtt time.Duration
 	err error
 }
+
+// answers takes the results of probes. It has room for all that are on their way.
+type answers chan answer
+
+func (c answers) take(rtt time.Duration, err error) { c <- answer{rtt, err} }
 
 // probe sends a probe in a goroutine of its own: the calls into x/crypto end when the session is closed, at the latest
 // (x/crypto/ssh mux.go, SendRequest has no timeout). into has room for the answer.

@@ -49,9 +49,9 @@ type Session interface {
 	Close() error          // ends it at once and unblocks every call into it
 	CloseWith(err error)   // the same, with what Err will give
 
-	// Keepalive sends keepalive@openssh.com and returns the time to its answer. Any answer is a good one. An error that is
-	// not ctx's own means that the connection is lost. It may block until Close.
-	Keepalive(ctx context.Context) (time.Duration, error)
+	// Ask sends keepalive@openssh.com, and has answered called with the time to its answer: any answer is a good one. An error means
+	// that the connection is lost. It does not block, and nor does answered, which is called once at most, perhaps after Close.
+	Ask(answered func(rtt time.Duration, err error))
 
 	// Echo sends a nonce through the data path and returns the time until it is back. errors.ErrUnsupported means that this
 	// server offers no way to do so. It may block until Close.

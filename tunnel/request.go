@@ -24,14 +24,19 @@ func (s *Session) request(ctx context.Context, name string, payload []byte) (boo
 // send sends a global request that wants an answer, which will be in the channel unless the library loses it.
 func (s *Session) send(name string, payload []byte) <-chan requestResult {
 	result := make(chan requestResult, 1)
+	s.ask(name, payload, func(r requestResult) { result <- r })
+	return result
+}
+
+// ask is send for who would rather be called than wait. take must not block.
+func (s *Session) ask(name string, payload []byte, take func(requestResult)) {
 	s.run(func() {
 		ok, reply, err := s.link.Conn.SendRequest(name, true, payload)
 		if err == nil {
 			s.proofs.answered.Store(true)
 		}
-		result <- requestResult{ok, reply, err}
+		take(requestResult{ok, reply, err})
 	})
-	return result
 }
 
 // answer waits for the answer to a request, for the end of the session, or for ctx.

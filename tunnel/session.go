@@ -218,6 +218,18 @@ func (s *Session) Keepalive(ctx context.Context) (time.Duration, error) {
 	return time.Since(began), nil
 }
 
+// Ask is Keepalive for who would rather be called than wait: with the time until the answer, or with an error where the session has
+// ended; never where the library loses the answer. answered must not block.
+func (s *Session) Ask(answered func(time.Duration, error)) {
+	began := time.Now()
+	s.ask(keepalive, nil, func(r requestResult) {
+		if r.err != nil {
+			r.err = errSessionDown
+		}
+		answered(time.Since(began), r.err)
+	})
+}
+
 // serve hands every channel that the server opens to a goroutine of its own, and answers what it asks: a loop that waits here
 // for anything but room on the wire stops the whole connection.
 func (s *Session) serve(ctx context.Context) {
