@@ -136,7 +136,7 @@ var table = sync.OnceValue(func() []keyword {
 		special("TunneldEcho", "auto, off, a port, or service:PORT", parseEcho).or("auto").fills((*resolver).fillEcho).
 			means("`auto` loops a nonce through a listener the server chooses, `off`, a port to use for the loop, or `service:PORT` for an echo service at the server; where the server cannot do it, `status` says why and keepalives watch alone").offers("auto", "off", "service:"),
 		ownTime("TunneldEchoInterval", "a time such as 60s, or 0 for no echo probes", 0, "").or("1m").to(func(o *Options) any { return &o.EchoInterval }).
-			means("between echo probes; 0 sends none"),
+			means("between echo probes, or up to an eighth less where one can take the place of a keepalive; 0 sends none"),
 		ownTime("TunneldBackoffMax", "a time such as 60s", 1, "").or("1m").to(func(o *Options) any { return &o.BackoffMax }).
 			means("longest wait between attempts"),
 		special("TunneldConnections", "a number from 1 to 64", parseConnections).or("1").to(func(o *Options) any { return &o.Connections }).
