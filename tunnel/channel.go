@@ -11,6 +11,7 @@ import (
 
 	"github.com/tunneld/tunneld/config/foreign"
 	"github.com/tunneld/tunneld/tunnel/idle"
+	"github.com/tunneld/tunneld/tunnel/load"
 )
 
 // errSessionDown is the error of an open whose session ended before the answer. Another session may serve it.
@@ -37,6 +38,7 @@ type channel struct {
 	silent  atomic.Bool   // CloseWrite was called
 	expired chan struct{} // closed when ChannelTimeout closes the channel; nil: it is no splice's
 	idle    idle.Channel
+	stream  load.Stream
 	lapsed  atomic.Bool // ChannelTimeout has closed the channel
 }
 
@@ -87,6 +89,7 @@ func (c *channel) use(n int) {
 		c.used.Store(true)
 	}
 	c.idle.Use()
+	c.session.heavy.Carry(&c.stream, n)
 }
 
 // Close closes the channel. It does not wait for the library, which waits for a peer that does not read. It may be called
@@ -95,6 +98,7 @@ func (c *channel) Close() error {
 	c.closing.Do(func() {
 		c.stopped.Store(true)
 		c.idle.Leave()
+		c.session.heavy.End(&c.stream)
 		select {
 		case <-c.ended: // the library has closed it, too
 		default:

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tunneld/tunneld/tunnel/limit"
+	"github.com/tunneld/tunneld/tunnel/load"
+	"github.com/tunneld/tunneld/tunnel/pace"
 	"github.com/tunneld/tunneld/tunnel/proxy"
 )
 
@@ -154,20 +156,16 @@ func (p *pool) sessions() []*Session {
 	return slices.Clone(p.live)
 }
 
-// leastLoadedLocked returns the live session with the fewest channels, or nil; one that is in doubt only where all are. Sessions that
-// ended and were not yet taken out are passed over.
+// leastLoadedLocked returns the live session for whoever comes next, or nil: none that has ended, and was not yet taken out.
 func (p *pool) leastLoadedLocked() *Session {
 	var best *Session
-	load, doubted := 0, false
+	var choice load.Choice
 	for _, s := range p.live {
-		if s.broken() {
-			continue
-		}
-		open, doubt := s.Open(), s.doubted.Load()
-		if best == nil || doubted && !doubt || doubted == doubt && open < load {
-			best, load, doubted = s, open, doubt
+		if !s.broken() && choice.Better(load.Load{Doubted: s.doubted.Load(), Transfers: s.heavy.Count(), Open: s.Open()}) {
+			best = s
 		}
 	}
+	choice.Made(pace.Beside)
 	return best
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -115,6 +116,49 @@ func TestSessionInDoubtIsTheLastToBeTaken(t *testing.T) {
 	expect(2)
 	sessions[1].Doubt(false)
 	expect(1)
+}
+
+// New connections do not go to a session where a transfer is under way, while another has none.
+func TestSessionWithATransferIsTakenLate(t *testing.T) {
+	peer := newPeer(t)
+	peer.OnOpen = func(c ssh.NewChannel) {
+		if ch, requests, err := c.Accept(); err == nil {
+			go ssh.DiscardRequests(requests)
+			go io.Copy(io.Discard, ch)
+		}
+	}
+	var p pool
+	busy, quiet := peer.session(config.Echo{}), peer.session(config.Echo{})
+	for _, s := range []*Session{busy, quiet} {
+		defer s.Close()
+		p.join(s)
+	}
+	quiet.place()
+	expect := func(want *Session) {
+		t.Helper()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if got := p.leastLoadedLocked(); got != want {
+			t.Errorf("the one that is busy is taken: %v", got == busy)
+		}
+	}
+	expect(busy)
+	ch, err := busy.open(t.Context(), "far", "direct-tcpip", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet.place()
+	expect(busy) // as many as it may be: it has one, and the other two
+	if _, err := ch.Write(make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	expect(busy) // in one go
+	for range 4 {
+		ch.Write(make([]byte, 32<<10))
+	}
+	expect(quiet)
+	ch.Close()
+	expect(busy)
 }
 
 // Of those that are held, it is told when the first one came.

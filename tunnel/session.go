@@ -18,6 +18,7 @@ import (
 	"github.com/tunneld/tunneld/tunnel/fault"
 	"github.com/tunneld/tunneld/tunnel/idle"
 	"github.com/tunneld/tunneld/tunnel/limit"
+	"github.com/tunneld/tunneld/tunnel/load"
 	"github.com/tunneld/tunneld/tunnel/sshconn"
 )
 
@@ -34,17 +35,18 @@ type Session struct {
 	joined   uint64          // its number in the order in which sessions have joined; set by pool.join
 	way      *config.Options // that it was made by
 	log      *slog.Logger
-	opens    *limit.Quota  // opens the server has not answered, by target
-	arrived  *limit.Quota  // connections the server opened that we have not answered, by listener
-	channels gauge         // places that are taken, whoever opened the channel
-	carried  atomic.Uint64 // bytes that went through channels
-	doubted  atomic.Bool   // Doubt
-	listens  listenTable   // what the server listens on for us
-	owned    gauge         // remote forwards that live here
-	seats    limit.Seats   // those sessions of RFC 4254 §6 that are open, or asked for
-	ridden   gauge         // other channels of programs that ride on s
-	first    chan struct{} // closed when the session that goes before all others has been asked for; nil: there is none; see Reserve
-	asked    func()        // closes it
+	opens    *limit.Quota   // opens the server has not answered, by target
+	arrived  *limit.Quota   // connections the server opened that we have not answered, by listener
+	channels gauge          // places that are taken, whoever opened the channel
+	carried  atomic.Uint64  // bytes that went through channels
+	doubted  atomic.Bool    // Doubt
+	heavy    load.Transfers // channels that carry much now
+	listens  listenTable    // what the server listens on for us
+	owned    gauge          // remote forwards that live here
+	seats    limit.Seats    // those sessions of RFC 4254 §6 that are open, or asked for
+	ridden   gauge          // other channels of programs that ride on s
+	first    chan struct{}  // closed when the session that goes before all others has been asked for; nil: there is none; see Reserve
+	asked    func()         // closes it
 	agent    agentForward
 	echo     echoLoop
 	proofs   lifeProofs

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/tunneld/tunneld/tunnel/pace"
 )
 
 const (
@@ -45,6 +47,7 @@ type wire struct {
 	raw   syscall.RawConn // of conn, for what is written; nil: it is no socket
 	owed  bool            // what was read is not acknowledged yet; for Read alone, as is asOf
 	asOf  uint64          // queued when it was read
+	rest  pace.Rest       // for Read alone
 
 	received, sent atomic.Uint64
 	queued         atomic.Uint64 // bytes that were taken to be sent, so far
@@ -80,6 +83,7 @@ func NewWire(conn net.Conn) *wire {
 		conn:    conn,
 		started: time.Now(),
 		inbox:   newInbox(conn),
+		rest:    pace.NewRest(),
 		gone:    make(chan struct{}),
 		written: make(chan struct{}),
 	}

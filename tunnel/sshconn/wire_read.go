@@ -51,6 +51,9 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // fill reads once.
 func (w *wire) fill() error {
+	if w.inbox.busy {
+		w.rest.Carry(w.inbox.n)
+	}
 	w.waits()
 	defer w.waiting.Store(false)
 	got, err := w.inbox.read()
