@@ -383,7 +383,7 @@ func (r *run) step(step string) (trouble string) {
 	case "says":
 		ok = lab.Within(runPatience, func() bool { return strings.Contains(string(readFile(filepath.Join(r.dir, "err"))), number) })
 	case "end":
-		ok = lab.Within(runPatience, r.ended)
+		ok = lab.Within(2*runPatience, r.ended)
 	case "gone":
 		ok = lab.Within(runPatience, func() bool { return r.ended() && !r.lives() })
 	case "settle":
