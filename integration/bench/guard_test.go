@@ -2,7 +2,10 @@ package bench
 
 import (
 	"bufio"
+	"fmt"
+	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -134,6 +137,36 @@ func TestCostOfAConnection(t *testing.T) {
 		}
 		stop(p)
 	}
+}
+
+// Go has one core more while connections are opened beside a transfer on one of two to the server, and not for the transfer alone.
+func TestRoomBesideATransfer(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	p, m := h.listening(lab.LocalRoute(t, lab.StartTarget(t, bulk).Address()), "-o", "TunneldConnections=2")
+	cores := func() float64 { return m.values()["go_sched_gomaxprocs_threads"] }
+	usual := cores()
+	if usual < 1 || usual+1 > float64(runtime.NumCPU()) {
+		t.Skipf("needs a core that tunneld does not use: it has %.0f of %d", usual, runtime.NumCPU())
+	}
+	conn, err := p.Dial()
+	lab.Check(t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "%c%8x", lab.Download, int64(mega)<<20)
+	_, err = io.CopyN(io.Discard, conn, mega/2<<20)
+	lab.Check(t, err)
+	if n := cores(); n != usual {
+		t.Errorf("%.0f cores for a transfer alone, %.0f before", n, usual)
+	}
+	for read := int64(1 << 20); cores() == usual && read < mega/2<<20; read += 1 << 20 {
+		_, err := io.CopyN(io.Discard, conn, 1<<20)
+		lab.Check(t, err)
+		p.haul(lab.Download, 1)
+	}
+	if n := cores(); n != usual+1 {
+		t.Errorf("%.0f cores beside a transfer, usually %.0f", n, usual)
+	}
+	lab.Eventually(t, lab.Patience, "all is as usual", func() bool { return cores() == usual })
 }
 
 // What an idle tunnel costs, beside the first: memory that stays, goroutines, and what it does all the time.
